@@ -1,0 +1,382 @@
+"""What the controller sees of each device: plain values and protocols, no bytes.
+
+Drivers in this package satisfy the protocols; the simulation's in-memory ends do too, because they sit
+below the drivers, at the `Transport`. Nothing here imports anything of ours. Money is in minor units
+(`int`) with an ISO 4217 code. Every method that waits raises `firmware_bridge.errors.DeviceFault` or one
+of its children; none retries an actuator on its own account.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum, StrEnum
+from typing import Protocol
+
+
+class Transport(Protocol):
+    """A byte pipe to one device. The event loop's thread owns it."""
+
+    def write(self, data: bytes) -> None:
+        """Queue bytes for the device; raises `LinkDown` when the port is gone."""
+
+    def set_receiver(self, receiver: Callable[[bytes], None] | None) -> None:
+        """Who is called, on the loop, with each chunk that arrives (chunks split anywhere)."""
+
+    def close(self) -> None:
+        """Give the port back; idempotent."""
+
+
+# --- note validator -----------------------------------------------------------------------------------
+
+
+class NoteEventKind(StrEnum):
+    """What a validator reports, whatever its protocol. SSP codes in brackets."""
+
+    READING = "reading"  # EF 00: a note is in the throat, unknown yet
+    READ = "read"  # EF n: channel n is held; the next poll accepts it
+    CREDITED = "credited"  # EE n: beyond the depositor's reach; THE credit point
+    REFUSING = "refusing"  # ED
+    REFUSED = "refused"  # EC; `reason` is filled by the driver from 0x17
+    STACKING = "stacking"  # CC
+    STACKED = "stacked"  # EB: in the stacker, which here feeds the board's transport
+    STORED = "stored"  # DB: in the payout store, where bunch escrow lives
+    JAM_SAFE = "jam_safe"  # EA
+    JAM_UNSAFE = "jam_unsafe"  # E9
+    FRAUD = "fraud"  # E6
+    CLEARED_FROM_FRONT = "cleared_from_front"  # E1
+    CLEARED_INTO_CASHBOX = "cleared_into_cashbox"  # E2
+    INTO_STORE_AT_RESET = "into_store_at_reset"  # CB
+    INTO_STACKER_AT_RESET = "into_stacker_at_reset"  # CA
+    DISPENSING = "dispensing"  # DA: running total on its way out
+    DISPENSED = "dispensed"  # D2: final total taken out
+    HELD_IN_BEZEL = "held_in_bezel"  # CE: one note waits for the depositor's hand
+    EMPTYING = "emptying"  # B3
+    EMPTIED = "emptied"  # B4
+    MOVED_TO_STACKER = "moved_to_stacker"  # C9
+    INCOMPLETE_PAYOUT = "incomplete_payout"  # DC
+    PAYOUT_ERROR = "payout_error"  # B1
+    STACKER_FULL = "stacker_full"  # E7
+    STACKER_REMOVED = "stacker_removed"  # E3
+    STACKER_REPLACED = "stacker_replaced"  # E4
+    PATH_OPEN = "path_open"  # E0
+    DISABLED = "disabled"  # E8
+    INITIALISING = "initialising"  # B6
+    RESET = "reset"  # F1: the device restarted; `start` must be called again
+    OTHER = "other"  # known to the codec, of no meaning for money; `name` says which
+
+
+@dataclass(frozen=True, slots=True)
+class Value:
+    """An amount of one currency."""
+
+    minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteEvent:
+    """One event of a validator. Fields that do not apply are None."""
+
+    kind: NoteEventKind
+    channel: int | None = None  # 1-based; 0 or None when unknown
+    values: tuple[Value, ...] = ()
+    reason: str | None = None  # reject reason's name, e.g. "note_too_long"
+    name: str = ""  # the protocol's own name of the event
+
+
+@dataclass(frozen=True, slots=True)
+class PollResult:
+    """One answered poll. With `needs_ack` the device repeats these until `acknowledge`."""
+
+    events: tuple[NoteEvent, ...]
+    needs_ack: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Channel:
+    """One kind of note that the validator's dataset knows."""
+
+    number: int
+    value_minor: int
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorIdentity:
+    """Who answered at start; a changed serial number is another device."""
+
+    serial_number: int
+    firmware: str
+    dataset: str
+    protocol_version: int
+    channels: tuple[Channel, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Counters:
+    """Non-volatile counters, u32 with wrap (SSP 0x58)."""
+
+    stacked: int
+    stored: int
+    dispensed: int
+    transferred: int  # store to stacker
+    rejected: int
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """How many notes of one denomination the store holds."""
+
+    value_minor: int
+    currency: str
+    count: int
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyReport:
+    """Tally of the last smart empty (SSP 0x53)."""
+
+    moved: tuple[Level, ...]
+    unknown_count: int
+
+
+@dataclass(frozen=True, slots=True)
+class ValidatorCapabilities:
+    """Decides what the screen may promise."""
+
+    bunch_escrow: bool
+    escrow_notes_max: int
+    poll_with_ack: bool
+    suspect_custody: bool
+
+
+class Validator(Protocol):
+    """A note validator. The caller polls: a poll after READ accepts the note, so it writes ahead first."""
+
+    capabilities: ValidatorCapabilities
+
+    async def start(self) -> ValidatorIdentity:
+        """Sync, keys, version, set-up; leaves it disabled and inhibited. No poll is sent."""
+
+    async def configure(self, accept_channels: frozenset[int], stacker_channels: frozenset[int]) -> None:
+        """Inhibits, and routes: `stacker_channels` go to the stacker, other accepted ones to the store."""
+
+    async def enable(self) -> None: ...
+
+    async def disable(self) -> None: ...
+
+    async def poll(self) -> PollResult:
+        """One poll with ack. After READ(channel > 0) this ACCEPTS the held note."""
+
+    async def acknowledge(self) -> None:
+        """Acknowledge the flagged events of the last poll; only after they are durable."""
+
+    async def reject(self) -> None:
+        """Give the held note back."""
+
+    async def hold(self) -> None:
+        """Restart the escrow window of the held note; moves nothing."""
+
+    async def commit_escrow(self) -> None: ...
+
+    async def cancel_escrow(self) -> None:
+        """Return every note in escrow to the bezel; DISPENSING, HELD_IN_BEZEL and DISPENSED follow."""
+
+    async def empty_to_stacker(self) -> None:
+        """SMART EMPTY; EMPTYING and EMPTIED follow."""
+
+    async def empty_report(self) -> EmptyReport: ...
+
+    async def levels(self) -> tuple[Level, ...]: ...
+
+    async def counters(self) -> Counters: ...
+
+    def close(self) -> None: ...
+
+
+# --- deposit board ------------------------------------------------------------------------------------
+
+
+class BoardOpcode(IntEnum):
+    HOME = 1
+    COLLECT = 2
+    STRAP = 3
+    APPLY_LABEL = 4
+    STORE = 5
+    RETURN_TRAY = 6
+    PURGE = 7
+    SELF_TEST = 8
+    SET_LAMP = 9
+
+
+class BoardResult(IntEnum):
+    OK = 0
+    JAM = 2
+    TIMEOUT = 3
+    REFUSED = 4
+    NO_TRAY = 5
+    INTERLOCK = 6
+    COUNT_MISMATCH = 7
+    VERIFICATION_FAILED = 8
+
+
+class BoardState(IntEnum):
+    IDLE = 0
+    COLLECTING = 1
+    STRAPPING = 2
+    MARKING = 3
+    STORING = 4
+    RETURNING = 5
+    FAULT = 6
+
+
+class BoardEventCode(IntEnum):
+    NOTE_IN_TRAY = 1
+    TRAY_REMOVED = 2
+    TRAY_EMPTIED_BY_HAND = 3
+    GATE_OPENED = 4
+    STRAP_OK = 5
+    STRAP_FAILED = 6
+    LABEL_OK = 7
+    LABEL_FAILED = 8
+    STORED = 9
+    PURGED = 10
+    JAM = 11
+    DOOR = 12
+    SUPPLY_LOW = 13
+
+
+@dataclass(frozen=True, slots=True)
+class BoardEvent:
+    """One entry of the board's ring."""
+
+    counter: int
+    code: int
+    argument: int
+    time_ms: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardSnapshot:
+    """One consistent read of input registers 0-63 (DESIGN.md section 4 names each)."""
+
+    map_version: int
+    model: int
+    boot_id: int
+    finished_sequence: int
+    finished_result: int
+    state: int
+    event_counter: int
+    events: tuple[BoardEvent, ...]  # the ring, oldest first, empty slots left out
+    tray_notes: int
+    transport_occupied: bool
+    strap_present: bool
+    label_present: bool
+    gate_open: bool
+    slot: int
+    cabinet_fill_permille: int
+    strap_stock: int
+    temperature_decicelsius: int
+    supply_mv: int
+    tilt_mg: int
+    vibration_mg_rms: int
+    gas_permille: int
+    motor_current_ma: int
+    door_bits: int
+    accepted_sequence: int
+    collected_count: int
+    bundle_serial: int
+    last_slot: int
+    bundle_bits: int  # bit 0 strap, 1 label, 2 stored
+    total_collected: int  # non-volatile, mod 65536
+    total_stored: int
+
+
+@dataclass(frozen=True, slots=True)
+class BoardCommand:
+    """One command block (holding 0-9)."""
+
+    sequence: int  # u16, last accepted + 1
+    opcode: BoardOpcode
+    arguments: tuple[int, ...]  # at most six u16
+    boot_id: int
+
+
+class DepositBoard(Protocol):
+    """The deposit board. Submitting the same block twice executes once."""
+
+    async def snapshot(self) -> BoardSnapshot: ...
+
+    async def submit(self, command: BoardCommand) -> None:
+        """Returns when accepted (or known to be accepted already). `BoardBusy`, `BoardRefused` otherwise."""
+
+    async def set_watchdog(self, milliseconds: int) -> None: ...
+
+    def close(self) -> None: ...
+
+
+# --- label printer ------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LabelPrinterStatus:
+    """What `~HS` told; `answered` False is a state of its own (silence)."""
+
+    answered: bool
+    ready: bool
+    paper_out: bool = False
+    paused: bool = False
+    head_open: bool = False
+    ribbon_out: bool = False
+    labels_remaining: int = 0
+    formats_waiting: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Label:
+    """What a bundle's label says. No account data."""
+
+    bundle_id: str
+    copy: int
+    lines: tuple[str, ...]  # text, already in words
+    qr: str
+    barcode: str
+
+
+class LabelPrinter(Protocol):
+    async def status(self) -> LabelPrinterStatus: ...
+
+    async def print_label(self, label: Label) -> None:
+        """Returns when the printer says that the label is out; `LabelNotPrinted` otherwise."""
+
+    def close(self) -> None: ...
+
+
+# --- discrete lines -----------------------------------------------------------------------------------
+
+
+class Line(StrEnum):
+    """Discrete lines by role; the configuration maps each to a GPIO number and a polarity."""
+
+    SHUTTER_OPEN_CMD = "shutter_open_cmd"  # out: energised = open
+    SHUTTER_CLOSED = "shutter_closed"  # in: fully closed
+    SHUTTER_OPENED = "shutter_opened"  # in: fully open
+    DOOR_CLOSED = "door_closed"  # in
+    TAMPER = "tamper"  # in: true = tampered
+    E_STOP = "e_stop"  # in: true = pressed
+    SERVICE_KEY = "service_key"  # in: true = service position
+    POWER_GOOD = "power_good"  # in
+    ALARM = "alarm"  # out
+    PORT_LAMP = "port_lamp"  # out
+
+
+class Lines(Protocol):
+    """All discrete lines, debounced, in positive logic."""
+
+    def read(self, line: Line) -> bool: ...
+
+    def write(self, line: Line, value: bool) -> None: ...  # noqa: FBT001 - a level is what is written
+
+    def set_listener(self, listener: Callable[[Line, bool], None] | None) -> None:
+        """Called on the event loop after each change of an input."""
+
+    def close(self) -> None: ...

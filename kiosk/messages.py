@@ -1,0 +1,257 @@
+"""What the processes say to each other: typed msgpack over the controller's sockets (see `kiosk.bus`).
+
+A client sends `Request`s and gets one `Reply` each; after `Subscribe` it also gets `Push`es. Which role
+may send what is `ALLOWED`; the bus refuses the rest. Money is in minor units with its currency beside it.
+Nothing here carries an account number except `Identify`, on its way in.
+"""
+
+from typing import Final, Literal
+
+import msgspec
+
+Grade = Literal["low", "medium", "high"]
+Stage = Literal["access", "escrow", "bundling", "storing"]  # the stages of DESIGN.md section 7
+Role = Literal["terminal", "watcher", "uplink", "maintenance"]
+Topic = Literal["status", "sensor", "stage", "outbox"]
+
+
+class Message(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Base of all: the tag is the class name."""
+
+
+# --- shared values ------------------------------------------------------------------------------------
+
+
+class Amount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    minor: int
+    currency: str
+
+
+class DenominationCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    value_minor: int
+    currency: str
+    count: int
+
+
+class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The deposit at the terminal, as the screen may show it."""
+
+    code: str  # the deposit code, shown and later claimable
+    state: str
+    account_masked: str
+    counted: tuple[DenominationCount, ...] = ()  # genuine notes, claim open or credited
+    total: tuple[Amount, ...] = ()
+    notes_left: int = 0  # how many more notes fit into this deposit
+    last_refusal: str | None = None  # reason of the last refused note
+    retained: tuple[Amount, ...] = ()  # suspect notes kept, face value
+    returned: tuple[Amount, ...] = ()
+    disputed: tuple[Amount, ...] = ()
+    disputed_unvalued: int = 0  # disputed notes of unknown value
+    bundle_id: str | None = None
+    grade: Grade | None = None
+    reasons: tuple[str, ...] = ()
+    deadline_s: float | None = None  # seconds until the kiosk acts by itself
+
+
+class DeviceView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    name: str
+    state: str  # ok, starting, degraded, down
+    detail: str = ""
+    remedy: str = ""
+
+
+class Status(Message, frozen=True):
+    """The whole kiosk at one moment; also the `status` push."""
+
+    kiosk: str
+    state: str  # the deposit table's state
+    in_service: bool
+    out_of_service_reasons: tuple[str, ...]
+    deposit: DepositView | None
+    devices: tuple[DeviceView, ...]
+    scene_grade: Grade | None  # the watcher's latest, None if it is not there
+    log_size: int  # leaves
+    log_root: str  # hex
+    outbox_rows: int
+    acknowledged: int  # records the bank has signed for, contiguous from 0
+    deposits_today: int
+    single_user: bool  # true when the roles are not separated by uid
+    clock_synchronised: bool
+    config_hash: str
+    version: str
+    uptime_s: float
+
+
+class Ok(Message, frozen=True):
+    """Done; nothing to tell."""
+
+
+class Refused(Message, frozen=True):
+    """The request was understood and not done. `remedy` is for the person at the other end."""
+
+    code: str
+    message: str
+    remedy: str = ""
+
+
+# --- any role -----------------------------------------------------------------------------------------
+
+
+class GetStatus(Message, frozen=True):
+    """Answered with `Status`."""
+
+
+class Subscribe(Message, frozen=True):
+    """Answered with `Ok`; pushes of these topics follow, starting with the present `Status` if asked for."""
+
+    topics: tuple[Topic, ...]
+
+
+# --- terminal -----------------------------------------------------------------------------------------
+
+
+class Identify(Message, frozen=True):
+    """Begin a deposit for an account number with its check digit. `Ok` or `Refused`."""
+
+    account: str
+
+
+class Depositor(Message, frozen=True):
+    """A touch: `done` (no more notes), `confirm`, `cancel`, `more_time`, `finish` (leave the result)."""
+
+    action: Literal["done", "confirm", "cancel", "more_time", "finish"]
+
+
+class Resume(Message, frozen=True):
+    """Come back to a suspended deposit with its code."""
+
+    code: str
+
+
+# --- watcher ------------------------------------------------------------------------------------------
+
+
+class StreamReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stream's worst moment since the stage began."""
+
+    stream: Literal["scene", "machine", "transaction"]
+    score: float
+    p_value: float
+    grade: Grade
+    bmu: tuple[int, int]  # row, column on the map
+    reasons: tuple[str, ...]  # in words, strongest first
+    model_sha256: str
+
+
+class RiskReport(Message, frozen=True):
+    """What the watcher sees. `request_id` answers an `AssessRequest`; None is unasked, on a change."""
+
+    request_id: int | None
+    deposit_code: str | None
+    stage: Stage
+    grade: Grade  # fused over streams, before core's hard rules
+    streams: tuple[StreamReport, ...]
+    lens: Literal["clear", "covered", "frozen", "absent"]
+    frames_per_second: float
+    still_sha256: str | None  # hex, of one blurred still
+
+
+# --- uplink -------------------------------------------------------------------------------------------
+
+
+class FetchOutbox(Message, frozen=True):
+    """Sealed envelopes from `first_sequence` on that the bank has not acknowledged. Answer: `OutboxRows`."""
+
+    first_sequence: int
+    rows_max: int
+
+
+class OutboxRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    sequence: int
+    envelope: bytes
+
+
+class OutboxRows(Message, frozen=True):
+    rows: tuple[OutboxRow, ...]
+    next_sequence: int  # one past the last record there is
+    checkpoint: bytes  # the newest signed checkpoint (signed-note), empty when there is none
+
+
+class DeliverAck(Message, frozen=True):
+    """The bank's signed acknowledgement, as it came; the controller verifies it."""
+
+    ack: bytes
+
+
+class LinkReport(Message, frozen=True):
+    """How the uplink is doing, for status only."""
+
+    connected: bool
+    detail: str
+
+
+# --- pushes -------------------------------------------------------------------------------------------
+
+
+class SensorReading(Message, frozen=True):
+    """Board readings forwarded to the watcher, a few a second. Units in the names."""
+
+    at_monotonic_s: float
+    board_state: int
+    temperature_decicelsius: int
+    supply_mv: int
+    tilt_mg: int
+    vibration_mg_rms: int
+    gas_permille: int
+    motor_current_ma: int
+    door_bits: int
+    tray_notes: int
+    transport_occupied: bool
+
+
+class StageChanged(Message, frozen=True):
+    """A deposit entered a stage; `deposit_code` None means that none is under way."""
+
+    deposit_code: str | None
+    stage: Stage
+
+
+class AssessRequest(Message, frozen=True):
+    """Answer with a `RiskReport` of this id within 2 s; silence counts as medium."""
+
+    request_id: int
+    deposit_code: str
+    stage: Stage
+
+
+class OutboxGrew(Message, frozen=True):
+    next_sequence: int
+
+
+Request = (
+    GetStatus
+    | Subscribe
+    | Identify
+    | Depositor
+    | Resume
+    | RiskReport
+    | FetchOutbox
+    | DeliverAck
+    | LinkReport
+)
+Reply = Ok | Refused | Status | OutboxRows
+Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
+
+ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
+    "terminal": frozenset({GetStatus, Subscribe, Identify, Depositor, Resume}),
+    "watcher": frozenset({GetStatus, Subscribe, RiskReport}),
+    "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, LinkReport}),
+    "maintenance": frozenset({GetStatus, Subscribe}),
+}
+TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {
+    "terminal": frozenset({"status"}),
+    "watcher": frozenset({"sensor", "stage"}),
+    "uplink": frozenset({"outbox"}),
+    "maintenance": frozenset({"status", "sensor", "stage", "outbox"}),
+}
+FRAME_BYTES_MAX: Final = 1 << 20
