@@ -1,0 +1,59 @@
+"""What no single setting can say: rules between settings."""
+
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+
+from kiosk.config.schema import Config, reference_lines
+from kiosk.errors import ConfigError
+
+
+def check(config: Config, path: Path) -> None:
+    """Raise `ConfigError` for the first rule that `config`, read from `path`, breaks."""
+    _unique(
+        path,
+        "a serial port",
+        {
+            "validator.port": config.validator.port,
+            "board.port": config.board.port,
+            "label_printer.port": config.label_printer.port,
+        },
+    )
+    _lines(config, path)
+    _cash(config, path)
+
+
+def _lines(config: Config, path: Path) -> None:
+    missing = sorted(set(reference_lines()) - set(config.gpio.lines))
+    if missing:
+        message = f"{path}: gpio.lines.{missing[0]} is missing"
+        raise ConfigError(message, remedy="When one line is configured, all are: give every role its pin.")
+    _unique(path, "a pin", {f"gpio.lines.{role}.pin": line.pin for role, line in config.gpio.lines.items()})
+
+
+def _cash(config: Config, path: Path) -> None:
+    notes = config.cash.notes
+    _unique(path, "a channel", {f"cash.notes[{n}].channel": note.channel for n, note in enumerate(notes)})
+    if all(note.suspect for note in notes):
+        message = f"{path}: cash.notes has no genuine note, so nothing could be deposited"
+        raise ConfigError(message, remedy="Give at least one note without suspect = true.")
+    for currency in _currencies(config):
+        if currency not in config.limits:
+            message = f"{path}: limits.{currency} is missing, but notes of {currency} are taken"
+            raise ConfigError(message, remedy=f"Add a table [limits.{currency}].")
+    for currency, limit in config.limits.items():
+        if limit.deposit_minor_max > limit.day_minor_max:
+            message = f"{path}: limits.{currency}.deposit_minor_max is more than day_minor_max"
+            raise ConfigError(message, remedy="Lower the one or raise the other.")
+
+
+def _currencies(config: Config) -> Iterable[str]:
+    return sorted({note.currency for note in config.cash.notes})
+
+
+def _unique(path: Path, what: str, values: Mapping[str, object]) -> None:
+    first: dict[object, str] = {}
+    for key, value in values.items():
+        if value in first:
+            message = f"{path}: {key} and {first[value]} are both {value!r}"
+            raise ConfigError(message, remedy=f"Two settings may not share {what}: correct one of them.")
+        first[value] = key

@@ -1,0 +1,224 @@
+"""The settings as types. Ranges stand in the types, units in the names; the text after each is its reference.
+
+Defaults are what a first kiosk needs; what depends on the site (ports, paths, camera) has none. Paths may be
+relative to the directory of the file they stand in.
+"""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from msgspec import Meta, Struct, field
+
+from kiosk.messages import Role
+
+LineRole = Literal[
+    "shutter_open_cmd",
+    "shutter_closed",
+    "shutter_opened",
+    "door_closed",
+    "tamper",
+    "e_stop",
+    "service_key",
+    "power_good",
+    "alarm",
+    "port_lamp",
+]
+Name = Annotated[str, Meta(pattern="^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]  # one MQTT topic level, one file name
+Currency = Annotated[str, Meta(pattern="^[A-Z]{3}$")]  # ISO 4217
+TcpPort = Annotated[int, Meta(ge=1, le=65535)]
+Port = Annotated[str, Meta(min_length=1, max_length=255)]
+Minor = Annotated[int, Meta(ge=1, le=10**12)]  # minor units, e.g. fen or cents
+Seconds = Annotated[float, Meta(ge=1, le=3600)]
+
+
+class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """Base of all tables."""
+
+
+class KioskSection(Section, frozen=True, kw_only=True):
+    """Which kiosk this is."""
+
+    id: Name  # unique at the bank; in every record and MQTT topic
+    branch: Name
+    staff: Name  # the member of the branch's staff who is responsible today
+
+
+class PathsConfig(Section, frozen=True, kw_only=True):
+    """Where the kiosk keeps things."""
+
+    state_dir: Path  # journal; must survive a power cut (no tmpfs)
+    bus_dir: Path  # the roles' sockets; tmpfs is fine
+    keys_dir: Path | None = None  # default: state_dir/keys
+
+
+class BusConfig(Section, frozen=True, kw_only=True):
+    """Who may speak to the controller."""
+
+    single_user: bool = False  # True: roles are not kept apart by uid (a desk, a demo); status says so
+    uids: dict[Role, int | str] = field(default_factory=dict)  # role = numeric uid, or a user's name
+
+
+class ValidatorConfig(Section, frozen=True, kw_only=True):
+    """The note validator (SSP, 9600 8N2)."""
+
+    port: Port  # a stable path, e.g. /dev/serial/by-path/...
+    # The key's fixed half, as in the maker's default; changed at commissioning. Never shown or logged.
+    fixed_key_hex: Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")] = "0123456701234567"
+    escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40
+    accepted_serial: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] | None = None  # default: the first one seen
+
+
+class BoardConfig(Section, frozen=True, kw_only=True):
+    """The deposit board (Modbus RTU, 115200 8N1)."""
+
+    port: Port
+    unit: Annotated[int, Meta(ge=1, le=247)] = 1
+    watchdog_ms: Annotated[int, Meta(ge=500, le=60_000)] = 3000  # silent this long: it stops its motors
+
+
+class LabelPrinterConfig(Section, frozen=True, kw_only=True):
+    """The label printer (ZPL II)."""
+
+    port: Port
+    baud: Literal[9600, 19200, 38400, 57600, 115200] = 9600
+
+
+class LineConfig(Section, frozen=True, kw_only=True):
+    """One discrete line."""
+
+    pin: Annotated[int, Meta(ge=0, le=27)]  # BCM number
+    active_high: bool = True
+    pull: Literal["up", "down", "floating"] = "down"  # inputs only
+
+
+def reference_lines() -> dict[LineRole, LineConfig]:
+    """The wiring of the reference cabinet, which the simulated one shares."""
+    return {
+        "shutter_open_cmd": LineConfig(pin=17),
+        "shutter_closed": LineConfig(pin=27),
+        "shutter_opened": LineConfig(pin=22),
+        "door_closed": LineConfig(pin=23),
+        "tamper": LineConfig(pin=24),
+        "e_stop": LineConfig(pin=25),
+        "service_key": LineConfig(pin=5),
+        "power_good": LineConfig(pin=6),
+        "alarm": LineConfig(pin=12),
+        "port_lamp": LineConfig(pin=13),
+    }
+
+
+class GpioConfig(Section, frozen=True, kw_only=True):
+    """Shutter, door, lamps and the like, behind a gpiozero pin factory chosen by name, never by fallback."""
+
+    factory: Literal["lgpio", "pigpio"] = "lgpio"
+    host: str = "127.0.0.1"  # pigpio only
+    port: TcpPort = 8888  # pigpio only
+    lines: dict[LineRole, LineConfig] = field(default_factory=reference_lines)
+
+
+class CameraConfig(Section, frozen=True, kw_only=True):
+    """The camera over the port."""
+
+    source: Port  # /dev/video0, http://.../camera.mjpeg, or a file
+    width: Annotated[int, Meta(ge=160, le=1920)] = 640
+    height: Annotated[int, Meta(ge=120, le=1080)] = 480
+    frames_per_second: Annotated[int, Meta(ge=1, le=30)] = 10
+
+
+class RiskConfig(Section, frozen=True, kw_only=True):
+    """The models that watch."""
+
+    artifacts_dir: Path | None = None  # default: the ones in the package
+
+
+class NoteConfig(Section, frozen=True, kw_only=True):
+    """One channel of the validator's dataset; must agree with what the device reports at start."""
+
+    channel: Annotated[int, Meta(ge=1, le=24)]
+    currency: Currency
+    value_minor: Minor
+    suspect: bool = False  # category 2: kept, never credited, never returned
+
+
+def cny_notes() -> tuple[NoteConfig, ...]:
+    """1, 5, 10, 20, 50 and 100 yuan, genuine on channels 1 to 6, suspect on 7 to 12."""
+    faces = (100, 500, 1000, 2000, 5000, 10_000)
+    return tuple(
+        NoteConfig(channel=first + n, currency="CNY", value_minor=face, suspect=first > 1)
+        for first in (1, 7)
+        for n, face in enumerate(faces)
+    )
+
+
+class CashConfig(Section, frozen=True, kw_only=True):
+    """Which notes are taken: a file with [[notes]], or [[cash.notes]] here; without either 1 to 100 yuan."""
+
+    file: Path | None = None
+    notes: tuple[NoteConfig, ...] = ()
+
+
+class LimitConfig(Section, frozen=True, kw_only=True):
+    """What one deposit and one day may come to, in one currency."""
+
+    deposit_minor_max: Minor = 5_000_000
+    day_minor_max: Minor = 100_000_000  # at this kiosk, all depositors together
+    deposit_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40
+
+
+class BrokerConfig(Section, frozen=True, kw_only=True):
+    """One MQTT broker of the bank; they are tried in turn."""
+
+    host: Annotated[str, Meta(min_length=1, max_length=253)]
+    port: TcpPort = 8883
+
+
+class UplinkConfig(Section, frozen=True, kw_only=True):
+    """The way to the bank: MQTT 5 over mutual TLS 1.3."""
+
+    ca: Path
+    cert: Path
+    key: Path
+    brokers: Annotated[tuple[BrokerConfig, ...], Meta(min_length=1, max_length=8)]
+    inflight_max: Annotated[int, Meta(ge=1, le=1000)] = 20  # records under way, not yet acknowledged by the broker
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20
+
+
+class TimingConfig(Section, frozen=True, kw_only=True):
+    """How long the kiosk waits for people and processes."""
+
+    idle_s: Seconds = 60  # identified, and no note comes
+    confirm_s: Seconds = 120  # counted, and nobody confirms
+    resume_s: Seconds = 120  # unconfirmed and gone, or power back: until the notes are retracted
+    take_s: Seconds = 30  # returned notes wait in the bezel
+    result_s: Seconds = 20  # the result stays on the screen
+    assess_s: Annotated[float, Meta(ge=0.1, le=10)] = 2  # the watcher's answer; silence counts as medium
+    shutter_s: Annotated[float, Meta(ge=0.5, le=30)] = 5  # the shutter's way between its end switches
+
+
+class Config(Section, frozen=True, kw_only=True):
+    """The whole file. A table without a default must be there."""
+
+    kiosk: KioskSection
+    paths: PathsConfig
+    bus: BusConfig = BusConfig()
+    validator: ValidatorConfig
+    board: BoardConfig
+    label_printer: LabelPrinterConfig
+    gpio: GpioConfig = field(default_factory=GpioConfig)
+    camera: CameraConfig
+    risk: RiskConfig = RiskConfig()
+    cash: CashConfig = CashConfig()
+    limits: dict[Currency, LimitConfig] = field(default_factory=lambda: {"CNY": LimitConfig()})
+    uplink: UplinkConfig
+    timing: TimingConfig = TimingConfig()
+
+    @property
+    def keys_dir(self) -> Path:
+        """Where this kiosk's keys are."""
+        return self.paths.keys_dir or self.paths.state_dir / "keys"
+
+
+class CashFile(Section, frozen=True, kw_only=True):
+    """The file that `cash.file` names."""
+
+    notes: Annotated[tuple[NoteConfig, ...], Meta(min_length=1)]
