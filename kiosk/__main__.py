@@ -1,0 +1,1 @@
+"""`kiosk`: start the processes."""
