@@ -37,3 +37,17 @@ class VerificationError(KioskError, ValueError):
     """Bytes that claim to be signed, sealed or logged are not what they claim."""
 
     remedy = "Keep the bytes as they are; they are evidence. Do not accept what they say."
+
+
+class LogForkError(VerificationError):
+    """Two signed statements about one log contradict each other: somebody has rewritten it."""
+
+    remedy = "Stop taking deposits on this kiosk; keep both statements, they are the proof; call the bank's auditor."
+
+
+class LogRollbackError(VerificationError):
+    """A signed statement speaks of more of the log than is here: this is an old copy of the disk."""
+
+    remedy = (
+        "Stop taking deposits; find out who restored this disk; the bank and a second signer must open a new log epoch."
+    )

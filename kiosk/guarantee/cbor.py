@@ -1,0 +1,171 @@
+"""Deterministic CBOR: one value, one encoding (RFC 8949 section 4.2.1), and nothing else is accepted.
+
+What we sign, hash and seal must have exactly one byte form, or a changed byte could pass as "the same" record.
+Values are a small set: None, bool, integers of 64 bits, finite floats, text, bytes, arrays, and maps whose keys are
+all text or all unsigned integers. With such keys the length-first order that cbor2 writes is the bytewise order that
+RFC 8949 asks for (they differ only in maps that mix key types). There are no tags: COSE's own is handled in `cose`.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from math import isfinite
+from typing import Any, Final, NoReturn
+
+import cbor2
+
+from kiosk.errors import VerificationError
+
+DEPTH_MAX: Final = 16
+_PLAIN: Final = frozenset({str, bytes, bool, type(None)})
+INT_MIN: Final = -(2**64)
+INT_MAX: Final = 2**64 - 1
+# Every tag that cbor2 would turn into a Python object (dates, regular expressions, shared references, ...).
+_KNOWN_TAGS: Final = (
+    *(
+        0,
+        1,
+        2,
+        3,
+        4,
+        5,
+        25,
+        28,
+        29,
+        30,
+        35,
+        36,
+        37,
+        52,
+        54,
+        100,
+        256,
+        258,
+        260,
+        261,
+        1004,
+        43000,
+        55799,
+    ),
+)
+
+
+class _RefusedError(ValueError):
+    """Inside this module: the value or the encoding is outside the profile."""
+
+
+def encode(value: object) -> bytes:
+    """`value` as deterministic CBOR.
+
+    Raises ValueError for anything outside the profile (a set, a datetime, a NaN, mixed keys, 17 levels): that is
+    a mistake of the program that made the value, not of a peer.
+    """
+    ordered, floats = _ordered(value, DEPTH_MAX)
+    # Only the canonical mode writes floats in their shortest form; it is three times slower, maps being sorted twice.
+    return cbor2.dumps(ordered, canonical=floats)
+
+
+def decode(data: bytes, bytes_max: int) -> Any:  # what is inside is for the caller to check
+    """The value in `data`, which must be its deterministic encoding and at most `bytes_max` bytes.
+
+    Raises VerificationError for duplicate keys, indefinite lengths, trailing bytes, tags, longer forms of numbers,
+    keys out of order, invalid UTF-8, too many bytes or levels.
+    """
+    if len(data) > bytes_max:
+        message = f"CBOR of {len(data)} bytes where at most {bytes_max} are allowed"
+        raise VerificationError(message)
+    try:
+        value = cbor2.loads(
+            bytes(data),
+            tag_hook=_refuse_tag,
+            semantic_decoders=_REFUSING,
+            max_depth=DEPTH_MAX,
+            allow_indefinite=False,
+            allow_duplicate_keys=False,
+        )
+        again = encode(value)
+    except (
+        cbor2.CBORError,
+        ValueError,
+        TypeError,
+        OverflowError,
+        RecursionError,
+    ) as error:
+        message = f"not CBOR of our profile: {error}"
+        raise VerificationError(message) from error
+    if again != data:
+        message = "CBOR is not in its deterministic form (trailing bytes, key order or a longer form)"
+        raise VerificationError(message)
+    return value
+
+
+def _refuse_tag(*_: object) -> NoReturn:
+    message = "tags are not part of the profile"
+    raise _RefusedError(message)
+
+
+_REFUSING: Final = dict.fromkeys(_KNOWN_TAGS, _refuse_tag)
+
+
+def _ordered(value: object, depth_left: int) -> tuple[object, bool]:
+    """A copy with maps in key order, and whether a float is inside. Exact types: a bool is no int, an enum no str."""
+    kind = type(value)
+    if kind in _PLAIN:
+        return value, False
+    if kind is int:
+        if not INT_MIN <= value <= INT_MAX:  # type: ignore[operator]  # kind says int
+            message = "integer of more than 64 bits"
+            raise _RefusedError(message)
+        return value, False
+    if kind is float:
+        if not isfinite(value):  # type: ignore[arg-type]  # kind says float
+            message = "a float that is not a number or not finite"
+            raise _RefusedError(message)
+        return value, True
+    if depth_left == 0:
+        message = f"more than {DEPTH_MAX} levels"
+        raise _RefusedError(message)
+    if isinstance(value, Mapping):
+        return _ordered_map(value, depth_left - 1)
+    if isinstance(value, list | tuple):
+        return _ordered_array(value, depth_left - 1)
+    message = f"{kind.__name__} is not part of the profile"
+    raise _RefusedError(message)
+
+
+def _ordered_array(value: Sequence[object], depth_left: int) -> tuple[object, bool]:
+    items = []
+    floats = False
+    for item in value:
+        ordered, inside = _ordered(item, depth_left)
+        items.append(ordered)
+        floats = floats or inside
+    return items, floats
+
+
+def _ordered_map(value: Mapping[object, object], depth_left: int) -> tuple[object, bool]:
+    ordered: dict[object, object] = {}
+    floats = False
+    for key in _key_order(value):
+        item = value[key]
+        if type(item) in _PLAIN:  # most fields: worth the saved call
+            ordered[key] = item
+            continue
+        ordered[key], inside = _ordered(item, depth_left)
+        floats = floats or inside
+    return ordered, floats
+
+
+def _key_order(value: Mapping[object, object]) -> Iterable[object]:
+    """The keys in the order of their encodings."""
+    kinds = set(map(type, value))
+    if kinds == {str}:
+        return _text_order(tuple(value))  # IGN1
+    if kinds <= {int} and all(0 <= key <= INT_MAX for key in value):  # type: ignore[operator]  # just checked
+        return sorted(value)  # type: ignore[type-var]
+    message = "map keys must be all text or all unsigned integers"
+    raise _RefusedError(message)
+
+
+@lru_cache(maxsize=256)  # the same few shapes of map come again and again
+def _text_order(keys: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(sorted(keys, key=lambda text: (len(text.encode()), text.encode())))

@@ -1,0 +1,91 @@
+"""COSE_Sign1 (RFC 9052 section 4.2) in one strict profile.
+
+Tag 18; algorithm, content type and kid in the protected header, nothing else there and nothing at all in the
+unprotected one (it is not signed, so it could be changed at will); payload attached. The content type is pinned by
+the verifier: an acknowledgement cannot be passed off as a record.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.errors import VerificationError
+from kiosk.guarantee import cbor
+from kiosk.guarantee.keys import Algorithm, PublicKey, PublicKeys, Signer
+
+RECORD_TYPE: Final = "application/vnd.deposit-kiosk.record+cbor"
+ACKNOWLEDGEMENT_TYPE: Final = "application/vnd.deposit-kiosk.ack+cbor"
+PAYLOAD_BYTES_MAX: Final = 64 * 1024
+MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
+_TAG_18: Final = b"\xd2"
+_ALGORITHM, _CONTENT_TYPE, _KID = 1, 3, 4  # header labels, RFC 9052 table 3
+_ALGORITHM_IDS: Final[dict[Algorithm, int]] = {"EdDSA": -8, "ES256": -7}  # RFC 9053 section 2
+_ALGORITHM_NAMES: Final = {number: name for name, number in _ALGORITHM_IDS.items()}
+
+
+@dataclass(frozen=True)
+class Sign1:
+    """A message taken apart and not yet believed."""
+
+    protected: bytes
+    unprotected: dict[object, object]
+    payload: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Verified:
+    """What a pinned key has signed."""
+
+    payload: bytes
+    kid: bytes
+
+
+def sign1(payload: bytes, signer: Signer, content_type: str) -> bytes:
+    """Sign `payload` as a message of `content_type`. Raises ValueError for a payload over PAYLOAD_BYTES_MAX."""
+    if len(payload) > PAYLOAD_BYTES_MAX:
+        message = f"payload of {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}"
+        raise ValueError(message)
+    header = {_ALGORITHM: _ALGORITHM_IDS[signer.algorithm], _CONTENT_TYPE: content_type, _KID: signer.kid}
+    protected = cbor.encode(header)
+    signature = signer.sign(to_be_signed(protected, payload))
+    return _TAG_18 + cbor.encode([protected, {}, payload, signature])
+
+
+def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
+    """The payload of `data`, signed by one of `keys` with its own algorithm, of exactly `content_type`.
+
+    Raises VerificationError for anything else.
+    """
+    message = parse(data)
+    header = cbor.decode(message.protected, bytes_max=512)
+    if message.unprotected or not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
+        error = "COSE headers are not those of our profile"
+        raise VerificationError(error)
+    kid, algorithm = header[_KID], _ALGORITHM_NAMES.get(header[_ALGORITHM])
+    if header[_CONTENT_TYPE] != content_type or not isinstance(kid, bytes) or algorithm is None:
+        error = f"signed as {header[_CONTENT_TYPE]!r} with algorithm {header[_ALGORITHM]!r}, not as {content_type}"
+        raise VerificationError(error)
+    check_signature(message, keys.get(kid, algorithm))
+    return Verified(message.payload, kid)
+
+
+def parse(data: bytes) -> Sign1:
+    """Take a tagged COSE_Sign1 apart without believing it. Raises VerificationError."""
+    if data[:1] != _TAG_18:
+        error = "not a COSE_Sign1 (tag 18)"
+        raise VerificationError(error)
+    match cbor.decode(data[1:], MESSAGE_BYTES_MAX):
+        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
+            return Sign1(protected, unprotected, payload, signature)
+    error = "not a COSE_Sign1 with an attached payload"
+    raise VerificationError(error)
+
+
+def check_signature(message: Sign1, key: PublicKey, external_aad: bytes = b"") -> None:
+    """Raise VerificationError unless `key` has signed `message`; the headers are the caller's business."""
+    key.verify(message.signature, to_be_signed(message.protected, message.payload, external_aad))
+
+
+def to_be_signed(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
+    """The Sig_structure of RFC 9052 section 4.4. An empty map is signed as the empty string."""
+    return cbor.encode(["Signature1", b"" if protected == b"\xa0" else protected, external_aad, payload])

@@ -1,0 +1,328 @@
+"""The kiosk's record log: sign, commit, append, seal - inside the caller's transaction.
+
+Every money event, alert and service action becomes a record; the journal appends it in the same SQLite transaction
+that changes its books, so neither can exist without the other. Nothing is cached between calls: a transaction that
+the caller rolls back leaves no trace here. Leaves and envelopes stay for ever (triggers refuse to change them); a row
+leaves the outbox only on the bank's signed acknowledgement. Salt and COSE are kept only under the deposit's personal
+key, because the record names the depositor.
+"""
+
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from kiosk.clock import rfc3339
+from kiosk.errors import JournalError, LogForkError, LogRollbackError
+from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
+from kiosk.guarantee.keys import Ed25519Signer, PublicKeys, Randomness, Signer
+from kiosk.guarantee.personal import PersonalVault
+from kiosk.guarantee.seal import SealPublicKey
+
+OUTBOX_ROWS_MAX: Final = 1000  # rows that one call may return
+_NO_DEPOSIT: Final = b"log"  # subject of records that belong to no deposit
+_OPENING: Final = "opening"
+_APPEND_ONLY: Final = ("leaves", "nodes")
+SCHEMA: Final = (
+    personal.SCHEMA,
+    """CREATE TABLE IF NOT EXISTS leaves (
+        seq INTEGER PRIMARY KEY,    -- index of the leaf, from 0
+        kind TEXT NOT NULL,
+        entry BLOB NOT NULL,        -- what is hashed into the log
+        leaf_hash BLOB NOT NULL,
+        subject BLOB NOT NULL,      -- whose personal key seals the opening
+        opening BLOB NOT NULL       -- sealed [salt, COSE]
+    )""",
+    "CREATE TABLE IF NOT EXISTS nodes (position INTEGER PRIMARY KEY, hash BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS envelopes (seq INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY)",
+    "CREATE TABLE IF NOT EXISTS log_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    *(
+        f"CREATE TRIGGER IF NOT EXISTS {table}_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+        for table in _APPEND_ONLY
+        for verb in ("UPDATE", "DELETE")
+    ),
+)
+
+
+@dataclass(frozen=True)
+class LogKeys:
+    """A log's identity and keys; `bank_acks` are the keys whose acknowledgements count."""
+
+    kiosk: str
+    record: Signer
+    checkpoint: Signer
+    bank_seal: SealPublicKey
+    bank_acks: PublicKeys
+
+    @classmethod
+    def load(cls, kiosk: str, keys_dir: Path) -> "LogKeys":
+        """From record.key, checkpoint.key, bank_seal.pub and bank_ack.pub in `keys_dir`. Raises ConfigError."""
+        return cls(
+            kiosk=kiosk,
+            record=Ed25519Signer.load(keys_dir / "record.key"),
+            checkpoint=Ed25519Signer.load(keys_dir / "checkpoint.key"),
+            bank_seal=SealPublicKey.load(keys_dir / "bank_seal.pub"),
+            bank_acks=PublicKeys.load(keys_dir / "bank_ack.pub"),
+        )
+
+
+@dataclass(frozen=True)
+class Appended:
+    """A record that is in the log once the caller's transaction commits."""
+
+    sequence: int
+    leaf_hash: bytes
+    envelope: bytes
+
+
+@dataclass(frozen=True)
+class OutboxRow:
+    """An envelope that the bank has not acknowledged yet."""
+
+    sequence: int
+    envelope: bytes
+
+
+def _never_synchronised() -> bool:
+    return False  # honest until somebody who knows says otherwise
+
+
+class RecordLog:
+    """The log in `connection`. Writing calls need an open transaction and raise JournalError without one."""
+
+    def __init__(
+        self,
+        connection: sqlite3.Connection,
+        keys: LogKeys,
+        vault: PersonalVault,
+        *,
+        clock_synchronised: Callable[[], bool] = _never_synchronised,
+        randomness: Randomness = os.urandom,
+    ) -> None:
+        """Use the tables that `create_tables` made. Raises ValueError when the kiosk's id cannot be one."""
+        if not leaf.kiosk_id_fits(keys.kiosk):
+            message = f"{keys.kiosk!r} cannot name a kiosk"
+            raise ValueError(message)
+        self._connection = connection
+        self._keys = keys
+        self._vault = vault
+        self._clock_synchronised = clock_synchronised
+        self._randomness = randomness
+
+    # --- append -------------------------------------------------------------------------------------------
+
+    def append(self, kind: str, content: Mapping[str, object], now: datetime) -> Appended:
+        """Make `content` a signed record of `kind`, the next leaf, and a sealed row of the outbox.
+
+        The record is `content` with v, kiosk, seq, kind, at and clock_synchronised added; a 16-byte `deposit_id` in
+        it decides whose personal key protects it here. Raises ValueError for content that CBOR cannot hold, that is
+        too large or names a header field itself; JournalError outside a transaction; ErasedError for a deposit whose
+        key was destroyed.
+        """
+        self._require_transaction()
+        sequence, kiosk = self.size(), self._keys.kiosk
+        header = {
+            "v": verify.RECORD_VERSION,
+            "kiosk": kiosk,
+            "seq": sequence,
+            "kind": kind,
+            "at": rfc3339(now),
+            "clock_synchronised": self._clock_synchronised(),
+        }
+        if not header.keys().isdisjoint(content):
+            message = f"a record's content may not name {sorted(header.keys() & content)}"
+            raise ValueError(message)
+        signed = cose.sign1(cbor.encode({**header, **content}), self._keys.record, cose.RECORD_TYPE)
+        salt = self._randomness(leaf.SALT_BYTES)
+        entry = leaf.entry(kiosk, sequence, kind, leaf.minute(now), leaf.commitment(salt, signed))
+        leaf_hash = leaf.leaf_hash(entry)
+        self._insert_leaf(sequence, kind, entry, leaf_hash, _subject(content), cbor.encode([salt, signed]))
+        envelope = seal.seal(
+            kiosk=kiosk,
+            sequence=sequence,
+            leaf_hash=leaf_hash,
+            salt=salt,
+            leaf_entry=entry,
+            cose=signed,
+            recipient=self._keys.bank_seal,
+        )
+        self._connection.execute("INSERT INTO envelopes (seq, envelope) VALUES (?, ?)", (sequence, envelope))
+        self._connection.execute("INSERT INTO outbox (seq) VALUES (?)", (sequence,))
+        return Appended(sequence, leaf_hash, envelope)
+
+    def _insert_leaf(  # noqa: PLR0913, PLR0917 - the columns of the table
+        self, sequence: int, kind: str, entry: bytes, leaf_hash: bytes, subject: bytes, opening: bytes
+    ) -> None:
+        sealed = self._vault.seal(subject, opening, _OPENING)
+        self._connection.execute(
+            "INSERT INTO leaves (seq, kind, entry, leaf_hash, subject, opening) VALUES (?, ?, ?, ?, ?, ?)",
+            (sequence, kind, entry, leaf_hash, subject, sealed),
+        )
+        node = leaf_hash
+        position = merkle.stored_position(0, sequence)
+        rows = [(position, node)]
+        for level in range(merkle.trailing_ones(sequence)):
+            node = merkle.node_hash(self._node(level, (sequence >> level) - 1), node)
+            position += 1
+            rows.append((position, node))
+        self._connection.executemany("INSERT INTO nodes (position, hash) VALUES (?, ?)", rows)
+
+    # --- what the log says --------------------------------------------------------------------------------
+
+    def size(self) -> int:
+        """Number of leaves; also the next record's sequence."""
+        row = self._connection.execute("SELECT seq FROM leaves ORDER BY seq DESC LIMIT 1").fetchone()
+        return 0 if row is None else int(row[0]) + 1
+
+    def root(self) -> bytes:
+        """The root of the whole log."""
+        return self.root_at(self.size())
+
+    def root_at(self, size: int) -> bytes:
+        """The root that the log had at `size` leaves. Raises ValueError when it never had."""
+        if not 0 <= size <= self.size():
+            message = f"the log has {self.size()} leaves, not {size}"
+            raise ValueError(message)
+        return merkle.range_root(self._node, 0, size)
+
+    def checkpoint(self) -> str:
+        """The signed checkpoint of the log as it is."""
+        size = self.size()
+        return checkpoint.sign(self._keys.kiosk, size, self.root_at(size), self._keys.checkpoint)
+
+    def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
+        """The proof that leaf `index` is in the log at `size` (now, if None). Raises ValueError when out of range."""
+        return merkle.inclusion_proof(self._node, index, self._size_within(size))
+
+    def consistency(self, size1: int, size2: int | None = None) -> tuple[bytes, ...]:
+        """The proof that the log at `size2` (now, if None) continues that at `size1` >= 1. Raises ValueError."""
+        return merkle.consistency_proof(self._node, size1, self._size_within(size2))
+
+    def entry(self, sequence: int) -> bytes:
+        """The leaf entry of a record. Raises ValueError when there is none."""
+        return self._column("SELECT entry FROM leaves WHERE seq = ?", sequence)
+
+    def entries(self) -> Iterator[bytes]:
+        """All leaf entries, from the first."""
+        for (entry,) in self._connection.execute("SELECT entry FROM leaves ORDER BY seq"):
+            yield entry
+
+    def record(self, sequence: int) -> verify.VerifiedRecord:
+        """A record, opened with its deposit's key and verified like any other.
+
+        Raises ValueError when there is none, ErasedError when its deposit was erased, VerificationError.
+        """
+        subject = self._column("SELECT subject FROM leaves WHERE seq = ?", sequence)
+        sealed = self._column("SELECT opening FROM leaves WHERE seq = ?", sequence)
+        salt, signed = cbor.decode(self._vault.open(subject, sealed, _OPENING), seal.PLAINTEXT_BYTES_MAX)
+        keys = PublicKeys([self._keys.record.public])
+        return verify.verify_record(self._keys.kiosk, salt, self.entry(sequence), signed, keys)
+
+    def envelope(self, sequence: int) -> bytes:
+        """The sealed envelope of a record, acknowledged or not. Raises ValueError when there is none."""
+        return self._column("SELECT envelope FROM envelopes WHERE seq = ?", sequence)
+
+    def audit(self) -> verify.LogState:
+        """Recompute the whole log from its entries, O(n). Raises VerificationError when leaves and nodes disagree."""
+        return verify.verify_log(
+            self._keys.kiosk, self.entries(), [checkpoint.Checkpoint(self.origin, self.size(), self.root())]
+        )
+
+    @property
+    def origin(self) -> str:
+        """The log's name in its checkpoints."""
+        return checkpoint.origin(self._keys.kiosk)
+
+    # --- outbox and acknowledgements ----------------------------------------------------------------------
+
+    def outbox(self, first: int, rows_max: int) -> list[OutboxRow]:
+        """At most `rows_max` (and OUTBOX_ROWS_MAX) unacknowledged envelopes from sequence `first` on, in order."""
+        rows = self._connection.execute(
+            "SELECT seq, envelope FROM outbox JOIN envelopes USING (seq) WHERE seq >= ? ORDER BY seq LIMIT ?",
+            (first, max(0, min(rows_max, OUTBOX_ROWS_MAX))),
+        )
+        return [OutboxRow(sequence, envelope) for sequence, envelope in rows]
+
+    def outbox_rows(self) -> int:
+        """How many records the bank has not acknowledged."""
+        return int(self._connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
+
+    def acknowledge(self, data: bytes) -> int:
+        """Believe a bank's acknowledgement if it is signed and about *our* log; how many records it holds by now.
+
+        Old and duplicate acknowledgements change nothing. Raises VerificationError when it is not the bank's,
+        LogRollbackError when the bank holds more than we have, LogForkError when its root is not ours;
+        JournalError outside a transaction.
+        """
+        self._require_transaction()
+        found = acks.verify(data, self._keys.bank_acks, self._keys.kiosk)
+        if found.tree_size > self.size():
+            message = f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
+            raise LogRollbackError(message)
+        if found.root != self.root_at(found.tree_size):
+            message = f"the bank's root of the first {found.tree_size} records is not ours"
+            raise LogForkError(message)
+        before = self.acknowledged()
+        if found.sequence <= before:
+            return before
+        self._connection.executemany(
+            "INSERT INTO log_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            [("acknowledged", found.sequence), ("acknowledgement", data)],
+        )
+        self._connection.execute("DELETE FROM outbox WHERE seq < ?", (found.sequence,))
+        return found.sequence
+
+    def acknowledged(self) -> int:
+        """How many records, contiguous from 0, the bank has signed for."""
+        row = self._connection.execute("SELECT value FROM log_meta WHERE key = 'acknowledged'").fetchone()
+        return 0 if row is None else int(row[0])
+
+    def acknowledgement(self) -> bytes | None:
+        """The latest acknowledgement itself: the bank's own signature, kept as evidence."""
+        row = self._connection.execute("SELECT value FROM log_meta WHERE key = 'acknowledgement'").fetchone()
+        return None if row is None else bytes(row[0])
+
+    # --- helpers ------------------------------------------------------------------------------------------
+
+    def _node(self, level: int, index: int) -> bytes:
+        position = merkle.stored_position(level, index)
+        row = self._connection.execute("SELECT hash FROM nodes WHERE position = ?", (position,)).fetchone()
+        if row is None:
+            message = f"node {level}/{index} is missing from the log"
+            raise JournalError(message)
+        return bytes(row[0])
+
+    def _size_within(self, size: int | None) -> int:
+        now = self.size()
+        if size is not None and size > now:
+            message = f"the log has {now} leaves, not {size}"
+            raise ValueError(message)
+        return now if size is None else size
+
+    def _column(self, query: str, sequence: int) -> bytes:
+        row = self._connection.execute(query, (sequence,)).fetchone()
+        if row is None:
+            message = f"there is no record {sequence}"
+            raise ValueError(message)
+        return bytes(row[0])
+
+    def _require_transaction(self) -> None:
+        if not self._connection.in_transaction:
+            message = "the log is written only inside a transaction of the journal"
+            raise JournalError(message)
+
+
+def create_tables(connection: sqlite3.Connection) -> None:
+    """Create the tables and triggers of log and vault where missing, in the caller's transaction if there is one."""
+    for statement in SCHEMA:
+        connection.execute(statement)
+
+
+def _subject(content: Mapping[str, object]) -> bytes:
+    deposit_id = content.get("deposit_id")
+    return deposit_id if isinstance(deposit_id, bytes) else _NO_DEPOSIT

@@ -1,0 +1,163 @@
+"""C2SP signed-note: text that people can read, with signature lines below it.
+
+Only Ed25519 signatures (type 0x01) are made and believed here; lines of unknown keys are ignored, as the
+specification asks, so cosignatures of witnesses may follow ours.
+"""
+
+import base64
+import binascii
+import hashlib
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final
+
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+
+from kiosk.errors import VerificationError
+from kiosk.guarantee.keys import PublicKey, Signer
+
+NOTE_BYTES_MAX: Final = 64 * 1024
+SIGNATURES_MAX: Final = 64  # the specification asks for at least 16
+_ED25519: Final = b"\x01"
+_KEY_ID_BYTES: Final = 4
+_PREFIX: Final = "\u2014 "
+
+
+@dataclass(frozen=True)
+class Verifier:
+    """A named Ed25519 key whose signature on a note counts."""
+
+    name: str
+    key: PublicKey
+
+    @property
+    def key_id(self) -> bytes:
+        """SHA-256(name || 0x0A || type || public key)[:4]."""
+        return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key.ed25519_raw).digest()[:_KEY_ID_BYTES]
+
+    @property
+    def vkey(self) -> str:
+        """`<name>+<key id, hex>+<base64(type || public key)>`."""
+        encoded = encode_base64(_ED25519 + self.key.ed25519_raw)
+        return f"{self.name}+{self.key_id.hex()}+{encoded}"
+
+
+@dataclass(frozen=True)
+class Note:
+    """A note of which at least one known key has signed `text` (which ends in a newline)."""
+
+    text: str
+    signed_by: tuple[Verifier, ...]
+
+
+def parse_vkey(vkey: str) -> Verifier:
+    """The verifier that a vkey names. Raises VerificationError for another type than Ed25519 or a wrong key id."""
+    name, _, rest = vkey.strip().partition("+")
+    key_id, _, encoded = rest.partition("+")
+    raw = decode_base64(encoded)
+    if raw[:1] != _ED25519:
+        message = "this verifier key is not an Ed25519 one"
+        raise VerificationError(message)
+    try:
+        verifier = Verifier(name, PublicKey(Ed25519PublicKey.from_public_bytes(raw[1:])))
+    except ValueError as error:
+        message = "this verifier key's public key is not one"
+        raise VerificationError(message) from error
+    if not name_fits(name) or verifier.key_id.hex() != key_id:
+        message = "this verifier key's name or key id is not right"
+        raise VerificationError(message)
+    return verifier
+
+
+def sign(text: str, name: str, signer: Signer) -> str:
+    """`text` (ending in a newline, no control characters) as a note signed under `name`. Raises ValueError."""
+    problem = _text_problem(text)
+    if problem or not name_fits(name):
+        raise ValueError(problem or f"{name!r} cannot name a key")
+    verifier = Verifier(name, signer.public)
+    signature = encode_base64(verifier.key_id + signer.sign(text.encode()))
+    return f"{text}\n{_PREFIX}{name} {signature}\n"
+
+
+def verify(note: bytes | str, verifiers: Iterable[Verifier]) -> Note:
+    """The text of `note` and who of `verifiers` signed it.
+
+    Raises VerificationError when it is malformed, when no known key has signed, or when any known key's signature
+    is bad.
+    """
+    text, lines = _split(note)
+    known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
+    signed_by: list[Verifier] = []
+    for name, key_id, signature in lines:
+        verifier = known.get((name, key_id))
+        if verifier is None or verifier in signed_by:
+            continue
+        verifier.key.verify(signature, text.encode())
+        signed_by.append(verifier)
+    if not signed_by:
+        message = "no known key has signed this note"
+        raise VerificationError(message)
+    return Note(text, tuple(signed_by))
+
+
+def name_fits(name: str) -> bool:
+    """Whether `name` may name a key: not empty, printable, no white space, no plus sign."""
+    return bool(name) and "+" not in name and name.isprintable() and not any(map(str.isspace, name))
+
+
+def encode_base64(raw: bytes) -> str:
+    """RFC 4648 section 4, padded."""
+    return base64.b64encode(raw).decode()
+
+
+def decode_base64(encoded: str) -> bytes:
+    """Strict RFC 4648 section 4: padded, and no second spelling of the same bytes. Raises VerificationError."""
+    try:
+        raw = base64.b64decode(encoded.encode("ascii"), validate=True)
+    except (ValueError, binascii.Error) as error:
+        message = "not base64"
+        raise VerificationError(message) from error
+    if encode_base64(raw) != encoded:
+        message = "base64 with stray bits"
+        raise VerificationError(message)
+    return raw
+
+
+def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
+    """Text and (name, key id, signature) of each line, nothing verified."""
+    data = note.encode() if isinstance(note, str) else note
+    if len(data) > NOTE_BYTES_MAX:
+        message = f"note of {len(data)} bytes, at most {NOTE_BYTES_MAX}"
+        raise VerificationError(message)
+    try:
+        whole = data.decode()
+    except UnicodeDecodeError as error:
+        message = "note is not UTF-8"
+        raise VerificationError(message) from error
+    head, separator, tail = whole.rpartition("\n\n")
+    text = head + "\n"
+    problem = _text_problem(text)
+    if problem or not separator or not tail.endswith("\n"):
+        raise VerificationError(problem or "note is not text, an empty line and signature lines")
+    lines = tail[:-1].split("\n")
+    if len(lines) > SIGNATURES_MAX:
+        message = f"note with more than {SIGNATURES_MAX} signatures"
+        raise VerificationError(message)
+    return text, [_signature_line(line) for line in lines]
+
+
+def _signature_line(line: str) -> tuple[str, bytes, bytes]:
+    name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
+    raw = decode_base64(encoded)
+    if not line.startswith(_PREFIX) or not name_fits(name) or len(raw) <= _KEY_ID_BYTES:
+        message = "malformed signature line in a note"
+        raise VerificationError(message)
+    return name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
+
+
+def _text_problem(text: str) -> str:
+    if not text.endswith("\n"):
+        return "a note's text ends in a newline"
+    if any((ord(character) < ord(" ") and character != "\n") or character == "\x7f" for character in text):
+        return "a note holds no control characters but newlines"
+    return ""

@@ -1,0 +1,149 @@
+"""The verifying half: what the bank, an auditor or a recovering kiosk checks before believing a record or a log.
+
+Nothing here signs, seals or stores; every function either returns what was verified or raises VerificationError.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any, Final
+
+from kiosk.errors import LogForkError, VerificationError
+from kiosk.guarantee import cbor, cose, leaf, merkle, seal
+from kiosk.guarantee.checkpoint import Checkpoint, origin
+from kiosk.guarantee.keys import PublicKeys
+from kiosk.guarantee.seal import SealPrivateKey
+
+RECORD_VERSION: Final = 1
+HEADER_FIELDS: Final = frozenset({"v", "kiosk", "seq", "kind", "at", "clock_synchronised"})
+_AT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_MINUTE_CHARACTERS: Final = len("2026-11-21T08:30")
+
+
+@dataclass(frozen=True)
+class VerifiedRecord:
+    """A record that a pinned key of its kiosk has signed and that its leaf commits to.
+
+    `content` is the whole CBOR map, header fields included; `salt`, `leaf_entry` and `cose` are what must be kept to
+    verify it again offline with `verify_record`.
+    """
+
+    kiosk: str
+    sequence: int
+    kind: str
+    at: str
+    content: dict[str, Any]
+    kid: bytes
+    leaf_hash: bytes
+    salt: bytes
+    leaf_entry: bytes
+    cose: bytes
+
+
+@dataclass(frozen=True)
+class LogState:
+    """A log that was recomputed from its first leaf."""
+
+    size: int
+    root: bytes
+
+
+def verify_envelope(envelope: bytes, kiosk: str, private_key: SealPrivateKey, keys: PublicKeys) -> VerifiedRecord:
+    """Open an envelope of `kiosk` and verify all that is in it; `keys` are that kiosk's record keys.
+
+    Raises VerificationError when it does not open (no proof of anything: anybody can seal) or is inconsistent.
+    """
+    opened = seal.open_envelope(envelope, private_key)
+    if opened.header.kiosk != kiosk:
+        message = f"envelope of {opened.header.kiosk}, not of {kiosk}"
+        raise VerificationError(message)
+    record = verify_record(kiosk, opened.salt, opened.leaf_entry, opened.cose, keys)
+    if (opened.header.sequence, opened.header.leaf_hash) != (record.sequence, record.leaf_hash):
+        message = f"the envelope's header is not that of record {kiosk}/{record.sequence} inside"
+        raise VerificationError(message)
+    return record
+
+
+def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, keys: PublicKeys) -> VerifiedRecord:
+    """Verify signature, commitment and header of one record of `kiosk`. Raises VerificationError."""
+    verified = cose.verify1(signed, keys, cose.RECORD_TYPE)
+    content = cbor.decode(verified.payload, cose.PAYLOAD_BYTES_MAX)
+    found = leaf.parse(leaf_entry)
+    if len(salt) != leaf.SALT_BYTES or found.commitment != leaf.commitment(salt, signed):
+        message = f"the leaf of {found.kiosk}/{found.sequence} does not commit to this record"
+        raise VerificationError(message)
+    _check_header(content, found)
+    if found.kiosk != kiosk:
+        message = f"record of {found.kiosk}, not of {kiosk}"
+        raise VerificationError(message)
+    return VerifiedRecord(
+        kiosk=kiosk,
+        sequence=found.sequence,
+        kind=found.kind,
+        at=content["at"],
+        content=content,
+        kid=verified.kid,
+        leaf_hash=leaf.leaf_hash(leaf_entry),
+        salt=salt,
+        leaf_entry=leaf_entry,
+        cose=signed,
+    )
+
+
+def verify_log(kiosk: str, entries: Iterable[bytes], checkpoints: Iterable[Checkpoint]) -> LogState:
+    """Recompute `kiosk`'s log from all its leaf entries, first to last, and hold it against verified checkpoints.
+
+    Raises VerificationError for a gap, a foreign or malformed entry or a checkpoint beyond the last entry, and
+    LogForkError for a checkpoint whose root is another. O(n) time, O(checkpoints) memory.
+    """
+    expected = _by_size(kiosk, checkpoints)
+    tree = merkle.CompactRange()
+    _compare(expected.pop(0, None), tree)
+    for entry in entries:
+        found = leaf.parse(entry)
+        if (found.kiosk, found.sequence) != (kiosk, tree.size):
+            message = f"entry of {found.kiosk}/{found.sequence} where {kiosk}/{tree.size} belongs"
+            raise VerificationError(message)
+        tree.append(leaf.leaf_hash(entry))
+        _compare(expected.pop(tree.size, None), tree)
+    if expected:
+        message = f"a checkpoint speaks of {max(expected)} leaves; here are {tree.size}"
+        raise VerificationError(message)
+    return LogState(tree.size, tree.root())
+
+
+def _by_size(kiosk: str, checkpoints: Iterable[Checkpoint]) -> dict[int, bytes]:
+    expected: dict[int, bytes] = {}
+    for point in checkpoints:
+        if point.origin != origin(kiosk):
+            message = f"checkpoint of {point.origin}, not of {origin(kiosk)}"
+            raise VerificationError(message)
+        if expected.setdefault(point.size, point.root) != point.root:
+            message = f"two checkpoints of size {point.size} with different roots"
+            raise LogForkError(message)
+    return expected
+
+
+def _compare(root: bytes | None, tree: merkle.CompactRange) -> None:
+    if root is not None and root != tree.root():
+        message = f"the entries do not make the root that was signed at size {tree.size}"
+        raise LogForkError(message)
+
+
+def _check_header(content: object, found: leaf.Leaf) -> None:
+    """A record says of itself what its leaf says of it."""
+    match content:
+        case {
+            "v": int(version),
+            "kiosk": kiosk,
+            "seq": sequence,
+            "kind": kind,
+            "at": str(at),
+            "clock_synchronised": bool(),
+        }:
+            same = (kiosk, sequence, kind) == (found.kiosk, found.sequence, found.kind)
+            timed = _AT.fullmatch(at) is not None and at[:_MINUTE_CHARACTERS] + "Z" == found.minute
+            if version == RECORD_VERSION and same and timed:
+                return
+    message = f"record {found.kiosk}/{found.sequence} is not what its leaf says, or not of version {RECORD_VERSION}"
+    raise VerificationError(message)
