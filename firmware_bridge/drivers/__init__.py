@@ -1,0 +1,1 @@
+"""Drivers: protocol codecs joined to a `Transport`; they satisfy `firmware_bridge.interfaces`."""
