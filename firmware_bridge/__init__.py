@@ -1,0 +1,1 @@
+"""Firmware bridge: drivers of the kiosk's devices. Imports nothing of `kiosk`."""

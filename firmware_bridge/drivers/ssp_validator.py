@@ -30,7 +30,7 @@ from firmware_bridge.protocols.ssp.events import parse_events
 from firmware_bridge.protocols.ssp.fields import Content
 from firmware_bridge.protocols.ssp.keys import FIXED_KEY_DEFAULT, PRIME_BITS_DEFAULT, KeyOffer, RandomBits, aes_key
 from firmware_bridge.protocols.ssp.link import REPLY_TIMEOUT_S, RETRIES_MAX
-from firmware_bridge.protocols.ssp.replies import REJECT_CODES, Generic, Reply, generic_of, parse_reply, reason_name
+from firmware_bridge.protocols.ssp.replies import REJECT_CODES, Generic, Reply, parse_reply, reason_name
 from firmware_bridge.protocols.ssp.setup import DatasetChannel, channels_of
 
 PROTOCOL_VERSION: Final = 8
@@ -51,7 +51,7 @@ class SspValidator:
     number answers.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - keyword-only settings, each with a default
         self,
         transport: Transport,
         *,

@@ -68,9 +68,7 @@ _NEW_VALUE = Variant((_VALUE, Country()), pv_min=6)
 _COUNTED_NOTES = (_COUNT, _VALUE, Country())
 _PRIME = (Variant((Uint("prime", 8),)),)
 _KEY = (Variant((Uint("key", 8),)),)
-_DENOMINATIONS = (
-    Variant((Listed("denominations", _COUNTED_NOTES, count_max=20), _OPTION), pv_min=6),
-)
+_DENOMINATIONS = (Variant((Listed("denominations", _COUNTED_NOTES, count_max=20), _OPTION), pv_min=6),)
 _BARCODE_SETTING = (Uint("enabled"), Uint("format"), Uint("characters"))
 _REFILL_PREFIX = b"\x05\x81\x10"
 
@@ -386,9 +384,7 @@ _TEBS: Final = (
     Command(0x69, "RESET TEBS LOGS"),
 )
 
-COMMANDS: Final[dict[int, Command]] = {
-    command.code: command for command in (*_COMMON, *_STORE, *_TEBS)
-}
+COMMANDS: Final[dict[int, Command]] = {command.code: command for command in (*_COMMON, *_STORE, *_TEBS)}
 
 # Coin and printer commands whose layouts the sheet does not give: named, never interpreted.
 FOREIGN_COMMANDS: Final[dict[int, str]] = {
@@ -410,18 +406,12 @@ def command_of(code: int) -> Command:
     command = COMMANDS.get(code)
     if command is None:
         name = FOREIGN_COMMANDS.get(code)
-        told = (
-            f"{name} (0x{code:02X}): its layout is not known"
-            if name
-            else f"0x{code:02X} is no known command"
-        )
+        told = f"{name} (0x{code:02X}): its layout is not known" if name else f"0x{code:02X} is no known command"
         raise SspError(told)
     return command
 
 
-def parse_command(
-    data: bytes, protocol_version: int | None = None
-) -> tuple[Command, Content]:
+def parse_command(data: bytes, protocol_version: int | None = None) -> tuple[Command, Content]:
     """A command's DATA field (code and arguments), decrypted, into its row and named values."""
     if not data:
         msg = "a command has at least its code"
@@ -430,10 +420,6 @@ def parse_command(
     return command, parse_exact(command.arguments, data[1:], protocol_version)
 
 
-def build_command(
-    code: int, content: Content | None = None, protocol_version: int | None = None
-) -> bytes:
+def build_command(code: int, content: Content | None = None, protocol_version: int | None = None) -> bytes:
     """The DATA field of a command, not encrypted."""
-    return bytes((code,)) + build_exact(
-        command_of(code).arguments, content or {}, protocol_version
-    )
+    return bytes((code,)) + build_exact(command_of(code).arguments, content or {}, protocol_version)

@@ -33,12 +33,10 @@ def _cipher(key: bytes) -> Cipher[modes.ECB]:
     if len(key) != KEY_BYTES:
         msg = f"an AES-128 key has {KEY_BYTES} bytes, not {len(key)}"
         raise SspError(msg)
-    return Cipher(algorithms.AES(key), modes.ECB())
+    return Cipher(algorithms.AES(key), modes.ECB())  # noqa: S305 - the protocol is ECB
 
 
-def encrypt_packet(
-    key: bytes, count: int, data: bytes, packing: Callable[[int], bytes] = os.urandom
-) -> bytes:
+def encrypt_packet(key: bytes, count: int, data: bytes, packing: Callable[[int], bytes] = os.urandom) -> bytes:
     """The encrypted DATA field of `data` (1 to 233 bytes). `packing(n)` gives n filler bytes."""
     if not 1 <= len(data) <= PLAIN_BYTES_MAX:
         msg = f"{len(data)} bytes to encrypt; 1 to {PLAIN_BYTES_MAX} fit"
@@ -69,17 +67,13 @@ def decrypt_packet(key: bytes, field: bytes) -> tuple[int, bytes]:
     if length == 0 or not 0 <= spare < BLOCK_BYTES:
         msg = f"inner length {length} does not fit {len(plain)} bytes"
         raise SspError(msg)
-    return int.from_bytes(plain[1:_COUNT_END], "little"), plain[
-        _COUNT_END : _COUNT_END + length
-    ]
+    return int.from_bytes(plain[1:_COUNT_END], "little"), plain[_COUNT_END : _COUNT_END + length]
 
 
 class SecureChannel:
     """The host's side of one negotiated key. Command i carries count i, its reply i + 1."""
 
-    def __init__(
-        self, key: bytes, packing: Callable[[int], bytes] = os.urandom
-    ) -> None:
+    def __init__(self, key: bytes, packing: Callable[[int], bytes] = os.urandom) -> None:
         _cipher(key)  # refuse a bad key now, not at the first packet
         self._key = key
         self._packing = packing

@@ -16,7 +16,7 @@ from firmware_bridge.protocols.ssp.commands import (
 )
 from firmware_bridge.protocols.ssp.crypto import is_encrypted
 from firmware_bridge.protocols.ssp.errors import SspError
-from firmware_bridge.protocols.ssp.fields import Content
+from firmware_bridge.protocols.ssp.fields import BYTE_MAX, Content
 from firmware_bridge.protocols.ssp.framing import Frame, decode_frame, encode_frame
 from firmware_bridge.protocols.ssp.replies import (
     REJECT_CODES,
@@ -37,15 +37,13 @@ def command_code(text: str) -> int:
         code = int(text.strip(), 16)
     except ValueError:
         code = -1
-    if not 0 <= code <= 0xFF:
+    if not 0 <= code <= BYTE_MAX:
         msg = f"{text!r} is no command code; give one byte in hex, e.g. 0x07"
         raise SspError(msg)
     return code
 
 
-def decode(
-    hexline: str, sender: str, command: int | str | None = None
-) -> dict[str, object]:
+def decode(hexline: str, sender: str, command: int | str | None = None) -> dict[str, object]:
     """Describe one frame given as hex (spaces allowed).
 
     `sender` is "host" or "device"; `command` is the code that a device's frame answers. Returns the object
@@ -63,11 +61,7 @@ def decode(
     message: Content | None = None
     why: str | None = None
     try:
-        message = (
-            _describe_host(frame.data)
-            if sender == HOST
-            else _describe_device(frame.data, answered)
-        )
+        message = _describe_host(frame.data) if sender == HOST else _describe_device(frame.data, answered)
     except SspError as error:
         why = str(error)
     return {
@@ -89,13 +83,11 @@ def encode(described: Mapping[str, object]) -> str:
         msg = f"data: {data!r} is not hex"
         raise SspError(msg)
     code = _integer(described, "code")
-    if not 0 <= code <= 0xFF:
+    if not 0 <= code <= BYTE_MAX:
         msg = f"code: {code} is not a byte"
         raise SspError(msg)
     body = bytes((code,)) + _bytes_of(data)
-    return encode_frame(
-        Frame(_integer(described, "address"), _integer(described, "sequence"), body)
-    ).hex()
+    return encode_frame(Frame(_integer(described, "address"), _integer(described, "sequence"), body)).hex()
 
 
 def _bytes_of(hexline: str) -> bytes:
@@ -136,9 +128,7 @@ def _describe_device(data: bytes, answered: int | None) -> Content:
     if answered is None:
         msg = "a reply can only be read with the command that it answers"
         raise SspError(msg)
-    if (
-        answered in FOREIGN_COMMANDS and len(data) == 1
-    ):  # no layout is needed for a bare response
+    if answered in FOREIGN_COMMANDS and len(data) == 1:  # no layout is needed for a bare response
         return {
             "name": generic_of(data).name.replace("_", " "),
             "command": FOREIGN_COMMANDS[answered],

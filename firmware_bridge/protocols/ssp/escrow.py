@@ -16,15 +16,11 @@ class EscrowProfile:
 
     size: tuple[Variant, ...]  # argument of 0x7A and reply of 0x79
     value: tuple[Variant, ...]  # reply of 0x78
-    refused_generic: (
-        int  # generic response when the device is enabled or the escrow is not empty
-    )
+    refused_generic: int  # generic response when the device is enabled or the escrow is not empty
     cancel_running_event: int  # running total while notes go back
     cancel_bezel_event: int  # one note waits for the hand
     cancel_final_event: int  # everything returned was taken
-    commit_surplus_event: (
-        int  # one per note stacked because the store would be too full
-    )
+    commit_surplus_event: int  # one per note stacked because the store would be too full
     commit_repeats_credit: bool  # whether 0xEE comes again at commit
 
 

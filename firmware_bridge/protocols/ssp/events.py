@@ -54,15 +54,11 @@ class EventType:
     pv_min: int = 4  # GA138 where it says, else GA973; a device at a lower version does not send it
 
 
-def _flagged(
-    code: int, name: str, forms: tuple[Variant, ...], pv_min: int = 4
-) -> EventType:
+def _flagged(code: int, name: str, forms: tuple[Variant, ...], pv_min: int = 4) -> EventType:
     return EventType(code, name, forms, flagged=True, pv_min=pv_min)
 
 
-def _lasting(
-    code: int, name: str, forms: tuple[Variant, ...] = _NOTHING, pv_min: int = 4
-) -> EventType:
+def _lasting(code: int, name: str, forms: tuple[Variant, ...] = _NOTHING, pv_min: int = 4) -> EventType:
     return EventType(code, name, forms, lasting=True, pv_min=pv_min)
 
 
@@ -162,9 +158,7 @@ _OTHER_EVENTS: Final = (
     ),
 )
 
-EVENTS: Final[dict[int, EventType]] = {
-    event.code: event for event in (*_NOTE_EVENTS, *_STORE_EVENTS, *_OTHER_EVENTS)
-}
+EVENTS: Final[dict[int, EventType]] = {event.code: event for event in (*_NOTE_EVENTS, *_STORE_EVENTS, *_OTHER_EVENTS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -196,9 +190,7 @@ def parse_events(data: bytes, protocol_version: int) -> EventList:
     while at < len(data):
         kind = EVENTS.get(data[at])
         if kind is None:
-            return EventList(
-                tuple(events), data[at:], f"0x{data[at]:02X} is no known event"
-            )
+            return EventList(tuple(events), data[at:], f"0x{data[at]:02X} is no known event")
         try:
             content, behind = parse_prefix(kind.forms, data, at + 1, protocol_version)
         except SspError as error:
@@ -211,7 +203,5 @@ def parse_events(data: bytes, protocol_version: int) -> EventList:
 def build_events(events: Sequence[Event], protocol_version: int) -> bytes:
     """Events back into the bytes behind F0."""
     return b"".join(
-        bytes((event.type.code,))
-        + build_exact(event.type.forms, event.content, protocol_version)
-        for event in events
+        bytes((event.type.code,)) + build_exact(event.type.forms, event.content, protocol_version) for event in events
     )

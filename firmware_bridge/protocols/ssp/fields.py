@@ -13,8 +13,12 @@ from firmware_bridge.protocols.ssp.errors import SspError
 
 Content = dict[str, object]
 
+BYTE_MAX = 0xFF
 PV_MIN = 4
 PV_MAX = 9
+_COUNTRY_CHARACTERS = 3  # ISO 4217
+_PAIR_MAX = 99  # two decimal digits
+_BYTE_BITS = 8
 
 
 class Field(Protocol):
@@ -53,16 +57,10 @@ class Uint:
     order: Literal["little", "big"] = "little"
 
     def read(self, data: bytes, at: int) -> tuple[object, int]:
-        return int.from_bytes(
-            _take(data, at, self.size, self.name), self.order
-        ), at + self.size
+        return int.from_bytes(_take(data, at, self.size, self.name), self.order), at + self.size
 
     def write(self, value: object) -> bytes:
-        if (
-            isinstance(value, bool)
-            or not isinstance(value, int)
-            or not 0 <= value < 1 << (8 * self.size)
-        ):
+        if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value < 1 << (8 * self.size):
             raise _refuse(self.name, value, f"an integer of {self.size} bytes")
         return value.to_bytes(self.size, self.order)
 
@@ -102,11 +100,7 @@ class Text:
         return octets.decode("ascii"), at + size
 
     def write(self, value: object) -> bytes:
-        if (
-            not isinstance(value, str)
-            or not value.isascii()
-            or (self.size and len(value) != self.size)
-        ):
+        if not isinstance(value, str) or not value.isascii() or (self.size and len(value) != self.size):
             raise _refuse(self.name, value, f"{self.size or 'any'} ASCII characters")
         return value.encode("ascii")
 
@@ -124,7 +118,7 @@ class Country:
         return octets.decode("ascii"), at + 3
 
     def write(self, value: object) -> bytes:
-        if not isinstance(value, str) or len(value) != 3 or not value.isascii():
+        if not isinstance(value, str) or len(value) != _COUNTRY_CHARACTERS or not value.isascii():
             raise _refuse(self.name, value, "three capital letters")
         octets = value.encode("ascii")
         if not octets.isalpha() or not octets.isupper():
@@ -169,7 +163,7 @@ class CountedText:
         return octets.decode("ascii"), at + 1 + size
 
     def write(self, value: object) -> bytes:
-        if not isinstance(value, str) or not value.isascii() or len(value) > 0xFF:
+        if not isinstance(value, str) or not value.isascii() or len(value) > BYTE_MAX:
             raise _refuse(self.name, value, "at most 255 ASCII characters")
         return bytes((len(value),)) + value.encode("ascii")
 
@@ -184,16 +178,12 @@ class DecimalPairs:
     def read(self, data: bytes, at: int) -> tuple[object, int]:
         size = self.size or len(data) - at
         pairs = _take(data, at, size, self.name)
-        if any(pair > 99 for pair in pairs):
+        if any(pair > _PAIR_MAX for pair in pairs):
             raise _refuse(self.name, pairs, "two decimal digits per byte")
         return "".join(f"{pair:02d}" for pair in pairs), at + size
 
     def write(self, value: object) -> bytes:
-        if (
-            not isinstance(value, str)
-            or not (value.isascii() and value.isdigit() or value == "")
-            or len(value) % 2
-        ):
+        if not isinstance(value, str) or not set(value) <= set("0123456789") or len(value) % 2:
             raise _refuse(self.name, value, "an even number of digits")
         if self.size and len(value) != 2 * self.size:
             raise _refuse(self.name, value, f"{2 * self.size} digits")
@@ -220,19 +210,11 @@ class ChannelBits:
         if not isinstance(value, dict) or set(value) != {"width", "accepted"}:
             raise _refuse(self.name, value, "width and accepted channels")
         width, accepted = value["width"], value["accepted"]
-        if (
-            not isinstance(width, int)
-            or width % 8
-            or not 8 <= width <= 8 * self.bytes_max
-        ):
+        if not isinstance(width, int) or width % _BYTE_BITS or not _BYTE_BITS <= width <= _BYTE_BITS * self.bytes_max:
             raise _refuse(self.name, width, "a width of whole bytes")
         mask = 0
         for channel in _items(self.name, accepted):
-            if (
-                isinstance(channel, bool)
-                or not isinstance(channel, int)
-                or not 1 <= channel <= width
-            ):
+            if isinstance(channel, bool) or not isinstance(channel, int) or not 1 <= channel <= width:
                 raise _refuse(self.name, channel, f"a channel of 1..{width}")
             mask |= 1 << (channel - 1)
         return mask.to_bytes(width // 8, "little")
@@ -290,14 +272,12 @@ class Columns:
 
     def write(self, value: object) -> bytes:
         rows = _items(self.name, value)
-        if len(rows) > 0xFF:
+        if len(rows) > BYTE_MAX:
             raise _refuse(self.name, len(rows), "up to 255 rows")
         return bytes((len(rows),)) + write_columns(self.columns, rows)
 
 
-def read_columns(
-    columns: Layout, data: bytes, at: int, count: int
-) -> tuple[list[Content], int]:
+def read_columns(columns: Layout, data: bytes, at: int, count: int) -> tuple[list[Content], int]:
     """`count` rows that the wire holds column by column."""
     rows: list[Content] = [{} for _ in range(count)]
     for column in columns:
@@ -342,9 +322,7 @@ def write_layout(layout: Layout, content: object) -> bytes:
     """The bytes of a layout; `content` has exactly its names."""
     if not isinstance(content, dict) or set(content) != names_of(layout):
         raise _refuse("content", content, f"exactly {sorted(names_of(layout))}")
-    return b"".join(
-        field.write(content[field.name] if field.name else None) for field in layout
-    )
+    return b"".join(field.write(content[field.name] if field.name else None) for field in layout)
 
 
 @dataclass(frozen=True, slots=True)
@@ -357,14 +335,10 @@ class Variant:
 
     def used_by(self, protocol_version: int | None) -> bool:
         """Whether that version (None: any) uses this form."""
-        return (
-            protocol_version is None or self.pv_min <= protocol_version <= self.pv_max
-        )
+        return protocol_version is None or self.pv_min <= protocol_version <= self.pv_max
 
 
-def parse_exact(
-    variants: Sequence[Variant], data: bytes, protocol_version: int | None
-) -> Content:
+def parse_exact(variants: Sequence[Variant], data: bytes, protocol_version: int | None) -> Content:
     """The first form that takes all of `data`; `SspError` with the last form's complaint if none does."""
     why = "no form of this message exists at this protocol version"
     for variant in variants:
@@ -395,16 +369,10 @@ def parse_prefix(
     raise SspError(why)
 
 
-def build_exact(
-    variants: Sequence[Variant], content: Content, protocol_version: int | None
-) -> bytes:
+def build_exact(variants: Sequence[Variant], content: Content, protocol_version: int | None) -> bytes:
     """The bytes of the first form of that version that carries exactly these names."""
     for variant in variants:
-        if variant.used_by(protocol_version) and names_of(variant.layout) == set(
-            content
-        ):
+        if variant.used_by(protocol_version) and names_of(variant.layout) == set(content):
             return write_layout(variant.layout, content)
-    msg = (
-        f"no form with exactly {sorted(content)} at protocol version {protocol_version}"
-    )
+    msg = f"no form with exactly {sorted(content)} at protocol version {protocol_version}"
     raise SspError(msg)

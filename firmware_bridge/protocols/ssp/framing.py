@@ -145,6 +145,9 @@ class FrameReceiver:
             self._pending = True
             return None
         self._body.append(byte)
+        return self._completed()
+
+    def _completed(self) -> Frame | None:
         if len(self._body) < _HEADER_BYTES + self._body[1] + _CRC_BYTES:
             return None
         body = bytes(self._body)

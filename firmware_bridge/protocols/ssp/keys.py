@@ -15,9 +15,7 @@ FIXED_KEY_DEFAULT: Final = 0x0123456701234567
 NUMBER_BYTES: Final = 8
 PRIME_BITS_DEFAULT: Final = 64
 PRIME_BITS_MIN: Final = 16
-_CANDIDATES_MAX: Final = (
-    20_000  # a 64-bit odd number is prime once in 22; this never ends by chance
-)
+_CANDIDATES_MAX: Final = 20_000  # a 64-bit odd number is prime once in 22; this never ends by chance
 
 # Miller-Rabin with these bases is a proof for every number below 3.3e24 (Sorenson, Webster 2015).
 _BASES: Final = (2, 3, 5, 7, 11, 13, 17, 19, 23, 29, 31, 37)
@@ -30,7 +28,7 @@ def is_prime(number: int) -> bool:
     if number.bit_length() > 8 * NUMBER_BYTES:
         msg = f"{number} has more than 64 bits"
         raise SspError(msg)
-    if number < 2:
+    if number < _BASES[0]:
         return False
     for base in _BASES:
         if number % base == 0:
@@ -70,9 +68,7 @@ class KeyOffer:
     secret: int
 
     @classmethod
-    def draw(
-        cls, bits: int = PRIME_BITS_DEFAULT, random_bits: RandomBits = secrets.randbits
-    ) -> "KeyOffer":
+    def draw(cls, bits: int = PRIME_BITS_DEFAULT, random_bits: RandomBits = secrets.randbits) -> "KeyOffer":
         """Fresh primes and secret. The generator must be larger than the modulus (GA973 p. 11)."""
         if not PRIME_BITS_MIN <= bits <= 8 * NUMBER_BYTES:
             msg = f"primes of {bits} bits; {PRIME_BITS_MIN} to {8 * NUMBER_BYTES} are possible"
@@ -106,6 +102,4 @@ def aes_key(fixed_key: int, negotiated_key: int) -> bytes:
         if not 0 <= key < 1 << 64:
             msg = "a key half has 64 bits"
             raise SspError(msg)
-    return fixed_key.to_bytes(NUMBER_BYTES, "little") + negotiated_key.to_bytes(
-        NUMBER_BYTES, "little"
-    )
+    return fixed_key.to_bytes(NUMBER_BYTES, "little") + negotiated_key.to_bytes(NUMBER_BYTES, "little")

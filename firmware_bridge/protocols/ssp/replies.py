@@ -12,7 +12,7 @@ from firmware_bridge.protocols.ssp.events import (
     build_events,
     parse_events,
 )
-from firmware_bridge.protocols.ssp.fields import Content, build_exact, parse_exact
+from firmware_bridge.protocols.ssp.fields import BYTE_MAX, Content, build_exact, parse_exact
 
 # Newest first; 9 is not guessed, it exists for one device only and its READ has other data.
 _VERSIONS_GUESSED: Final = (8, 7, 6, 5, 4)
@@ -103,14 +103,12 @@ def build_reply(code: int, reply: Reply, protocol_version: int) -> bytes:
     """DATA field of a reply to command `code`."""
     lead = bytes((reply.generic,))
     if reply.generic is not Generic.OK:
-        if reply.reason is not None and not 0 <= reply.reason <= 0xFF:
+        if reply.reason is not None and not 0 <= reply.reason <= BYTE_MAX:
             msg = f"reason {reply.reason} is not a byte"
             raise SspError(msg)
         return lead + (b"" if reply.reason is None else bytes((reply.reason,)))
     if code not in POLLS:
-        return lead + build_exact(
-            command_of(code).reply, reply.content, protocol_version
-        )
+        return lead + build_exact(command_of(code).reply, reply.content, protocol_version)
     return lead + build_events(_events_of(reply.content), protocol_version)
 
 
@@ -119,22 +117,15 @@ def reason_name(code: int, reason: int) -> str:
     return command_of(code).reasons.get(reason, f"reason {reason}")
 
 
-def _parse_content(
-    command: Command, rest: bytes, protocol_version: int | None
-) -> Content:
+def _parse_content(command: Command, rest: bytes, protocol_version: int | None) -> Content:
     if command.code not in POLLS:
         return parse_exact(command.reply, rest, protocol_version)
     why = ""
-    for version in (
-        _VERSIONS_GUESSED if protocol_version is None else (protocol_version,)
-    ):
+    for version in _VERSIONS_GUESSED if protocol_version is None else (protocol_version,):
         found = parse_events(rest, version)
         if not found.rest:
             return {
-                "events": [
-                    {"code": e.type.code, "name": e.type.name, **e.content}
-                    for e in found.events
-                ],
+                "events": [{"code": e.type.code, "name": e.type.name, **e.content} for e in found.events],
             }
         why = why or found.why
     raise SspError(why)
@@ -150,8 +141,6 @@ def _events_of(content: Content) -> list[Event]:
         if not isinstance(row, dict) or row.get("code") not in EVENTS:
             msg = f"{row!r} is no event"
             raise SspError(msg)
-        values = {
-            name: value for name, value in row.items() if name not in {"code", "name"}
-        }
+        values = {name: value for name, value in row.items() if name not in {"code", "name"}}
         events.append(Event(EVENTS[cast("int", row["code"])], values))
     return events

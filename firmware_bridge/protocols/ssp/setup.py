@@ -15,9 +15,7 @@ from firmware_bridge.protocols.ssp.fields import (
     write_layout,
 )
 
-EXPANDED_PV_MIN: Final = (
-    6  # from here on each channel has its own currency and 4-byte value
-)
+EXPANDED_PV_MIN: Final = 6  # from here on each channel has its own currency and 4-byte value
 CHANNELS_MAX: Final = 16
 
 UNIT_TYPES: Final[dict[int, str]] = {
@@ -78,9 +76,7 @@ class SetupBlock:
         if not isinstance(rows, list) or len(rows) > CHANNELS_MAX:
             msg = f"setup: channels is not a list of at most {CHANNELS_MAX}"
             raise SspError(msg)
-        middle: Content = {
-            field.name: content.pop(field.name, None) for field in _MIDDLE
-        }
+        middle: Content = {field.name: content.pop(field.name, None) for field in _MIDDLE}
         out = write_layout(_HEAD, content | {"channel_count": len(rows)})
         out += write_columns(_FACES, rows) + write_layout(_MIDDLE, middle)
         version = middle["protocol_version"]
