@@ -1,0 +1,46 @@
+# `make` lists what there is. Set-up is shared and quick when complete: scripts/setup.sh says what it does.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+BIN := .venv/bin
+
+.PHONY: help setup setup-train demo test lint format train test-train lock clean
+
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  make /'
+
+setup: ## what demo and test need: Debian packages, .venv (at most 5 minutes the first time)
+	@scripts/setup.sh
+
+demo: setup ## three deposits on the simulated hardware, from banknote to verified record
+	@$(BIN)/python -m scripts.demo
+
+test: setup ## lint, types, import directions, tests
+	@$(MAKE) --no-print-directory lint
+	$(BIN)/pytest -n 2 -m "not train"
+
+lint: setup ## ruff, mypy --strict, import-linter
+	$(BIN)/ruff check --quiet
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/mypy --no-error-summary
+	$(BIN)/lint-imports --no-logo >.stamps/lint-imports.txt || { cat .stamps/lint-imports.txt; exit 1; }
+
+format: setup ## format the code
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix --quiet
+
+setup-train: setup ## CPU torch into the same .venv, for training only
+	@scripts/setup-train.sh
+
+train: setup-train ## train the SOM-GAN on data of the simulator; writes models/artifacts
+	@scripts/train.sh
+
+test-train: setup-train ## the tests that need torch
+	$(BIN)/pytest -n 2 -m train
+
+lock: setup ## renew requirements/*.lock after a change in pyproject.toml
+	@scripts/lock.sh
+
+clean: ## remove what was made here: .venv, stamps, caches, run directories
+	rm -rf .venv .stamps run build dist .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
