@@ -1,0 +1,1 @@
+"""The bank's reference backend: provisioning, the receiver, and the offline check of everything it stored."""

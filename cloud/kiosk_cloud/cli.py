@@ -1,0 +1,151 @@
+"""`kiosk-cloud`: provision keys and certificates, receive records, verify what is stored.
+
+Exit codes: 0 done, 1 verification failed, 2 wrong usage or configuration, 3 could not go on (store, broker, disk).
+"""
+
+import json
+import logging
+import signal
+import sqlite3
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import click
+
+from kiosk.clock import SystemClock
+from kiosk.errors import ConfigError, KioskError
+from kiosk_cloud import config as bank_config
+from kiosk_cloud.pki import utc_now
+from kiosk_cloud.provision import Plan, Provisioned, provision
+from kiosk_cloud.service import ReceiverService
+from kiosk_cloud.verify import Report, verify_store
+
+EXIT_UNVERIFIED: Final = 1
+EXIT_CONFIG: Final = 2
+EXIT_BROKEN: Final = 3
+
+
+@contextmanager
+def _explained() -> Iterator[None]:
+    """Errors as one line for a person, with its remedy, and a stable exit code."""
+    try:
+        yield
+    except ConfigError as error:
+        click.echo(f"kiosk-cloud: {error}", err=True)
+        sys.exit(EXIT_CONFIG)
+    except (KioskError, sqlite3.Error, OSError) as error:
+        click.echo(f"kiosk-cloud: {error}", err=True)
+        sys.exit(EXIT_BROKEN)
+
+
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"]},
+    epilog="Exit codes: 0 done, 1 verification failed, 2 wrong usage or configuration, 3 could not go on.",
+)
+def main() -> None:
+    """The bank's side of the deposit kiosk: keys, receiver, and the offline check of everything received."""
+
+
+@main.command("provision")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="Everything is laid down below this directory.",
+)
+@click.option("--kiosk", required=True, help="Id of the kiosk; also its certificate's common name.")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Where the broker listens and clients find it.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8883, show_default=True, help="The broker's port.")
+@click.option(
+    "--name", "names", multiple=True, help="Further DNS name or address for the broker's certificate; may be repeated."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def provision_command(
+    directory: Path, kiosk: str, host: str, port: int, names: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Make certificates, keys and the broker's configuration for one kiosk and its bank.
+
+    Existing keys are kept, so it may be run again, for another port or for a further kiosk.
+    """
+    with _explained():
+        plan = Plan(directory, kiosk, host, port)
+        done = provision(Plan(directory, kiosk, host, port, (*plan.names, *names)), utc_now())
+    _say_provisioned(done, kiosk, as_json=as_json)
+
+
+def _say_provisioned(done: Provisioned, kiosk: str, *, as_json: bool) -> None:
+    places = {
+        "kiosk_cert": done.kiosk_cert,
+        "kiosk_key": done.kiosk_key,
+        "kiosk_keys": done.kiosk_keys,
+        "bank_config": done.bank_config,
+        "mosquitto_conf": done.mosquitto_conf,
+    }
+    if as_json:
+        paths = {name: str(path) for name, path in places.items()}
+        click.echo(json.dumps({"kiosk": kiosk, **paths, "written": [str(path) for path in done.written]}))
+        return
+    click.echo(f"{kiosk}: {len(done.written)} files written, everything else was there.")
+    for name, path in places.items():
+        click.echo(f"  {name:15} {path}")
+    click.echo(f"Next: mosquitto -c {done.mosquitto_conf}; kiosk-cloud receive --config {done.bank_config}")
+
+
+@main.command()
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="bank.toml, as `provision` writes it.",
+)
+@click.option("--instance", help="Name of this receiver; each of several beside one another needs its own.")
+@click.option("--verbose", "-v", is_flag=True, help="Log connections, too.")
+def receive(config_path: Path, instance: str | None, *, verbose: bool) -> None:
+    """Receive, verify, store and acknowledge records until stopped (SIGINT or SIGTERM)."""
+    logging.basicConfig(
+        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
+    )
+    with _explained():
+        config = bank_config.load(config_path)
+        service = ReceiverService(bank_config.with_instance(config, instance), SystemClock())
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, lambda *_: service.stop())
+        service.run()
+
+
+@main.command()
+@click.option(
+    "--store", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The receiver's store.db."
+)
+@click.option(
+    "--keys", type=click.Path(path_type=Path, file_okay=False), required=True, help="The bank's keys directory."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def verify(store: Path, keys: Path, *, as_json: bool) -> None:
+    """Check everything in a store again, offline: envelopes, signatures, log, acknowledgements, sums.
+
+    Exit code 0 only if every check held.
+    """
+    with _explained():
+        report = verify_store(store, keys)
+    if as_json:
+        click.echo(json.dumps(report.as_json()))
+    else:
+        _say_report(report)
+    sys.exit(0 if report.ok else EXIT_UNVERIFIED)
+
+
+def _say_report(report: Report) -> None:
+    click.echo(f"{report.verified} of {report.records} records verified, {report.totals.deposits} deposits among them")
+    for claim, amounts in report.totals.minor.items():
+        listed = ", ".join(f"{minor} {currency} (minor units)" for currency, minor in sorted(amounts.items()))
+        click.echo(f"  {claim:9} {listed or 'nothing'}")
+    click.echo("  risk      " + ", ".join(f"{grade} {count}" for grade, count in report.totals.risk.items()))
+    for failure in report.failures:
+        click.echo(f"FAILED {failure}")
+    click.echo("Everything holds." if report.ok else "This store is not what the kiosks signed.")

@@ -1,0 +1,91 @@
+"""`bank.toml`: where the receiver finds the broker, its store and its keys. Unknown settings are refused."""
+
+import json
+import tomllib
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+
+from kiosk.errors import ConfigError
+
+Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
+Instance = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
+Keepalive = Annotated[int, msgspec.Meta(ge=5, le=120)]
+AheadRecords = Annotated[int, msgspec.Meta(ge=256, le=1_000_000)]
+GapSeconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
+
+
+class BrokerConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The broker and our client certificate; paths of PEM files."""
+
+    host: str
+    port: Port
+    ca: Path
+    cert: Path
+    key: Path
+    keepalive_s: Keepalive = 20
+
+
+class BankConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """All of `bank.toml`. `instance` names this receiver; each beside it needs another name."""
+
+    broker: BrokerConfig
+    store: Path
+    keys: Path
+    instance: Instance = "1"
+    ahead_records_max: AheadRecords = 4096  # stored beyond the contiguous prefix, per kiosk; above the kiosk's window
+    gap_s: GapSeconds = 30.0
+
+
+def load(path: Path) -> BankConfig:
+    """Read `path`; relative paths in it are below its directory. ConfigError."""
+    try:
+        raw = tomllib.loads(path.read_text())
+        config = msgspec.convert(raw, BankConfig, dec_hook=_path)
+    except OSError as error:
+        message = f"cannot read {path}: {error.strerror}"
+        raise ConfigError(message) from error
+    except (tomllib.TOMLDecodeError, msgspec.ValidationError, UnicodeDecodeError) as error:
+        message = f"{path}: {error}"
+        raise ConfigError(message) from error
+    base = path.absolute().parent
+    broker = msgspec.structs.replace(
+        config.broker, ca=base / config.broker.ca, cert=base / config.broker.cert, key=base / config.broker.key
+    )
+    return msgspec.structs.replace(config, broker=broker, store=base / config.store, keys=base / config.keys)
+
+
+def with_instance(config: BankConfig, instance: str | None) -> BankConfig:
+    """`config` for another receiver beside it; None changes nothing. ConfigError for a name that cannot be one."""
+    if instance is None:
+        return config
+    raw = {**msgspec.structs.asdict(config), "broker": msgspec.structs.asdict(config.broker), "instance": instance}
+    try:
+        return msgspec.convert(raw, BankConfig, dec_hook=_path)
+    except msgspec.ValidationError as error:
+        message = f"--instance {instance}: {error}"
+        raise ConfigError(message) from error
+
+
+def encode(config: BankConfig) -> bytes:
+    """`config` as TOML (its strings are JSON strings, which TOML's basic strings contain)."""
+    lines = ["# Written by `kiosk-cloud provision`; changes are lost."]
+    tables = []
+    for name, value in msgspec.structs.asdict(config).items():
+        if isinstance(value, msgspec.Struct):
+            tables += ["", f"[{name}]", *(_line(*item) for item in msgspec.structs.asdict(value).items())]
+        else:
+            lines.append(_line(name, value))
+    return ("\n".join([*lines, *tables]) + "\n").encode()
+
+
+def _line(name: str, value: object) -> str:
+    return f"{name} = {json.dumps(str(value) if isinstance(value, Path) else value)}"
+
+
+def _path(kind: type, value: object) -> object:
+    if kind is Path and isinstance(value, str):
+        return Path(value)
+    message = f"{kind.__name__} expected"
+    raise TypeError(message)

@@ -1,0 +1,173 @@
+"""Lay down what kiosk, broker and bank need to trust each other, below one directory; nothing existing is replaced.
+
+Private halves stay with their owner; public halves are pinned where the other side reads them:
+
+    pki/            ca.pem, broker.*, bank.*, kiosk.*    (mutual TLS; ca.key signs, keep it offline)
+    kiosk/keys/     record.key, checkpoint.key, vault.key, bank_seal.pub, bank_ack.pub
+    bank/keys/      seal.key, ack.key, kiosks/<id>/{record.pub, checkpoint.vkey}
+    bank/bank.toml  mosquitto/{mosquitto.conf, acl}
+
+The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
+"""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+from kiosk.core import topics
+from kiosk.errors import ConfigError
+from kiosk.guarantee import checkpoint, files, keys, seal
+from kiosk_cloud import broker
+from kiosk_cloud.config import BankConfig, BrokerConfig, encode
+from kiosk_cloud.files import private_dir, write_once, write_private
+from kiosk_cloud.pki import Authority
+
+VAULT_KEY_BYTES: Final = 32
+LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What to provision; `host` and `port` are where the broker listens and clients reach it."""
+
+    directory: Path
+    kiosk: str
+    host: str = "127.0.0.1"
+    port: int = 8883
+    names: tuple[str, ...] = LOOPBACK  # in the broker's certificate
+
+    def __post_init__(self) -> None:
+        """Refuse an id that could not be a topic level, and a port that is none."""
+        if not topics.is_kiosk_id(self.kiosk) or self.kiosk == broker.BANK_USER:
+            message = f"{self.kiosk!r} cannot be a kiosk id"
+            raise ConfigError(message, remedy="Use 1 to 64 letters, digits, dots, dashes, underscores; not `bank`.")
+        if not 0 < self.port < 1 << 16:
+            message = f"port {self.port} is not in 1..65535"
+            raise ConfigError(message)
+
+
+@dataclass(frozen=True)
+class Provisioned:
+    """Where things are; `written` lists what was not there before."""
+
+    pki: Path
+    kiosk_cert: Path
+    kiosk_key: Path
+    kiosk_keys: Path
+    bank_config: Path
+    mosquitto_conf: Path
+    written: list[Path] = field(default_factory=list)
+
+
+def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os.urandom) -> Provisioned:
+    """Make what is missing. ConfigError when something existing contradicts it; OSError."""
+    root = plan.directory.absolute()
+    authority = Authority(root / "pki", now)
+    certificate_name, home = _names(authority, plan.kiosk)
+    done = Provisioned(
+        pki=root / "pki",
+        kiosk_cert=root / "pki" / f"{certificate_name}.pem",
+        kiosk_key=root / "pki" / f"{certificate_name}.key",
+        kiosk_keys=root / home / "keys",
+        bank_config=root / "bank" / "bank.toml",
+        mosquitto_conf=root / "mosquitto" / "mosquitto.conf",
+        written=authority.written,
+    )
+    authority.server("broker", "broker", [*dict.fromkeys((plan.host, *plan.names))])
+    authority.client("bank", broker.BANK_USER)
+    authority.client(certificate_name, plan.kiosk)
+    private_dir(root / "bank")
+    private_dir(root / home)
+    _bank_keys(private_dir(root / "bank" / "keys"), done, randomness)
+    _kiosk_keys(plan.kiosk, private_dir(done.kiosk_keys), root / "bank" / "keys", done, randomness)
+    _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
+    _bank_config(plan, root, done)
+    return done
+
+
+def _names(authority: Authority, kiosk: str) -> tuple[str, str]:
+    """File name of the kiosk's certificate, and its home directory."""
+    holder = authority.common_name("kiosk")
+    return ("kiosk", "kiosk") if holder in (None, kiosk) else (f"kiosk-{kiosk}", f"kiosk-{kiosk}")
+
+
+def _bank_keys(directory: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
+    if not (path := directory / "seal.key").exists():
+        seal.SealPrivateKey.generate(randomness).save(path)
+        done.written.append(path)
+    _signer(directory / "ack.key", done, randomness)
+
+
+def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
+    record = _signer(directory / "record.key", done, randomness)
+    log = _signer(directory / "checkpoint.key", done, randomness)
+    if not (path := directory / "vault.key").exists():
+        files.save_key(path, "aes-256-kek", randomness(VAULT_KEY_BYTES))
+        done.written.append(path)
+    private_dir(bank / "kiosks")
+    pinned = private_dir(bank / "kiosks" / kiosk)
+    _pin(pinned / "record.pub", record.public.pem, done)
+    _pin(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
+    _pin(directory / "bank_ack.pub", keys.Ed25519Signer.load(bank / "ack.key").public.pem, done)
+    sealing = seal.SealPrivateKey.load(bank / "seal.key").public
+    path = directory / "bank_seal.pub"
+    if not path.exists():
+        sealing.save(path)
+        done.written.append(path)
+    elif seal.SealPublicKey.load(path).key_id != sealing.key_id:
+        raise _other_key(path)
+    path.chmod(0o600)
+
+
+def _signer(path: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> keys.Ed25519Signer:
+    if not path.exists():
+        keys.Ed25519Signer.generate(randomness).save(path)
+        done.written.append(path)
+    return keys.Ed25519Signer.load(path)
+
+
+def _pin(path: Path, data: bytes, done: Provisioned) -> None:
+    if write_once(path, data):
+        done.written.append(path)
+    elif path.read_bytes() != data:
+        raise _other_key(path)
+
+
+def _other_key(path: Path) -> ConfigError:
+    return ConfigError(
+        f"{path} pins another key than the one in use",
+        remedy="A changed key is a rotation to be signed, not a provisioning; provision a new directory instead.",
+    )
+
+
+def _broker_files(plan: Plan, done: Provisioned, pinned: Path) -> None:
+    directory = private_dir(done.mosquitto_conf.parent)
+    kiosks = [path.name for path in pinned.iterdir() if topics.is_kiosk_id(path.name)]
+    text = broker.configuration(host=plan.host, port=plan.port, pki=done.pki, directory=directory)
+    _replace(done.mosquitto_conf, text.encode(), done)
+    _replace(directory / "acl", broker.acl(kiosks).encode(), done)
+
+
+def _bank_config(plan: Plan, root: Path, done: Provisioned) -> None:
+    config = BankConfig(
+        broker=BrokerConfig(
+            host=plan.host,
+            port=plan.port,
+            ca=root / "pki" / "ca.pem",
+            cert=root / "pki" / "bank.pem",
+            key=root / "pki" / "bank.key",
+        ),
+        store=root / "bank" / "store.db",
+        keys=root / "bank" / "keys",
+    )
+    _replace(done.bank_config, encode(config), done)
+
+
+def _replace(path: Path, data: bytes, done: Provisioned) -> None:
+    """Files that are derived from the plan follow it; keys never change."""
+    if not path.exists() or path.read_bytes() != data:
+        write_private(path, data)
+        done.written.append(path)

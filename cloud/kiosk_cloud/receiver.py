@@ -1,0 +1,190 @@
+"""What the bank does with each message: verify, store, acknowledge the contiguous prefix. No network in here.
+
+`Receiver.handle` runs in one transaction; whoever calls it confirms the messages to the broker only after it
+returned. Nothing that arrives can make it raise: what cannot be verified goes into quarantine and is no proof of
+anything, since HPKE authenticates no sender. A fork needs a valid inner signature, and then it is an alarm.
+"""
+
+import hashlib
+import logging
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Final
+
+from kiosk.clock import Clock, rfc3339
+from kiosk.core import topics
+from kiosk.errors import VerificationError
+from kiosk.guarantee import acks, checkpoint, merkle
+from kiosk_cloud.keyring import Keyring
+from kiosk_cloud.opening import open_record
+from kiosk_cloud.store import Store, StoredRecord
+
+log = logging.getLogger(__name__)
+
+BIRTH_BYTES_MAX: Final = 4096
+
+
+@dataclass(frozen=True)
+class Message:
+    """What arrived."""
+
+    topic: str
+    payload: bytes
+
+
+@dataclass(frozen=True)
+class Outgoing:
+    """A message to publish, QoS 1."""
+
+    topic: str
+    payload: bytes
+    retain: bool
+
+
+@dataclass(frozen=True)
+class Limits:
+    """Bounds of the receiver."""
+
+    ahead_records_max: int = 4096  # stored beyond the contiguous prefix, per kiosk
+    gap_s: float = 30.0  # a hole in the sequence for this long is complained of
+
+
+class Receiver:
+    """One instance; several may share a store, each with its own connection."""
+
+    def __init__(self, store: Store, keyring: Keyring, clock: Clock, limits: Limits | None = None) -> None:
+        self._store = store
+        self._keyring = keyring
+        self._clock = clock
+        self._limits = limits or Limits()
+        self._holes: dict[str, tuple[int, float]] = {}  # kiosk -> first missing sequence, seen since (monotonic)
+
+    def handle(self, messages: Sequence[Message]) -> list[Outgoing]:
+        """Take messages in the order of arrival, all in one transaction; returns what to publish after it.
+
+        Opening and verifying happens before the store's lock is taken. Store errors pass through: nothing of the
+        batch is stored then, and none of it may be confirmed to the broker.
+        """
+        judged = [judgement for message in messages if (judgement := self._judge(message)) is not None]
+        answer: set[str] = set()
+        with self._store.transaction():
+            for kiosk, store in judged:
+                if store():
+                    answer.add(kiosk)
+            return [out for kiosk in sorted(answer) for out in self._advance(kiosk)]
+
+    def tick(self) -> None:
+        """Complain of holes that have stayed for `gap_s`; to be called every second or so."""
+        now_s = self._clock.monotonic_s()
+        seen: dict[str, tuple[int, float]] = {}
+        for kiosk, size in self._store.prefixes():
+            if self._store.first_ahead(kiosk, size) is None:
+                continue
+            missing, since_s = self._holes.get(kiosk, (size, now_s))
+            seen[kiosk] = (size, since_s if missing == size else now_s)
+            if now_s - seen[kiosk][1] >= self._limits.gap_s:
+                self._complain(kiosk, size)
+        self._holes = seen
+
+    # --- before the transaction: what is it? -------------------------------------------------------
+
+    def _judge(self, message: Message) -> tuple[str, Callable[[], bool]] | None:
+        """The kiosk, and what to do inside the transaction, which says whether the kiosk is owed an answer."""
+        parsed = topics.parse(message.topic)
+        if parsed is None or parsed[1] not in ("record", "checkpoint", "birth"):
+            log.warning("message on a topic that is not received: %s", message.topic)
+            return None
+        kiosk, lane = parsed
+        payload = message.payload
+        try:
+            if lane == "record":
+                return kiosk, partial(self._record, open_record(payload, kiosk, self._keyring))
+            if lane == "checkpoint":
+                found = checkpoint.verify(payload, self._keyring.kiosk(kiosk).checkpoint)
+                return kiosk, partial(self._checkpoint, kiosk, found, payload)
+            if len(payload) > BIRTH_BYTES_MAX:
+                return kiosk, partial(self._quarantine, kiosk, lane, payload, f"birth of {len(payload)} bytes")
+            return kiosk, partial(self._birth, kiosk, payload)
+        except VerificationError as error:
+            return kiosk, partial(self._quarantine, kiosk, lane, payload, str(error))
+
+    # --- inside the transaction --------------------------------------------------------------------
+
+    def _record(self, record: StoredRecord) -> bool:
+        kiosk = record.kiosk
+        known = self._store.record(kiosk, record.sequence)
+        if known is not None:
+            if known.leaf_hash != record.leaf_hash:
+                self._fork(record, f"two signed records of sequence {record.sequence}")
+            return True
+        tree = self._store.tree(kiosk)
+        if record.sequence >= tree.size + self._limits.ahead_records_max:
+            log.warning("%s: record %d is too far ahead of %d; not stored", kiosk, record.sequence, tree.size)
+            return True
+        if record.deposit_id is not None and (other := self._store.deposit_elsewhere(record)) is not None:
+            self._fork(record, f"records {other} and {record.sequence} are of the same deposit", kind="deposit")
+        self._store.add_record(record, self._now())
+        return True
+
+    def _advance(self, kiosk: str) -> list[Outgoing]:
+        """Extend the prefix over what is there and sign for it; if nothing is new, the last answer is owed again."""
+        tree = self._store.tree(kiosk)
+        first = tree.size
+        while (record := self._store.record(kiosk, tree.size)) is not None:  # bounded by what may wait
+            tree.append(record.leaf_hash)
+            self._store.add_root(kiosk, tree.size, tree.root())
+        self._store.save_tree(kiosk, tree)  # also while its first record is missing: so the gap is known
+        if tree.size > first:
+            for size, root, note in self._store.checkpoints(kiosk, (first + 1, tree.size)):
+                self._compare(kiosk, size, root, note)
+            self._store.close_gaps(kiosk, tree.size, self._now())
+            now = self._clock.now_utc()
+            statement = acks.make(kiosk, tree.size, tree.root(), now, self._keyring.ack)
+            self._store.add_ack(kiosk, tree.size, statement, rfc3339(now))
+        newest = self._store.newest_ack(kiosk)
+        return [Outgoing(topics.topic(kiosk, "ack"), newest, retain=True)] if newest is not None else []
+
+    def _checkpoint(self, kiosk: str, found: checkpoint.Checkpoint, note: bytes) -> bool:
+        self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now())
+        self._compare(kiosk, found.size, found.root, note)
+        return False
+
+    def _birth(self, kiosk: str, payload: bytes) -> bool:
+        self._store.set_birth(kiosk, payload, self._now())
+        return False
+
+    def _compare(self, kiosk: str, size: int, root: bytes, note: bytes) -> None:
+        """A signed checkpoint against the records of its size and against other checkpoints of that size."""
+        ours = merkle.EMPTY_ROOT if size == 0 else self._store.root(kiosk, size)
+        others = {other for _, other, _ in self._store.checkpoints(kiosk, (size, size))}
+        if (ours is not None and ours != root) or len(others) > 1:
+            reason = f"a signed checkpoint of size {size} has another root than the records or another checkpoint"
+            self._alarm(kiosk, "checkpoint", size, note, reason)
+
+    # --- evidence ----------------------------------------------------------------------------------
+
+    def _fork(self, record: StoredRecord, reason: str, *, kind: str = "record") -> None:
+        self._alarm(record.kiosk, kind, record.sequence, record.envelope, reason, record.leaf_hash)
+
+    def _alarm(
+        self, kiosk: str, kind: str, sequence: int, payload: bytes, reason: str, digest: bytes | None = None
+    ) -> None:
+        # A re-sealed envelope of the same forked record is the same evidence: its leaf hash names it.
+        name = digest or hashlib.sha256(payload).digest()
+        if self._store.add_fork(kiosk, kind, sequence, name, payload, reason, self._now()):
+            log.critical("FORK at kiosk %s: %s. Keep the store as evidence and call the auditor.", kiosk, reason)
+
+    def _quarantine(self, kiosk: str, lane: str, payload: bytes, reason: str) -> bool:
+        digest = hashlib.sha256(payload).digest()
+        if self._store.add_quarantine(kiosk, lane, digest, payload, reason, self._now()):
+            log.error("%s: a %s could not be verified and is in quarantine: %s", kiosk, lane, reason)
+        return False
+
+    def _complain(self, kiosk: str, first_missing: int) -> None:
+        with self._store.transaction():
+            if self._store.add_gap(kiosk, first_missing, self._now()):
+                log.error("%s: record %d is missing while later ones are here", kiosk, first_missing)
+
+    def _now(self) -> str:
+        return rfc3339(self._clock.now_utc())

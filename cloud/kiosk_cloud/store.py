@@ -1,0 +1,354 @@
+"""The bank's store in SQLite: verified records, what they must agree with, and evidence of what did not.
+
+One transaction per message, WAL with synchronous FULL asserted on every connection: what the bank has signed
+for is on disk before the signature leaves. Several receivers may share one store; writers queue on SQLite's lock.
+"""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from kiosk.errors import KioskError
+from kiosk.guarantee.merkle import CompactRange
+
+BUSY_TIMEOUT_MS: Final = 10_000
+SCHEMA_VERSION: Final = 1
+EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
+SCHEMA: Final = """
+CREATE TABLE IF NOT EXISTS kiosks (
+    kiosk TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,           -- records of the contiguous verified prefix
+    peaks BLOB NOT NULL              -- the prefix's Merkle tree, reduced to its complete subtrees
+) STRICT;
+CREATE TABLE IF NOT EXISTS records (
+    kiosk TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    leaf_hash BLOB NOT NULL,
+    kind TEXT NOT NULL,
+    deposit_id BLOB,                 -- of kind 'deposit' only
+    content BLOB NOT NULL,           -- the signed CBOR map
+    envelope BLOB NOT NULL,          -- as it came: the evidence
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, sequence)
+) STRICT;
+CREATE INDEX IF NOT EXISTS records_deposit ON records (kiosk, deposit_id) WHERE deposit_id IS NOT NULL;
+CREATE TABLE IF NOT EXISTS roots (   -- of the contiguous prefix at each size
+    kiosk TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    PRIMARY KEY (kiosk, size)
+) STRICT;
+CREATE TABLE IF NOT EXISTS checkpoints (
+    kiosk TEXT NOT NULL,
+    size INTEGER NOT NULL,
+    root BLOB NOT NULL,
+    note BLOB NOT NULL,
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, size, root)
+) STRICT;
+CREATE TABLE IF NOT EXISTS acks (
+    kiosk TEXT NOT NULL,
+    sequence INTEGER NOT NULL,
+    statement BLOB NOT NULL,
+    made_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, sequence)
+) STRICT;
+CREATE TABLE IF NOT EXISTS quarantine (
+    kiosk TEXT NOT NULL,             -- of the topic; nothing inside is believed
+    sha256 BLOB NOT NULL,
+    lane TEXT NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, sha256)
+) STRICT;
+CREATE TABLE IF NOT EXISTS forks (
+    kiosk TEXT NOT NULL,
+    kind TEXT NOT NULL,              -- record, deposit, checkpoint
+    sequence INTEGER NOT NULL,       -- of the record, or the size of the checkpoint
+    sha256 BLOB NOT NULL,
+    payload BLOB NOT NULL,
+    reason TEXT NOT NULL,
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, kind, sequence, sha256)
+) STRICT;
+CREATE TABLE IF NOT EXISTS gaps (
+    kiosk TEXT NOT NULL,
+    first_missing INTEGER NOT NULL,
+    complained_at TEXT NOT NULL,
+    closed_at TEXT,
+    PRIMARY KEY (kiosk, first_missing)
+) STRICT;
+CREATE TABLE IF NOT EXISTS births (
+    kiosk TEXT PRIMARY KEY,
+    payload BLOB NOT NULL,
+    received_at TEXT NOT NULL
+) STRICT;
+"""
+
+
+class StoreError(KioskError, RuntimeError):
+    """The store cannot be opened or trusted."""
+
+    remedy = "Check the path and the disk; do not let a receiver run without its store."
+
+
+@dataclass(frozen=True)
+class StoredRecord:
+    """One row of `records`."""
+
+    kiosk: str
+    sequence: int
+    leaf_hash: bytes
+    kind: str
+    deposit_id: bytes | None
+    content: bytes
+    envelope: bytes
+
+
+class Store:
+    """A connection; use it on one thread."""
+
+    def __init__(self, path: Path, *, read_only: bool = False) -> None:
+        """Open `path`; without `read_only` make it when it is missing. StoreError when it cannot be used."""
+        try:
+            if read_only:
+                self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+            else:
+                path.touch(mode=0o600)
+                self._db = sqlite3.connect(path, isolation_level=None)
+                self._prepare()
+            version = self._db.execute("PRAGMA user_version").fetchone()[0]
+        except (OSError, sqlite3.Error) as error:
+            message = f"{path}: {error}"
+            raise StoreError(message) from error
+        if version != SCHEMA_VERSION:
+            message = f"{path} has schema version {version}, not {SCHEMA_VERSION}"
+            raise StoreError(message)
+
+    def _prepare(self) -> None:
+        self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
+        journal = self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+        self._db.execute("PRAGMA synchronous = FULL")
+        synchronous = self._db.execute("PRAGMA synchronous").fetchone()[0]
+        if (journal, synchronous) != ("wal", 2):
+            message = f"journal mode {journal}, synchronous {synchronous}: acknowledged records could be lost"
+            raise StoreError(message)
+        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
+            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+
+    def close(self) -> None:
+        """Give the connection back."""
+        self._db.close()
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing; the lock is taken at once, so that receivers sharing the store take turns."""
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    @contextmanager
+    def snapshot(self) -> Iterator[None]:
+        """Read one moment while receivers write on."""
+        self._db.execute("BEGIN")
+        try:
+            yield
+        finally:
+            self._db.execute("ROLLBACK")
+
+    def integrity_problems(self) -> list[str]:
+        """What SQLite itself finds wrong with the file."""
+        found = [str(row[0]) for row in self._db.execute("PRAGMA integrity_check(10)")]
+        return [] if found == ["ok"] else found
+
+    # --- the contiguous prefix ---------------------------------------------------------------------
+
+    def tree(self, kiosk: str) -> CompactRange:
+        """The Merkle tree over the kiosk's contiguous prefix."""
+        row = self._db.execute("SELECT size, peaks FROM kiosks WHERE kiosk = ?", (kiosk,)).fetchone()
+        if row is None:
+            return CompactRange()
+        size, peaks = row
+        return CompactRange(size, [peaks[at : at + 32] for at in range(0, len(peaks), 32)])
+
+    def save_tree(self, kiosk: str, tree: CompactRange) -> None:
+        """Replace the prefix's tree and note its root."""
+        self._db.execute("INSERT OR REPLACE INTO kiosks VALUES (?, ?, ?)", (kiosk, tree.size, b"".join(tree.peaks)))
+
+    def add_root(self, kiosk: str, size: int, root: bytes) -> None:
+        """Remember the root of one size of the prefix."""
+        self._db.execute("INSERT INTO roots VALUES (?, ?, ?)", (kiosk, size, root))
+
+    def root(self, kiosk: str, size: int) -> bytes | None:
+        """The prefix's root at `size`, None if it never had that size."""
+        row = self._db.execute("SELECT root FROM roots WHERE kiosk = ? AND size = ?", (kiosk, size)).fetchone()
+        return row[0] if row else None
+
+    def roots(self, kiosk: str) -> Iterator[tuple[int, bytes]]:
+        """(size, root) in order of size."""
+        yield from self._db.execute("SELECT size, root FROM roots WHERE kiosk = ? ORDER BY size", (kiosk,))
+
+    def stated_prefix(self, kiosk: str) -> tuple[int, bytes] | None:
+        """(size, peaks) exactly as stored."""
+        row = self._db.execute("SELECT size, peaks FROM kiosks WHERE kiosk = ?", (kiosk,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def kiosks(self) -> list[str]:
+        """Every kiosk that any table knows."""
+        tables = ("kiosks", "records", "roots", "checkpoints", "acks", "forks", "quarantine")
+        query = " UNION ".join(f"SELECT kiosk FROM {table}" for table in tables)  # noqa: S608 - names from above
+        return [row[0] for row in self._db.execute(f"{query} ORDER BY kiosk")]
+
+    def prefixes(self) -> list[tuple[str, int]]:
+        """(kiosk, size of its contiguous prefix)."""
+        return [(row[0], row[1]) for row in self._db.execute("SELECT kiosk, size FROM kiosks ORDER BY kiosk")]
+
+    # --- records -----------------------------------------------------------------------------------
+
+    def record(self, kiosk: str, sequence: int) -> StoredRecord | None:
+        """One record, whether or not it is part of the prefix yet."""
+        row = self._db.execute(f"{_SELECT_RECORD} WHERE kiosk = ? AND sequence = ?", (kiosk, sequence)).fetchone()
+        return StoredRecord(*row) if row else None
+
+    def records(self, kiosk: str, *, after: int = -(2**62)) -> Iterator[StoredRecord]:
+        """A kiosk's records beyond sequence `after`, in sequence, one at a time."""
+        query = f"{_SELECT_RECORD} WHERE kiosk = ? AND sequence > ? ORDER BY sequence"
+        for row in self._db.execute(query, (kiosk, after)):
+            yield StoredRecord(*row)
+
+    def deposit_elsewhere(self, record: StoredRecord) -> int | None:
+        """The sequence of another record of the same deposit id."""
+        row = self._db.execute(
+            "SELECT sequence FROM records WHERE kiosk = ? AND deposit_id = ? AND sequence <> ? LIMIT 1",
+            (record.kiosk, record.deposit_id, record.sequence),
+        ).fetchone()
+        return row[0] if row else None
+
+    def add_record(self, record: StoredRecord, received_at: str) -> None:
+        """Store a verified record; the caller has looked that its place is free."""
+        self._db.execute(
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            (
+                record.kiosk,
+                record.sequence,
+                record.leaf_hash,
+                record.kind,
+                record.deposit_id,
+                record.content,
+                record.envelope,
+                received_at,
+            ),
+        )
+
+    def first_ahead(self, kiosk: str, size: int) -> int | None:
+        """The first stored sequence beyond the prefix, None when nothing waits."""
+        row = self._db.execute(
+            "SELECT min(sequence) FROM records WHERE kiosk = ? AND sequence >= ?", (kiosk, size)
+        ).fetchone()
+        return None if row is None else row[0]
+
+    # --- statements --------------------------------------------------------------------------------
+
+    def add_checkpoint(self, kiosk: str, size: int, root: bytes, note: bytes, received_at: str) -> None:
+        """Keep a verified checkpoint; one of the same size and root is kept once."""
+        self._db.execute(
+            "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?, ?, ?)", (kiosk, size, root, note, received_at)
+        )
+
+    def checkpoints(self, kiosk: str, sizes: tuple[int, int] | None = None) -> list[tuple[int, bytes, bytes]]:
+        """(size, root, note) in order of size; `sizes` (from, to) inclusive."""
+        first, last = sizes or (0, 2**62)
+        rows = self._db.execute(
+            "SELECT size, root, note FROM checkpoints WHERE kiosk = ? AND size BETWEEN ? AND ? ORDER BY size",
+            (kiosk, first, last),
+        )
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def add_ack(self, kiosk: str, sequence: int, statement: bytes, made_at: str) -> None:
+        """Keep an acknowledgement before it is sent."""
+        self._db.execute("INSERT OR IGNORE INTO acks VALUES (?, ?, ?, ?)", (kiosk, sequence, statement, made_at))
+
+    def newest_ack(self, kiosk: str) -> bytes | None:
+        """The statement that reaches furthest."""
+        row = self._db.execute(
+            "SELECT statement FROM acks WHERE kiosk = ? ORDER BY sequence DESC LIMIT 1", (kiosk,)
+        ).fetchone()
+        return row[0] if row else None
+
+    def acks(self, kiosk: str) -> Iterator[tuple[int, bytes]]:
+        """(sequence, statement) in order."""
+        yield from self._db.execute("SELECT sequence, statement FROM acks WHERE kiosk = ? ORDER BY sequence", (kiosk,))
+
+    def set_birth(self, kiosk: str, payload: bytes, received_at: str) -> None:
+        """Keep the newest birth or death certificate."""
+        self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (kiosk, payload, received_at))
+
+    # --- evidence ----------------------------------------------------------------------------------
+
+    def add_quarantine(self, kiosk: str, lane: str, sha256: bytes, payload: bytes, reason: str, at: str) -> bool:
+        """Keep what could not be verified; False when it is known or the kiosk's share is full."""
+        if self._full("quarantine", kiosk):
+            return False
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO quarantine VALUES (?, ?, ?, ?, ?, ?)", (kiosk, sha256, lane, payload, reason, at)
+        )
+        return cursor.rowcount > 0
+
+    def add_fork(
+        self, kiosk: str, kind: str, sequence: int, sha256: bytes, payload: bytes, reason: str, at: str
+    ) -> bool:
+        """Keep a proof of a fork; False when it is known or the kiosk's share is full."""
+        if self._full("forks", kiosk):
+            return False
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO forks VALUES (?, ?, ?, ?, ?, ?, ?)",
+            (kiosk, kind, sequence, sha256, payload, reason, at),
+        )
+        return cursor.rowcount > 0
+
+    def forks(self, kiosk: str) -> list[tuple[str, int, str]]:
+        """(kind, sequence, reason)."""
+        rows = self._db.execute("SELECT kind, sequence, reason FROM forks WHERE kiosk = ? ORDER BY rowid", (kiosk,))
+        return [(row[0], row[1], row[2]) for row in rows]
+
+    def quarantined(self, kiosk: str) -> list[tuple[str, str]]:
+        """(lane, reason)."""
+        rows = self._db.execute("SELECT lane, reason FROM quarantine WHERE kiosk = ? ORDER BY rowid", (kiosk,))
+        return [(row[0], row[1]) for row in rows]
+
+    def add_gap(self, kiosk: str, first_missing: int, at: str) -> bool:
+        """Note a complaint; False when it was made already."""
+        cursor = self._db.execute(
+            "INSERT OR IGNORE INTO gaps (kiosk, first_missing, complained_at) VALUES (?, ?, ?)",
+            (kiosk, first_missing, at),
+        )
+        return cursor.rowcount > 0
+
+    def close_gaps(self, kiosk: str, size: int, at: str) -> None:
+        """The prefix has grown over these."""
+        self._db.execute(
+            "UPDATE gaps SET closed_at = ? WHERE kiosk = ? AND first_missing < ? AND closed_at IS NULL",
+            (at, kiosk, size),
+        )
+
+    def gaps(self, kiosk: str) -> list[tuple[int, str | None]]:
+        """(first missing sequence, when it was closed)."""
+        rows = self._db.execute(
+            "SELECT first_missing, closed_at FROM gaps WHERE kiosk = ? ORDER BY first_missing", (kiosk,)
+        )
+        return [(row[0], row[1]) for row in rows]
+
+    def _full(self, table: str, kiosk: str) -> bool:
+        query = f"SELECT count(*) FROM {table} WHERE kiosk = ?"  # noqa: S608 - our own table names
+        return bool(self._db.execute(query, (kiosk,)).fetchone()[0] >= EVIDENCE_ROWS_MAX)
+
+
+_SELECT_RECORD: Final = "SELECT kiosk, sequence, leaf_hash, kind, deposit_id, content, envelope FROM records"

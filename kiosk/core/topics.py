@@ -1,0 +1,48 @@
+"""MQTT topics of fixed depth, `kiosk/v1/{kiosk}/{lane}` (DESIGN.md section 5), and the kiosk ids that fit into one.
+
+Kiosk and bank both name topics, so the names live here once. An id is also the common name of the kiosk's
+certificate and part of the broker's access list: it may hold nothing that MQTT or a path gives a meaning.
+"""
+
+import re
+from typing import Final, Literal
+
+Lane = Literal["birth", "record", "checkpoint", "evidence", "telemetry", "result", "ack", "directory", "command"]
+
+PREFIX: Final = "kiosk/v1"
+FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "telemetry", "result")
+TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "command")
+RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory"})
+RECEIVER_GROUP: Final = "bank"
+
+_KIOSK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the same as in a leaf entry (kiosk.guarantee.leaf)
+
+
+def is_kiosk_id(text: str) -> bool:
+    """Whether `text` may name a kiosk: 1 to 64 letters, digits, dots, dashes, underscores, no leading mark."""
+    return _KIOSK_ID.fullmatch(text) is not None
+
+
+def topic(kiosk: str, lane: Lane) -> str:
+    """The topic of one lane of one kiosk; ValueError for an id that is none."""
+    if not is_kiosk_id(kiosk):
+        message = f"{kiosk!r} is no kiosk id: 1 to 64 letters, digits, dots, dashes, underscores"
+        raise ValueError(message)
+    return f"{PREFIX}/{kiosk}/{lane}"
+
+
+def every(lane: Lane) -> str:
+    """The filter for one lane of every kiosk."""
+    return f"{PREFIX}/+/{lane}"
+
+
+def parse(name: str) -> tuple[str, Lane] | None:
+    """Kiosk and lane of a topic name; None when it is not one of ours."""
+    head, _, lane = name.rpartition("/")
+    prefix, _, kiosk = head.rpartition("/")
+    if prefix != PREFIX or not is_kiosk_id(kiosk):
+        return None
+    for known in (*FROM_KIOSK, *TO_KIOSK):
+        if lane == known:
+            return kiosk, known
+    return None

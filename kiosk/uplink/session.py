@@ -1,0 +1,303 @@
+"""One MQTT 5 session over mutual TLS 1.3, on paho: its thread only enqueues to the asyncio loop.
+
+paho's own queue, reconnecting and window stay unused (its queue is in memory and unbounded, and it ignores
+the server's Receive Maximum): every connection is a new client, and what had no PUBACK is published again by
+`kiosk.uplink.window`. The broker keeps no session for the kiosk: acknowledgements are retained and cumulative.
+"""
+
+import asyncio
+import contextlib
+import logging
+import random
+import socket
+import ssl
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Protocol
+
+from paho.mqtt.client import Client, ConnectFlags, DisconnectFlags, MQTTMessage
+from paho.mqtt.enums import CallbackAPIVersion, MQTTErrorCode, MQTTProtocolVersion
+from paho.mqtt.packettypes import PacketTypes
+from paho.mqtt.properties import Properties
+from paho.mqtt.reasoncodes import ReasonCode
+
+from kiosk.clock import Clock
+
+log = logging.getLogger(__name__)
+
+CONNECT_TIMEOUT_S: Final = 10.0
+CLOSE_TIMEOUT_S: Final = 2.0
+RECEIVE_MAXIMUM: Final = 8  # acknowledgements the broker may send before ours
+INCOMING_BYTES_MAX: Final = 1 << 20
+QOS: Final = 1
+
+
+@dataclass(frozen=True)
+class Broker:
+    """Where a broker listens."""
+
+    host: str
+    port: int
+
+
+@dataclass(frozen=True)
+class LinkSettings:
+    """What a session needs; paths are PEM files."""
+
+    client_id: str
+    brokers: tuple[Broker, ...]  # tried in this order
+    ca: Path
+    cert: Path
+    key: Path
+    keepalive_s: int = 20
+    backoff_s: float = 1.0  # after all brokers failed once; doubles
+    backoff_s_max: float = 60.0
+
+    def __post_init__(self) -> None:
+        """Refuse settings without a broker."""
+        if not self.brokers:
+            message = "at least one broker is needed"
+            raise ValueError(message)
+
+
+@dataclass(frozen=True)
+class Connected:
+    """CONNACK: publishing may begin. `receive_maximum` None when the server did not say."""
+
+    broker: Broker
+    receive_maximum: int | None
+
+
+@dataclass(frozen=True)
+class Disconnected:
+    """The connection is gone, or none came about; `reason` is for a person."""
+
+    reason: str
+
+
+@dataclass(frozen=True)
+class Settled:
+    """PUBACK for the publish of this token; `accepted` false for a reason code of 0x80 and above."""
+
+    token: int
+    accepted: bool
+    reason: str
+
+
+@dataclass(frozen=True)
+class Received:
+    """A message of a subscribed topic."""
+
+    topic: str
+    payload: bytes
+
+
+Event = Connected | Disconnected | Settled | Received
+
+
+class Will(Protocol):
+    """Makes the will of the next connection: topic and payload, retained."""
+
+    def __call__(self) -> tuple[str, bytes]:
+        """Called once per connection attempt, before CONNECT."""
+
+
+class Link(Protocol):
+    """What the uplink uses of a session; tests give it one without a network."""
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
+        """Hand a QoS 1 publish to the connection; its token, or None when there is no connection."""
+
+    def drop(self, reason: str) -> None:
+        """Close the present connection; a new one follows after the usual delay."""
+
+    async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
+        """Keep a connection until cancelled; events arrive on the loop, in order."""
+
+
+def backoff_s(attempt: int, first_s: float, max_s: float, jitter: float) -> float:
+    """Delay before round `attempt` (0 is the first retry): doubles up to `max_s`; `jitter` in [0, 1) halves at most."""
+    return min(max_s, first_s * 2.0 ** min(attempt, 32)) * (0.5 + jitter / 2)
+
+
+def tls_context(ca: Path, cert: Path, key: Path) -> ssl.SSLContext:
+    """Mutual TLS 1.3, the server's name checked, no other authority trusted than `ca`."""
+    context = ssl.create_default_context(ssl.Purpose.SERVER_AUTH, cafile=str(ca))
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(str(cert), str(key))
+    return context
+
+
+class Session:
+    """Connects, reconnects and closes; see `Link`."""
+
+    def __init__(self, settings: LinkSettings, clock: Clock, rng: random.Random | None = None) -> None:
+        self._settings = settings
+        self._clock = clock
+        self._rng = rng or random.SystemRandom()
+        self._connection: _Connection | None = None
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
+        return self._connection.publish(topic, payload, retain=retain) if self._connection else None
+
+    def drop(self, reason: str) -> None:
+        if self._connection is not None:
+            self._connection.lost(reason)
+
+    async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
+        failures = 0
+        while True:
+            broker = self._settings.brokers[failures % len(self._settings.brokers)]
+            connected = await self._connect_once(broker, on_event, will(), subscribe)
+            failures = 0 if connected else failures + 1
+            rounds = failures // len(self._settings.brokers)
+            # A broker that accepts and drops at once must not be hammered either: always wait.
+            await self._clock.sleep(
+                backoff_s(
+                    max(0, rounds - 1), self._settings.backoff_s, self._settings.backoff_s_max, self._rng.random()
+                )
+            )
+
+    async def _connect_once(
+        self, broker: Broker, on_event: Callable[[Event], None], will: tuple[str, bytes], subscribe: Sequence[str]
+    ) -> bool:
+        """One connection from CONNECT to its end; whether CONNACK accepted it."""
+        connection = _Connection(self._settings, broker, will, subscribe, on_event)
+        try:
+            await connection.open()
+            self._connection = connection
+            reason = await connection.ended
+        except (OSError, TimeoutError, ValueError) as error:  # ssl.SSLError is an OSError
+            reason = f"{broker.host}:{broker.port}: {str(error) or type(error).__name__}"
+        finally:
+            self._connection = None
+            await connection.close()
+        log.info("no connection to the bank: %s", reason)
+        on_event(Disconnected(reason))
+        return connection.accepted
+
+
+class _Connection:
+    """One paho client, used for one connection."""
+
+    def __init__(
+        self,
+        settings: LinkSettings,
+        broker: Broker,
+        will: tuple[str, bytes],
+        subscribe: Sequence[str],
+        on_event: Callable[[Event], None],
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._settings = settings
+        self._broker = broker
+        self._subscribe = [(name, QOS) for name in subscribe]
+        self._on_event = on_event
+        self._connack: asyncio.Future[Connected] = self._loop.create_future()
+        self.ended: asyncio.Future[str] = self._loop.create_future()
+        self.accepted = False
+        client = Client(
+            CallbackAPIVersion.VERSION2,
+            client_id=settings.client_id,
+            protocol=MQTTProtocolVersion.MQTTv5,
+            reconnect_on_failure=False,
+        )
+        client.connect_timeout = CONNECT_TIMEOUT_S
+        client.max_inflight_messages_set(0)  # the window is ours; 0 keeps paho from queueing before CONNACK
+        topic, payload = will
+        client.will_set(topic, payload, qos=QOS, retain=True)
+        client.tls_set_context(tls_context(settings.ca, settings.cert, settings.key))
+        client.on_connect = self._on_connect
+        client.on_disconnect = self._on_disconnect
+        client.on_publish = self._on_publish
+        client.on_message = self._on_message
+        self._client = client
+
+    async def open(self) -> None:
+        """TCP, TLS, CONNECT, CONNACK, SUBSCRIBE. OSError or TimeoutError when that fails."""
+        properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it so
+        properties.ReceiveMaximum = RECEIVE_MAXIMUM
+        properties.MaximumPacketSize = INCOMING_BYTES_MAX
+        async with asyncio.timeout(2 * CONNECT_TIMEOUT_S):
+            await asyncio.to_thread(
+                self._client.connect,
+                self._broker.host,
+                self._broker.port,
+                self._settings.keepalive_s,
+                clean_start=True,
+                properties=properties,
+            )
+            self._client.loop_start()
+            either: list[asyncio.Future[Any]] = [self._connack, self.ended]
+            await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
+        if not self._connack.done():
+            raise ConnectionError(self.ended.result())
+        if self._subscribe:
+            self._client.subscribe(self._subscribe)
+        self.accepted = True
+        self._on_event(self._connack.result())
+
+    def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
+        if self.ended.done():
+            return None
+        info = self._client.publish(topic, payload, qos=QOS, retain=retain)
+        return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def lost(self, reason: str) -> None:
+        """Note the end of the connection, once."""
+        if not self.ended.done():
+            self.ended.set_result(reason)
+
+    async def close(self) -> None:
+        """Say goodbye if the broker still listens, then end paho's thread in bounded time."""
+        # With the will: the broker says `offline` for us, also when we leave of our own accord.
+        self._client.disconnect(ReasonCode(PacketTypes.DISCONNECT, "Disconnect with will message"))
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT_S):
+                await asyncio.shield(self.ended)
+        self._client.drop_out_messages()
+        sock = self._client.socket()
+        if isinstance(sock, socket.socket):
+            with contextlib.suppress(OSError):
+                sock.shutdown(socket.SHUT_RDWR)
+        await asyncio.to_thread(self._client.loop_stop)
+        self.lost("closed")
+
+    # --- paho's thread: it may hold its lock, and exceptions would kill it; so only enqueue ---------
+
+    def _enqueue(self, call: Callable[[], None]) -> None:
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody listens any more
+            self._loop.call_soon_threadsafe(call)
+
+    def _on_connect(
+        self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
+    ) -> None:
+        maximum = getattr(properties, "ReceiveMaximum", None)
+        if code.is_failure:
+            self._enqueue(lambda: self.lost(f"{self._broker.host}:{self._broker.port} refused: {code}"))
+        else:
+            self._enqueue(lambda: self._connacked(Connected(self._broker, maximum)))
+
+    def _on_disconnect(
+        self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
+    ) -> None:
+        self._enqueue(lambda: self.lost(f"{self._broker.host}:{self._broker.port} disconnected: {code}"))
+
+    def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
+        event = Settled(mid, not code.is_failure, str(code))
+        self._enqueue(lambda: self._deliver(event))
+
+    def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
+        event = Received(message.topic, bytes(message.payload))
+        self._enqueue(lambda: self._deliver(event))
+
+    # --- back on the loop --------------------------------------------------------------------------
+
+    def _connacked(self, connected: Connected) -> None:
+        if not self._connack.done():
+            self._connack.set_result(connected)
+
+    def _deliver(self, event: Event) -> None:
+        if self.accepted and not self.ended.done():
+            self._on_event(event)

@@ -1,0 +1,233 @@
+"""The loop that empties the outbox: fetches from the controller, publishes, carries acknowledgements back.
+
+It decides nothing about money and trusts nothing it carries: envelopes are sealed before they come here, and
+the controller verifies what comes back. Everything that happens - a push of the bus, an event of the session,
+a passed moment - only sets a flag and wakes the loop, which then does whatever is due, in a fixed order.
+"""
+
+import asyncio
+import contextlib
+import logging
+import secrets
+from collections import deque
+from typing import Final, Protocol
+
+import msgspec
+
+from kiosk.clock import Clock, rfc3339
+from kiosk.core import topics
+from kiosk.errors import BusError
+from kiosk.messages import (
+    DeliverAck,
+    FetchOutbox,
+    GetStatus,
+    LinkReport,
+    Ok,
+    OutboxGrew,
+    OutboxRows,
+    Push,
+    Refused,
+    Reply,
+    Request,
+    Status,
+    Subscribe,
+)
+from kiosk.uplink.session import Connected, Disconnected, Event, Link, Received, Settled
+from kiosk.uplink.window import Row, Window
+
+log = logging.getLogger(__name__)
+
+ACKS_HELD_MAX: Final = 8  # newest kept: they are cumulative
+POLL_S: Final = 60.0  # look at the outbox though no push came; a push may be lost with its socket
+
+
+class Bus(Protocol):
+    """What the uplink uses of `kiosk.bus.BusClient`."""
+
+    async def request(self, message: Request) -> Reply:
+        """Ask the controller; BusError when it is not there."""
+
+
+class Uplink:
+    """One kiosk's records on their way to its bank."""
+
+    def __init__(self, kiosk: str, bus: Bus, link: Link, clock: Clock, window: Window | None = None) -> None:
+        self._bus = bus
+        self._link = link
+        self._clock = clock
+        self._window = window or Window()
+        self._record = topics.topic(kiosk, "record")
+        self._checkpoint_topic = topics.topic(kiosk, "checkpoint")
+        self._ack = topics.topic(kiosk, "ack")
+        self._birth = _Births(kiosk, clock)
+        self._wake = asyncio.Event()
+        self._acks: deque[bytes] = deque(maxlen=ACKS_HELD_MAX)
+        self._checkpoint = b""
+        self._checkpoint_sent = b""
+        self._connected = False
+        self._birth_due = False
+        self._stale = True  # whether the controller's outbox must be looked at
+        self._polled_s = 0.0
+        self._report: LinkReport | None = None  # due to the controller
+
+    def pushed(self, push: Push) -> None:
+        """A push of the bus; to be called on the loop."""
+        if isinstance(push, OutboxGrew):
+            self._stale = True  # fetch rather than believe: the answer also brings the checkpoint
+            self._window.grew(push.next_sequence)
+            self._wake.set()
+
+    async def run(self) -> None:
+        """Serve until cancelled. BusError when the controller goes away: connect again and make a new one."""
+        status = await self._bus.request(GetStatus())
+        if isinstance(status, Status):
+            self._birth.describe(status)
+        _expect_ok(await self._bus.request(Subscribe(("outbox",))))
+        session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, (self._ack,)))
+        try:
+            while True:
+                await self._step()
+                await self._pause(session)
+        finally:
+            session.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await session
+
+    # --- what happened -----------------------------------------------------------------------------
+
+    def _on_event(self, event: Event) -> None:
+        now_s = self._clock.monotonic_s()
+        match event:
+            case Connected(broker, receive_maximum):
+                self._window.connected(receive_maximum, now_s)
+                self._connected = self._birth_due = self._stale = True
+                self._checkpoint_sent = b""
+                self._report = LinkReport(True, f"{broker.host}:{broker.port}")  # noqa: FBT003 - the message's field
+            case Disconnected(reason):
+                self._lost()
+                self._report = LinkReport(False, reason)  # noqa: FBT003
+            case Settled(token, accepted, reason):
+                if not accepted:
+                    log.warning("the broker refused a publish: %s", reason)
+                self._window.settled(token, now_s, accepted=accepted)
+            case Received(topic, payload) if topic == self._ack:
+                self._acks.append(payload)
+            case Received(topic, _):
+                log.warning("message on a topic not asked for: %s", topic)
+        self._wake.set()
+
+    def _lost(self) -> None:
+        self._window.disconnected()
+        self._connected = False
+
+    # --- what is due -------------------------------------------------------------------------------
+
+    async def _step(self) -> None:
+        if self._report is not None:
+            report, self._report = self._report, None
+            await self._bus.request(report)
+        await self._deliver_acks()
+        if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
+            await self._look()
+        while self._connected and (wanted := self._window.wanted()) is not None:
+            if not await self._fetch(*wanted):
+                break
+        if self._connected:
+            self._publish()
+
+    async def _deliver_acks(self) -> None:
+        while self._acks:
+            reply = await self._bus.request(DeliverAck(self._acks.popleft()))
+            if isinstance(reply, Refused):
+                log.warning("the controller refused an acknowledgement: %s (%s)", reply.message, reply.code)
+            else:
+                self._stale = True
+
+    async def _look(self) -> None:
+        """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""
+        self._stale = False
+        self._polled_s = self._clock.monotonic_s()
+        await self._fetch(self._window.base, 1)
+
+    async def _fetch(self, first_sequence: int, rows_max: int) -> bool:
+        """Fetch rows into the window; whether the window got any further."""
+        before = self._window.wanted()
+        reply = await self._bus.request(FetchOutbox(first_sequence, rows_max))
+        if not isinstance(reply, OutboxRows):
+            message = f"the controller answered a fetch with {type(reply).__name__}"
+            raise BusError(message)
+        rows = [Row(row.sequence, row.envelope) for row in reply.rows]
+        self._window.offer(first_sequence, rows, reply.next_sequence, self._clock.monotonic_s())
+        self._checkpoint = reply.checkpoint
+        return self._window.wanted() != before
+
+    def _publish(self) -> None:
+        """Fill the room: birth, then records in sequence, then the newest checkpoint when no record is ready."""
+        now_s = self._clock.monotonic_s()
+        if self._window.stalled(now_s):
+            self._link.drop("a publish was not acknowledged in time")
+            self._lost()
+            return
+        if self._birth_due and self._window.room:
+            self._birth_due = not self._put(self._birth.topic, self._birth.online(), None, retain=True)
+        while (row := self._window.ready(now_s)) is not None:
+            if not self._put(self._record, row.envelope, row.sequence, retain=False):
+                return
+        if self._checkpoint != self._checkpoint_sent and self._window.room:
+            checkpoint = self._checkpoint
+            if self._put(self._checkpoint_topic, checkpoint, None, retain=True):
+                self._checkpoint_sent = checkpoint
+
+    def _put(self, topic: str, payload: bytes, sequence: int | None, *, retain: bool) -> bool:
+        token = self._link.publish(topic, payload, retain=retain)
+        if token is None:
+            self._lost()  # the connection just went; its `Disconnected` is on the way
+            return False
+        self._window.sent(token, sequence, self._clock.monotonic_s())
+        return True
+
+    async def _pause(self, session: asyncio.Task[None]) -> None:
+        """Until something happens or a moment comes; a session that died raises here."""
+        now_s = self._clock.monotonic_s()
+        wake_at_s = self._window.wake_at_s() if self._connected else None
+        delay_s = max(0.0, min(POLL_S, POLL_S if wake_at_s is None else wake_at_s - now_s))
+        woken = asyncio.create_task(self._wake.wait())
+        timer = asyncio.create_task(self._clock.sleep(delay_s))
+        try:
+            await asyncio.wait({woken, timer, session}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            woken.cancel()
+            timer.cancel()
+        self._wake.clear()
+        if session.done():
+            session.result()
+
+
+class _Births:
+    """Birth and will of each connection: equal session and sequence pair a death with its birth."""
+
+    def __init__(self, kiosk: str, clock: Clock) -> None:
+        self.topic = topics.topic(kiosk, "birth")
+        self._clock = clock
+        self._facts: dict[str, object] = {"v": 1, "kiosk": kiosk, "session": secrets.token_hex(8)}
+        self._described: dict[str, object] = {}
+        self._sequence = 0
+
+    def describe(self, status: Status) -> None:
+        self._described = {"version": status.version, "config_hash": status.config_hash}
+
+    def will(self) -> tuple[str, bytes]:
+        self._sequence += 1
+        return self.topic, self._encode({"state": "offline"})
+
+    def online(self) -> bytes:
+        return self._encode({"state": "online", "at": rfc3339(self._clock.now_utc()), **self._described})
+
+    def _encode(self, more: dict[str, object]) -> bytes:
+        return msgspec.json.encode({**self._facts, "sequence": self._sequence, **more}, order="deterministic")
+
+
+def _expect_ok(reply: Reply) -> None:
+    if not isinstance(reply, Ok):
+        message = f"the controller answered {type(reply).__name__}"
+        raise BusError(message)
