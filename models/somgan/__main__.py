@@ -1,0 +1,82 @@
+"""Command line: `python -m somgan train ...` (needs torch) and `python -m somgan evaluate ...` (does not)."""
+
+import argparse
+import importlib.util
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+from somgan.data import read_table
+from somgan.errors import SomganError, TorchMissingError
+from somgan.evaluation import evaluate
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one command; 0 when it did, 2 when it could not, with the reason and the remedy on standard error."""
+    options = _parser().parse_args(arguments)
+    try:
+        return int(options.run(options))
+    except SomganError as error:
+        sys.stderr.write(f"somgan: {error}\n")
+        return 2
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="somgan", description=__doc__)
+    commands = parser.add_subparsers(required=True)
+    train = commands.add_parser("train", help="train on normal deposits; write model.onnx, manifest.json and card.md")
+    train.add_argument("--data", type=Path, required=True, help="feature table F.npz with F.features.json beside it")
+    train.add_argument("--stream", required=True, help="scene, machine or transaction")
+    train.add_argument("--out", type=Path, required=True, help="artifact folder")
+    train.add_argument("--seed", type=int, default=1)
+    train.add_argument("--evaluate", type=Path, help="labelled table; its report goes into manifest and card")
+    train.add_argument("--map", type=int, default=12, metavar="UNITS", help="side of the square map (default 12)")
+    train.add_argument("--sigma-final", type=float, default=0.6, help="last neighbourhood radius, units (default 0.6)")
+    train.add_argument("--epochs", type=int, default=40, help="annealing epochs of each map (default 40)")
+    train.add_argument("--steps", type=int, default=3000, help="generator steps (default 3000)")
+    train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
+    train.set_defaults(run=_train)
+    check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
+    check.add_argument("--model", type=Path, required=True, help="artifact folder")
+    check.add_argument("--data", type=Path, required=True, help="labelled feature table")
+    check.add_argument("--json", action="store_true", help="one JSON object")
+    check.set_defaults(run=_evaluate)
+    return parser
+
+
+def _train(options: argparse.Namespace) -> int:
+    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("onnx") is None:
+        msg = "training needs torch and onnx"
+        raise TorchMissingError(msg)
+    from somgan.train_command import train  # noqa: PLC0415 - imports torch, which evaluation must not need
+
+    manifest = train(options, lambda line: _say(f"  {line}"))
+    _say(f"{options.out}: {manifest['stream']} {manifest['version']}")
+    _show(manifest["quality"])
+    if "evaluation" in manifest:
+        _show(manifest["evaluation"])
+    return 0
+
+
+def _evaluate(options: argparse.Namespace) -> int:
+    report = evaluate(options.model, read_table(options.data))
+    if options.json:
+        _say(json.dumps(report))
+    else:
+        _show(report)
+    return 0
+
+
+def _show(report: dict[str, Any]) -> None:
+    for name, value in report.items():
+        _say(f"  {name}: {value}")
+
+
+def _say(line: str) -> None:
+    sys.stdout.write(f"{line}\n")
+    sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,130 @@
+"""From a feature table to an artifact folder: model.onnx, manifest.json, card.md."""
+
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from somgan.arrays import Floats32
+from somgan.card import card
+from somgan.conformal import deposit_maxima, split_deposits
+from somgan.data import Feature, Table
+from somgan.evaluation import evaluate
+from somgan.export import OPSET, Agreement, export, probe_rows, verify
+from somgan.manifest import (
+    CARD_NAME,
+    MANIFEST_NAME,
+    ONNX_NAME,
+    SCHEMA,
+    Calibration,
+    described_features,
+    digest,
+    quality_json,
+    write_json,
+)
+from somgan.model import PART_NAMES
+from somgan.quality import measure
+from somgan.runtime import OnnxModel
+from somgan.training import Settings, fit
+
+VERSION_BASE = "1.0.0"
+PROBE_ROWS = 500
+GOLDEN_ROWS = 4
+
+
+@dataclass(frozen=True)
+class Request:
+    """One training job: the table, what its features mean, and what the manifest says about where it came from."""
+
+    stream: str
+    table: Table
+    features: tuple[Feature, ...]
+    data_name: str
+    command: str
+    smoothing_rows: int
+    evaluation: Table | None = None
+
+
+def build(request: Request, settings: Settings, folder: Path, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Train, export, verify, calibrate and write the folder; return the manifest.
+
+    The folder is only touched once the graph has been verified.
+
+    Raises:
+        DataError: too few deposits.
+        ExportError: onnxruntime and torch disagree, or the graph breaks a bound.
+
+    """
+    table = request.table
+    split = split_deposits(table, settings.seed)
+    masks = [table.rows(part) for part in (split.fit, split.tails, split.calibrate)]
+    x, tails, calibrate = (table.x[mask] for mask in masks)
+    progress(f"rows: {x.shape[0]} to fit, {tails.shape[0]} for tails, {calibrate.shape[0]} to calibrate")
+    trained = fit(x, tails, settings, progress)
+    quality = measure(trained, x, tails, settings.seed)
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        graph_path = Path(scratch) / ONNX_NAME
+        export(trained.model, x.shape[1], graph_path)
+        agreement = verify(trained.model, graph_path, probe_rows(x, PROBE_ROWS, settings.seed))
+        progress(
+            f"onnxruntime equals torch within {agreement.difference_max:.1e}; {agreement.row_microseconds:.0f} us a row"
+        )
+        graph_path.replace(folder / ONNX_NAME)
+    graph = OnnxModel(folder / ONNX_NAME)
+    # The exported graph calibrates itself: what is promised is promised of the file that runs.
+    maxima = deposit_maxima(graph.run(calibrate).score, table.deposit[masks[2]], request.smoothing_rows)[1]
+    sha256 = digest(folder / ONNX_NAME)
+    manifest = {
+        "schema": SCHEMA,
+        "stream": request.stream,
+        "version": f"{VERSION_BASE}+{sha256[:8]}",
+        "onnx": ONNX_NAME,
+        "sha256": sha256,
+        "opset": OPSET,
+        "parts": list(PART_NAMES),
+        "features": described_features(request.features, x),
+        "map": {"rows": settings.shape.rows, "columns": settings.shape.columns},
+        "calibration": Calibration(maxima, request.smoothing_rows).as_json(),
+        "training": {
+            "data": request.data_name,
+            "rows": int(table.x.shape[0]),
+            "deposits": int(np.unique(table.deposit).size),
+            "fit": int(split.fit.size),
+            "tails": int(split.tails.size),
+            "calibrate": int(split.calibrate.size),
+            "seed": settings.seed,
+            "command": request.command,
+        },
+        "quality": quality_json(quality),
+        "graph": _graph_json(agreement),
+        "golden": _golden(graph, calibrate),
+    }
+    write_json(folder / MANIFEST_NAME, manifest)
+    if request.evaluation is not None:
+        manifest["evaluation"] = evaluate(folder, request.evaluation)
+        write_json(folder / MANIFEST_NAME, manifest)
+    (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
+    return manifest
+
+
+def _graph_json(agreement: Agreement) -> dict[str, Any]:
+    return {
+        "size_bytes": agreement.size_bytes,
+        "row_microseconds": round(agreement.row_microseconds, 1),
+        "difference_max": float(f"{agreement.difference_max:.3g}"),
+        "probe_rows": agreement.rows,
+    }
+
+
+def _golden(graph: OnnxModel, rows: Floats32) -> list[dict[str, Any]]:
+    """Return a few rows with the answers expected of them: a runtime that computes otherwise is not this model."""
+    chosen = rows[np.linspace(0, rows.shape[0] - 1, GOLDEN_ROWS).astype(int)]
+    outputs = graph.run(chosen)
+    return [
+        {"x": [float(cell) for cell in row], "score": float(f"{score:.6g}"), "bmu": [int(part) for part in bmu]}
+        for row, score, bmu in zip(chosen, outputs.score, outputs.bmu, strict=True)
+    ]

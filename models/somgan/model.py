@@ -1,0 +1,101 @@
+"""The whole SOM-GAN as one torch module: raw features in, everything the kiosk shows out."""
+
+import numpy as np
+import torch
+from torch import nn
+
+from somgan.arrays import Floats, Floats32
+from somgan.discriminator import Discriminator
+from somgan.fusion import Fusion
+from somgan.generator import Generator, NearestNormal
+from somgan.piecewise import Curve
+from somgan.som import CompetitionLayer, MapParameters
+from somgan.views import VIEW_NAMES, ViewParameters, Views
+
+PART_NAMES = (*VIEW_NAMES, "generator")
+SCORES_PER_VIEW = 2
+OUTPUT_NAMES = ("score", "bmu", "nearest_normal", "discriminator", "view_scores")
+CHUNK_ROWS = 1024
+
+
+class SomGan(nn.Module):
+    """Input layer, competition layer per view, generator, discriminator and fusion.
+
+    The best-matching unit and the nearest normal are those of the first view's map (standardised), the one that is
+    drawn.
+    """
+
+    def __init__(
+        self,
+        views: ViewParameters,
+        maps: list[MapParameters],
+        generator: Generator,
+        discriminator: Discriminator,
+        ranges: tuple[Floats, Floats],
+    ) -> None:
+        super().__init__()
+        self.input_layer = Views(views)
+        self.competition = nn.ModuleList([CompetitionLayer(parameters) for parameters in maps])
+        self.generator = generator
+        self.discriminator = discriminator
+        self.nearest = NearestNormal(*ranges)
+        self.fusion: Fusion | None = None
+
+    def set_tails(self, curves: list[Curve]) -> None:
+        """Give the fusion its calibrated tails, one per column of `raw_scores`."""
+        groups = [part for part in range(len(VIEW_NAMES)) for _ in range(SCORES_PER_VIEW)] + [len(VIEW_NAMES)]
+        self.fusion = Fusion(curves, tuple(groups))
+
+    def raw_scores(self, x: torch.Tensor) -> torch.Tensor:
+        """Raw rows [n, d] -> uncalibrated scores [n, m]: t3 and iso of each view, then the generator's."""
+        return self._layers(x)[0]
+
+    def _layers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        z = self.input_layer.standardise(x)
+        scores: list[torch.Tensor] = []
+        unit = z
+        for index, (layer, view) in enumerate(zip(self.competition, self.input_layer.views(z), strict=True)):
+            distance2 = layer(view)
+            scores += layer.scores(distance2)
+            if index == 0:
+                unit = torch.argmin(distance2, dim=1)
+        scores.append(self.generator.score(z))
+        return torch.stack(scores, dim=1), unit, z
+
+    def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        """Raw rows [n, d] -> the outputs named by OUTPUT_NAMES.
+
+        score [n] nats; bmu int64 [n, 2] (row, column); nearest_normal [n, d] raw units; discriminator [n] probability
+        of real; view_scores [n, 5] nats in the order of PART_NAMES, summing to the score.
+        """
+        if self.fusion is None:
+            msg = "set_tails first: scores are not calibrated"
+            raise RuntimeError(msg)
+        scores, unit, z = self._layers(x)
+        parts = self.fusion(scores)
+        primary = self.competition[0]
+        nearest = self.input_layer.raw(self.nearest(z, unit, primary, self.generator))
+        real = torch.sigmoid(self.discriminator(z))
+        return parts.sum(dim=1), primary.coordinates[unit], nearest, real, parts
+
+
+def batched(function: nn.Module, x: Floats32) -> list[Floats]:
+    """Run a module with tuple outputs over rows [n, d] in bounded chunks; return its outputs as arrays of n rows."""
+    function.eval()
+    with torch.no_grad():
+        chunks = [
+            [part.numpy() for part in function(torch.tensor(x[begin : begin + CHUNK_ROWS]))]
+            for begin in range(0, x.shape[0], CHUNK_ROWS)
+        ]
+    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+
+
+def raw_scores(model: SomGan, x: Floats32) -> Floats:
+    """`SomGan.raw_scores` over rows [n, d] in bounded chunks, [n, m]."""
+    model.eval()
+    with torch.no_grad():
+        chunks = [
+            model.raw_scores(torch.tensor(x[begin : begin + CHUNK_ROWS])).numpy()
+            for begin in range(0, x.shape[0], CHUNK_ROWS)
+        ]
+    return np.concatenate(chunks).astype(np.float64)

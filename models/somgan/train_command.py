@@ -1,0 +1,41 @@
+"""`python -m somgan train`: everything here needs torch, so `__main__` imports it only when it is called."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from somgan.artifacts import Request, build
+from somgan.data import read_features, read_table, sidecar_path
+from somgan.generator import GeneratorSettings
+from somgan.som import MapShape
+from somgan.training import Settings
+
+
+def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
+    """Train as the options say and return the manifest written to `options.out`."""
+    data: Path = options.data
+    table = read_table(data)
+    settings = Settings(
+        shape=MapShape(options.map, options.map, options.sigma_final, options.epochs),
+        generator=GeneratorSettings(steps=options.steps),
+        seed=options.seed,
+    )
+    request = Request(
+        stream=options.stream,
+        table=table,
+        features=read_features(sidecar_path(data), table.names),
+        data_name=data.name,
+        command=_command(options),
+        smoothing_rows=options.smoothing_rows,
+        evaluation=read_table(options.evaluate) if options.evaluate else None,
+    )
+    return build(request, settings, options.out, progress)
+
+
+def _command(options: argparse.Namespace) -> str:
+    """Return the command that makes this artifact again, with every setting and without this machine's folders."""
+    words = ["python -m somgan train", f"--data {options.data.name}", f"--stream {options.stream}"]
+    words += [f"--seed {options.seed}", f"--map {options.map}", f"--sigma-final {options.sigma_final}"]
+    words += [f"--epochs {options.epochs}", f"--steps {options.steps}", f"--smoothing-rows {options.smoothing_rows}"]
+    return " ".join(words)
