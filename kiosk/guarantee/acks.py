@@ -47,25 +47,20 @@ def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
     Whether the root is *ours* is for `log.RecordLog.acknowledge` to say.
     """
     if len(data) > ACK_BYTES_MAX:
-        message = f"acknowledgement of {len(data)} bytes"
-        raise VerificationError(message)
+        raise VerificationError(f"acknowledgement of {len(data)} bytes")
     fields = cbor.decode(cose.verify1(data, keys, cose.ACKNOWLEDGEMENT_TYPE).payload, ACK_BYTES_MAX)
     if not isinstance(fields, dict) or set(fields) != _FIELDS or fields.pop("v") != _VERSION:
-        message = "not an acknowledgement of version 1"
-        raise VerificationError(message)
+        raise VerificationError("not an acknowledgement of version 1")
     match fields:
         case {"kiosk": str(), "sequence": int(), "tree_size": int(), "root": bytes(), "at": str()}:
             found = Acknowledgement(**fields)
         case _:
-            message = "acknowledgement with fields of wrong types"
-            raise VerificationError(message)
+            raise VerificationError("acknowledgement with fields of wrong types")
     problem = _problem(found)
     if problem:
-        message = f"acknowledgement: {problem}"
-        raise VerificationError(message)
+        raise VerificationError(f"acknowledgement: {problem}")
     if found.kiosk != kiosk:
-        message = f"acknowledgement for {found.kiosk}, not for {kiosk}"
-        raise VerificationError(message)
+        raise VerificationError(f"acknowledgement for {found.kiosk}, not for {kiosk}")
     return found
 
 

@@ -64,15 +64,14 @@ def encode(value: object) -> bytes:
     return cbor2.dumps(ordered, canonical=floats)
 
 
-def decode(data: bytes, bytes_max: int) -> Any:  # what is inside is for the caller to check
+def decode(data: bytes, bytes_max: int) -> Any:  # noqa: ANN401 - what is inside is for the caller to check
     """The value in `data`, which must be its deterministic encoding and at most `bytes_max` bytes.
 
     Raises VerificationError for duplicate keys, indefinite lengths, trailing bytes, tags, longer forms of numbers,
     keys out of order, invalid UTF-8, too many bytes or levels.
     """
     if len(data) > bytes_max:
-        message = f"CBOR of {len(data)} bytes where at most {bytes_max} are allowed"
-        raise VerificationError(message)
+        raise VerificationError(f"CBOR of {len(data)} bytes where at most {bytes_max} are allowed")
     try:
         value = cbor2.loads(
             bytes(data),
@@ -90,17 +89,14 @@ def decode(data: bytes, bytes_max: int) -> Any:  # what is inside is for the cal
         OverflowError,
         RecursionError,
     ) as error:
-        message = f"not CBOR of our profile: {error}"
-        raise VerificationError(message) from error
+        raise VerificationError(f"not CBOR of our profile: {error}") from error
     if again != data:
-        message = "CBOR is not in its deterministic form (trailing bytes, key order or a longer form)"
-        raise VerificationError(message)
+        raise VerificationError("CBOR is not in its deterministic form (trailing bytes, key order or a longer form)")
     return value
 
 
 def _refuse_tag(*_: object) -> NoReturn:
-    message = "tags are not part of the profile"
-    raise _RefusedError(message)
+    raise _RefusedError("tags are not part of the profile")
 
 
 _REFUSING: Final = dict.fromkeys(_KNOWN_TAGS, _refuse_tag)
@@ -113,23 +109,19 @@ def _ordered(value: object, depth_left: int) -> tuple[object, bool]:
         return value, False
     if kind is int:
         if not INT_MIN <= value <= INT_MAX:  # type: ignore[operator]  # kind says int
-            message = "integer of more than 64 bits"
-            raise _RefusedError(message)
+            raise _RefusedError("integer of more than 64 bits")
         return value, False
     if kind is float:
         if not isfinite(value):  # type: ignore[arg-type]  # kind says float
-            message = "a float that is not a number or not finite"
-            raise _RefusedError(message)
+            raise _RefusedError("a float that is not a number or not finite")
         return value, True
     if depth_left == 0:
-        message = f"more than {DEPTH_MAX} levels"
-        raise _RefusedError(message)
+        raise _RefusedError(f"more than {DEPTH_MAX} levels")
     if isinstance(value, Mapping):
         return _ordered_map(value, depth_left - 1)
     if isinstance(value, list | tuple):
         return _ordered_array(value, depth_left - 1)
-    message = f"{kind.__name__} is not part of the profile"
-    raise _RefusedError(message)
+    raise _RefusedError(f"{kind.__name__} is not part of the profile")
 
 
 def _ordered_array(value: Sequence[object], depth_left: int) -> tuple[object, bool]:
@@ -162,8 +154,7 @@ def _key_order(value: Mapping[object, object]) -> Iterable[object]:
         return _text_order(tuple(value))  # IGN1
     if kinds <= {int} and all(0 <= key <= INT_MAX for key in value):  # type: ignore[operator]  # just checked
         return sorted(value)  # type: ignore[type-var]
-    message = "map keys must be all text or all unsigned integers"
-    raise _RefusedError(message)
+    raise _RefusedError("map keys must be all text or all unsigned integers")
 
 
 @lru_cache(maxsize=256)  # the same few shapes of map come again and again

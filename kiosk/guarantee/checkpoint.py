@@ -39,8 +39,7 @@ def verifier_of(kiosk: str, signer: Signer) -> note.Verifier:
 def sign(kiosk: str, size: int, root: bytes, signer: Signer) -> str:
     """The signed note that states (`size`, `root`). `signer` is Ed25519 always. Raises ValueError."""
     if not 0 <= size <= merkle.SIZE_MAX or len(root) != merkle.HASH_BYTES:
-        message = f"no checkpoint of size {size} and a root of {len(root)} bytes"
-        raise ValueError(message)
+        raise ValueError(f"no checkpoint of size {size} and a root of {len(root)} bytes")
     return note.sign(Checkpoint(origin(kiosk), size, root).text, origin(kiosk), signer)
 
 
@@ -48,11 +47,9 @@ def verify(signed: bytes | str, verifier: note.Verifier) -> Checkpoint:
     """The checkpoint in `signed`, by the log that `verifier` names. Raises VerificationError."""
     lines = note.verify(signed, [verifier]).text.split("\n")[:-1]
     if len(lines) != _LINES or lines[0] != verifier.name or not _SIZE.fullmatch(lines[1]):
-        message = "not a checkpoint of this log"
-        raise VerificationError(message)
+        raise VerificationError("not a checkpoint of this log")
     found = Checkpoint(lines[0], int(lines[1]), note.decode_base64(lines[2]))
     empty_is_empty = (found.size == 0) == (found.root == merkle.EMPTY_ROOT)
     if len(found.root) != merkle.HASH_BYTES or found.size > merkle.SIZE_MAX or not empty_is_empty:
-        message = "a checkpoint whose size or root cannot be"
-        raise VerificationError(message)
+        raise VerificationError("a checkpoint whose size or root cannot be")
     return found

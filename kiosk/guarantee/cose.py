@@ -43,8 +43,7 @@ class Verified:
 def sign1(payload: bytes, signer: Signer, content_type: str) -> bytes:
     """Sign `payload` as a message of `content_type`. Raises ValueError for a payload over PAYLOAD_BYTES_MAX."""
     if len(payload) > PAYLOAD_BYTES_MAX:
-        message = f"payload of {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}"
-        raise ValueError(message)
+        raise ValueError(f"payload of {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}")
     header = {_ALGORITHM: _ALGORITHM_IDS[signer.algorithm], _CONTENT_TYPE: content_type, _KID: signer.kid}
     protected = cbor.encode(header)
     signature = signer.sign(to_be_signed(protected, payload))
@@ -59,12 +58,12 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
     message = parse(data)
     header = cbor.decode(message.protected, bytes_max=512)
     if message.unprotected or not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
-        error = "COSE headers are not those of our profile"
-        raise VerificationError(error)
+        raise VerificationError("COSE headers are not those of our profile")
     kid, algorithm = header[_KID], _ALGORITHM_NAMES.get(header[_ALGORITHM])
     if header[_CONTENT_TYPE] != content_type or not isinstance(kid, bytes) or algorithm is None:
-        error = f"signed as {header[_CONTENT_TYPE]!r} with algorithm {header[_ALGORITHM]!r}, not as {content_type}"
-        raise VerificationError(error)
+        raise VerificationError(
+            f"signed as {header[_CONTENT_TYPE]!r} with algorithm {header[_ALGORITHM]!r}, not as {content_type}"
+        )
     check_signature(message, keys.get(kid, algorithm))
     return Verified(message.payload, kid)
 
@@ -72,13 +71,11 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
 def parse(data: bytes) -> Sign1:
     """Take a tagged COSE_Sign1 apart without believing it. Raises VerificationError."""
     if data[:1] != _TAG_18:
-        error = "not a COSE_Sign1 (tag 18)"
-        raise VerificationError(error)
+        raise VerificationError("not a COSE_Sign1 (tag 18)")
     match cbor.decode(data[1:], MESSAGE_BYTES_MAX):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
             return Sign1(protected, unprotected, payload, signature)
-    error = "not a COSE_Sign1 with an attached payload"
-    raise VerificationError(error)
+    raise VerificationError("not a COSE_Sign1 with an attached payload")
 
 
 def check_signature(message: Sign1, key: PublicKey, external_aad: bytes = b"") -> None:

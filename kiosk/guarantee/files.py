@@ -26,8 +26,7 @@ def save_key(path: Path, key_type: KeyType, raw: bytes) -> None:
     Raises ValueError for a wrong length, FileExistsError rather than destroy a key, OSError.
     """
     if len(raw) != LENGTHS[key_type]:
-        message = f"a key of type {key_type} has {LENGTHS[key_type]} bytes, not {len(raw)}"
-        raise ValueError(message)
+        raise ValueError(f"a key of type {key_type} has {LENGTHS[key_type]} bytes, not {len(raw)}")
     line = f"{_MAGIC} {key_type} {base64.b64encode(raw).decode()}\n"
     write_new(path, line.encode(), mode=0o644 if key_type == "x-wing-public" else 0o600)
 
@@ -42,11 +41,9 @@ def load_key(path: Path, key_type: KeyType) -> bytes:
         magic, found, encoded = data.decode("ascii").split()
         raw = base64.b64decode(encoded, validate=True)
     except (ValueError, binascii.Error) as error:
-        message = f"{path} is not a key file"
-        raise ConfigError(message) from error
+        raise ConfigError(f"{path} is not a key file") from error
     if (magic, found) != (_MAGIC, key_type) or len(raw) != LENGTHS[key_type]:
-        message = f"{path} holds {magic} {found} of {len(raw)} bytes where {_MAGIC} {key_type} is needed"
-        raise ConfigError(message)
+        raise ConfigError(f"{path} holds {magic} {found} of {len(raw)} bytes where {_MAGIC} {key_type} is needed")
     return raw
 
 
@@ -76,12 +73,10 @@ def _read(path: Path, *, secret: bool) -> bytes:
             mode = os.fstat(file.fileno()).st_mode
             data = file.read(_FILE_BYTES_MAX + 1)
     except OSError as error:
-        message = f"cannot read the key {path}: {error.strerror}"
-        raise ConfigError(message) from error
+        raise ConfigError(f"cannot read the key {path}: {error.strerror}") from error
     if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
         message = f"the secret key {path} may be read by others (mode {stat.S_IMODE(mode):04o})"
         raise ConfigError(message, remedy=f"chmod 600 {path}; if others could have read it, replace the key.")
     if len(data) > _FILE_BYTES_MAX:
-        message = f"{path} is too large for a key file"
-        raise ConfigError(message)
+        raise ConfigError(f"{path} is too large for a key file")
     return data

@@ -32,8 +32,7 @@ class PublicKey:
     def __init__(self, key: Ed25519PublicKey | EllipticCurvePublicKey) -> None:
         """Raise ValueError for a curve other than P-256."""
         if isinstance(key, EllipticCurvePublicKey) and not isinstance(key.curve, SECP256R1):
-            message = f"ES256 needs P-256, not {key.curve.name}"
-            raise ValueError(message)  # noqa: TRY004 - the curve decides, not the type
+            raise ValueError(f"ES256 needs P-256, not {key.curve.name}")  # noqa: TRY004 - the curve decides, not the type
         self._key = key
         self.algorithm: Final[Algorithm] = "EdDSA" if isinstance(key, Ed25519PublicKey) else "ES256"
         spki = key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
@@ -46,11 +45,9 @@ class PublicKey:
         try:
             key = load_pem_public_key(pem)
         except ValueError as error:
-            message = "not a PEM public key"
-            raise ConfigError(message) from error
+            raise ConfigError("not a PEM public key") from error
         if not isinstance(key, Ed25519PublicKey | EllipticCurvePublicKey):
-            message = "neither an Ed25519 nor an EC public key"
-            raise ConfigError(message)
+            raise ConfigError("neither an Ed25519 nor an EC public key")
         try:
             return cls(key)
         except ValueError as error:
@@ -60,15 +57,13 @@ class PublicKey:
     def ed25519_raw(self) -> bytes:
         """The 32 raw bytes that signed notes use. Raises ValueError for ES256."""
         if not isinstance(self._key, Ed25519PublicKey):
-            message = "signed notes take Ed25519 keys only"
-            raise ValueError(message)  # noqa: TRY004 - the value decides, not the type
+            raise ValueError("signed notes take Ed25519 keys only")  # noqa: TRY004 - the value decides, not the type
         return self._key.public_bytes_raw()
 
     def verify(self, signature: bytes, data: bytes) -> None:
         """Raise VerificationError unless `signature` (64 bytes; r || s for ES256) is over `data`."""
         if len(signature) != SIGNATURE_BYTES:
-            message = f"signature of {len(signature)} bytes, not {SIGNATURE_BYTES}"
-            raise VerificationError(message)
+            raise VerificationError(f"signature of {len(signature)} bytes, not {SIGNATURE_BYTES}")
         try:
             if isinstance(self._key, Ed25519PublicKey):
                 self._key.verify(signature, data)
@@ -76,8 +71,7 @@ class PublicKey:
                 r, s = int.from_bytes(signature[:32]), int.from_bytes(signature[32:])
                 self._key.verify(encode_dss_signature(r, s), data, ECDSA(SHA256()))
         except InvalidSignature as error:
-            message = f"bad {self.algorithm} signature for key {self.kid.hex()[:16]}"
-            raise VerificationError(message) from error
+            raise VerificationError(f"bad {self.algorithm} signature for key {self.kid.hex()[:16]}") from error
 
 
 class Signer(Protocol):
@@ -150,11 +144,9 @@ class PublicKeys:
         """The pinned key `kid`, if it is pinned for `algorithm`; otherwise VerificationError."""
         key = self._keys.get(kid)
         if key is None:
-            message = f"unknown key {kid.hex()[:16]}"
-            raise VerificationError(message)
+            raise VerificationError(f"unknown key {kid.hex()[:16]}")
         if key.algorithm != algorithm:
-            message = f"key {kid.hex()[:16]} is pinned for {key.algorithm}, not {algorithm}"
-            raise VerificationError(message)
+            raise VerificationError(f"key {kid.hex()[:16]} is pinned for {key.algorithm}, not {algorithm}")
         return key
 
 

@@ -38,8 +38,7 @@ def minute(moment: datetime) -> str:
 def commitment(salt: bytes, signed: bytes) -> bytes:
     """SHA-256("kiosk-leaf-v1" || 0x00 || salt || signed): binds the record, and hides it behind 32 random bytes."""
     if len(salt) != SALT_BYTES:
-        message = f"a salt has {SALT_BYTES} bytes, not {len(salt)}"
-        raise ValueError(message)
+        raise ValueError(f"a salt has {SALT_BYTES} bytes, not {len(salt)}")
     return hashlib.sha256(_DOMAIN + salt + signed).digest()
 
 
@@ -58,12 +57,10 @@ def parse(data: bytes) -> Leaf:
         case [str(kiosk), int(sequence), str(kind), str(minute), bytes(commitment)]:
             found = Leaf(kiosk, sequence, kind, minute, commitment)
         case _:
-            message = "leaf entry is not [kiosk, sequence, kind, minute, commitment]"
-            raise VerificationError(message)
+            raise VerificationError("leaf entry is not [kiosk, sequence, kind, minute, commitment]")
     problem = _problem(found)
     if problem:
-        message = f"leaf entry: {problem}"
-        raise VerificationError(message)
+        raise VerificationError(f"leaf entry: {problem}")
     return found
 
 

@@ -106,8 +106,7 @@ class RecordLog:
     ) -> None:
         """Use the tables that `create_tables` made. Raises ValueError when the kiosk's id cannot be one."""
         if not leaf.kiosk_id_fits(keys.kiosk):
-            message = f"{keys.kiosk!r} cannot name a kiosk"
-            raise ValueError(message)
+            raise ValueError(f"{keys.kiosk!r} cannot name a kiosk")
         self._connection = connection
         self._keys = keys
         self._vault = vault
@@ -135,8 +134,7 @@ class RecordLog:
             "clock_synchronised": self._clock_synchronised(),
         }
         if not header.keys().isdisjoint(content):
-            message = f"a record's content may not name {sorted(header.keys() & content)}"
-            raise ValueError(message)
+            raise ValueError(f"a record's content may not name {sorted(header.keys() & content)}")
         signed = cose.sign1(cbor.encode({**header, **content}), self._keys.record, cose.RECORD_TYPE)
         salt = self._randomness(leaf.SALT_BYTES)
         entry = leaf.entry(kiosk, sequence, kind, leaf.minute(now), leaf.commitment(salt, signed))
@@ -155,7 +153,7 @@ class RecordLog:
         self._connection.execute("INSERT INTO outbox (seq) VALUES (?)", (sequence,))
         return Appended(sequence, leaf_hash, envelope)
 
-    def _insert_leaf(  # noqa: PLR0913, PLR0917 - the columns of the table
+    def _insert_leaf(
         self, sequence: int, kind: str, entry: bytes, leaf_hash: bytes, subject: bytes, opening: bytes
     ) -> None:
         sealed = self._vault.seal(subject, opening, _OPENING)
@@ -186,8 +184,7 @@ class RecordLog:
     def root_at(self, size: int) -> bytes:
         """The root that the log had at `size` leaves. Raises ValueError when it never had."""
         if not 0 <= size <= self.size():
-            message = f"the log has {self.size()} leaves, not {size}"
-            raise ValueError(message)
+            raise ValueError(f"the log has {self.size()} leaves, not {size}")
         return merkle.range_root(self._node, 0, size)
 
     def checkpoint(self) -> str:
@@ -262,11 +259,11 @@ class RecordLog:
         self._require_transaction()
         found = acks.verify(data, self._keys.bank_acks, self._keys.kiosk)
         if found.tree_size > self.size():
-            message = f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
-            raise LogRollbackError(message)
+            raise LogRollbackError(
+                f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
+            )
         if found.root != self.root_at(found.tree_size):
-            message = f"the bank's root of the first {found.tree_size} records is not ours"
-            raise LogForkError(message)
+            raise LogForkError(f"the bank's root of the first {found.tree_size} records is not ours")
         before = self.acknowledged()
         if found.sequence <= before:
             return before
@@ -293,28 +290,24 @@ class RecordLog:
         position = merkle.stored_position(level, index)
         row = self._connection.execute("SELECT hash FROM nodes WHERE position = ?", (position,)).fetchone()
         if row is None:
-            message = f"node {level}/{index} is missing from the log"
-            raise JournalError(message)
+            raise JournalError(f"node {level}/{index} is missing from the log")
         return bytes(row[0])
 
     def _size_within(self, size: int | None) -> int:
         now = self.size()
         if size is not None and size > now:
-            message = f"the log has {now} leaves, not {size}"
-            raise ValueError(message)
+            raise ValueError(f"the log has {now} leaves, not {size}")
         return now if size is None else size
 
     def _column(self, query: str, sequence: int) -> bytes:
         row = self._connection.execute(query, (sequence,)).fetchone()
         if row is None:
-            message = f"there is no record {sequence}"
-            raise ValueError(message)
+            raise ValueError(f"there is no record {sequence}")
         return bytes(row[0])
 
     def _require_transaction(self) -> None:
         if not self._connection.in_transaction:
-            message = "the log is written only inside a transaction of the journal"
-            raise JournalError(message)
+            raise JournalError("the log is written only inside a transaction of the journal")
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -32,8 +32,7 @@ class CompactRange:
     def __init__(self, size: int = 0, peaks: Sequence[bytes] = ()) -> None:
         """Resume at `size` with `peaks`, largest subtree first. Raises ValueError when they do not fit."""
         if size < 0 or len(peaks) != size.bit_count() or any(len(peak) != HASH_BYTES for peak in peaks):
-            message = f"{len(peaks)} peaks do not make a tree of {size}"
-            raise ValueError(message)
+            raise ValueError(f"{len(peaks)} peaks do not make a tree of {size}")
         self._size = size
         self._peaks = list(peaks)
 
@@ -111,8 +110,7 @@ def range_root(read: NodeReader, begin: int, end: int) -> bytes:
 def inclusion_proof(read: NodeReader, index: int, size: int) -> tuple[bytes, ...]:
     """PATH(index, D[size]) of RFC 6962 section 2.1.1, leaf's sibling first. Raises ValueError when out of range."""
     if not 0 <= index < size <= SIZE_MAX:
-        message = f"leaf {index} is not in a tree of {size}"
-        raise ValueError(message)
+        raise ValueError(f"leaf {index} is not in a tree of {size}")
     proof = []
     begin, end = 0, size
     while end - begin > 1:
@@ -129,8 +127,7 @@ def inclusion_proof(read: NodeReader, index: int, size: int) -> tuple[bytes, ...
 def consistency_proof(read: NodeReader, size1: int, size2: int) -> tuple[bytes, ...]:
     """PROOF(size1, D[size2]) of RFC 6962 section 2.1.2. Raises ValueError unless 1 <= size1 <= size2."""
     if not 1 <= size1 <= size2 <= SIZE_MAX:
-        message = f"no consistency proof from {size1} to {size2}"
-        raise ValueError(message)
+        raise ValueError(f"no consistency proof from {size1} to {size2}")
     proof: list[bytes] = []
     begin, end = 0, size2
     whole = True  # D[begin:end] starts where the old tree does, so the verifier knows the old root already
@@ -150,15 +147,13 @@ def consistency_proof(read: NodeReader, size1: int, size2: int) -> tuple[bytes, 
 def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes], root: bytes) -> None:
     """Raise VerificationError unless `proof` shows leaf hash `leaf` at `index` of the tree (`size`, `root`)."""
     if not 0 <= index < size <= SIZE_MAX:
-        message = f"leaf {index} is not in a tree of {size}"
-        raise VerificationError(message)
+        raise VerificationError(f"leaf {index} is not in a tree of {size}")
     _require_hashes(leaf, root, *proof)
     position, last = index, size - 1
     node = leaf
     for sibling in proof:
         if last == 0:
-            message = "inclusion proof is too long"
-            raise VerificationError(message)
+            raise VerificationError("inclusion proof is too long")
         if position & 1 or position == last:
             node = node_hash(sibling, node)
             while not position & 1 and position:
@@ -167,28 +162,24 @@ def verify_inclusion(index: int, size: int, leaf: bytes, proof: Sequence[bytes],
             node = node_hash(node, sibling)
         position, last = position >> 1, last >> 1
     if last or node != root:
-        message = f"leaf {index} is not shown to be in the tree of {size}"
-        raise VerificationError(message)
+        raise VerificationError(f"leaf {index} is not shown to be in the tree of {size}")
 
 
 def verify_consistency(size1: int, size2: int, root1: bytes, root2: bytes, proof: Sequence[bytes]) -> None:
     """Raise VerificationError unless `proof` shows that (`size2`, `root2`) only appended to (`size1`, `root1`)."""
     if not 1 <= size1 <= size2 <= SIZE_MAX:
-        message = f"no tree of {size2} continues one of {size1} provably"
-        raise VerificationError(message)
+        raise VerificationError(f"no tree of {size2} continues one of {size1} provably")
     _require_hashes(root1, root2, *proof)
     if size1 == size2:
         if proof or root1 != root2:
-            message = f"two trees of {size1} differ, or their proof is not empty"
-            raise VerificationError(message)
+            raise VerificationError(f"two trees of {size1} differ, or their proof is not empty")
         return
     # When the old tree is a complete subtree of the new one, its root is the proof's implied first hash.
     path = [root1, *proof] if size1 & (size1 - 1) == 0 else list(proof)
     shift = trailing_ones(size1 - 1)
     position, last = (size1 - 1) >> shift, (size2 - 1) >> shift
     if not path or not _walk(position, last, path, (root1, root2)):
-        message = f"the tree of {size2} is not shown to continue that of {size1}"
-        raise VerificationError(message)
+        raise VerificationError(f"the tree of {size2} is not shown to continue that of {size1}")
 
 
 def _walk(position: int, last: int, path: Sequence[bytes], roots: tuple[bytes, bytes]) -> bool:
@@ -214,8 +205,7 @@ def _split(count: int) -> int:
 
 def _require_hash(candidate: bytes) -> None:
     if len(candidate) != HASH_BYTES:
-        message = f"a hash has {HASH_BYTES} bytes, not {len(candidate)}"
-        raise VerificationError(message)
+        raise VerificationError(f"a hash has {HASH_BYTES} bytes, not {len(candidate)}")
 
 
 def _require_hashes(*candidates: bytes) -> None:

@@ -56,16 +56,13 @@ def parse_vkey(vkey: str) -> Verifier:
     key_id, _, encoded = rest.partition("+")
     raw = decode_base64(encoded)
     if raw[:1] != _ED25519:
-        message = "this verifier key is not an Ed25519 one"
-        raise VerificationError(message)
+        raise VerificationError("this verifier key is not an Ed25519 one")
     try:
         verifier = Verifier(name, PublicKey(Ed25519PublicKey.from_public_bytes(raw[1:])))
     except ValueError as error:
-        message = "this verifier key's public key is not one"
-        raise VerificationError(message) from error
+        raise VerificationError("this verifier key's public key is not one") from error
     if not name_fits(name) or verifier.key_id.hex() != key_id:
-        message = "this verifier key's name or key id is not right"
-        raise VerificationError(message)
+        raise VerificationError("this verifier key's name or key id is not right")
     return verifier
 
 
@@ -95,8 +92,7 @@ def verify(note: bytes | str, verifiers: Iterable[Verifier]) -> Note:
         verifier.key.verify(signature, text.encode())
         signed_by.append(verifier)
     if not signed_by:
-        message = "no known key has signed this note"
-        raise VerificationError(message)
+        raise VerificationError("no known key has signed this note")
     return Note(text, tuple(signed_by))
 
 
@@ -115,11 +111,9 @@ def decode_base64(encoded: str) -> bytes:
     try:
         raw = base64.b64decode(encoded.encode("ascii"), validate=True)
     except (ValueError, binascii.Error) as error:
-        message = "not base64"
-        raise VerificationError(message) from error
+        raise VerificationError("not base64") from error
     if encode_base64(raw) != encoded:
-        message = "base64 with stray bits"
-        raise VerificationError(message)
+        raise VerificationError("base64 with stray bits")
     return raw
 
 
@@ -127,13 +121,11 @@ def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     """Text and (name, key id, signature) of each line, nothing verified."""
     data = note.encode() if isinstance(note, str) else note
     if len(data) > NOTE_BYTES_MAX:
-        message = f"note of {len(data)} bytes, at most {NOTE_BYTES_MAX}"
-        raise VerificationError(message)
+        raise VerificationError(f"note of {len(data)} bytes, at most {NOTE_BYTES_MAX}")
     try:
         whole = data.decode()
     except UnicodeDecodeError as error:
-        message = "note is not UTF-8"
-        raise VerificationError(message) from error
+        raise VerificationError("note is not UTF-8") from error
     head, separator, tail = whole.rpartition("\n\n")
     text = head + "\n"
     problem = _text_problem(text)
@@ -141,8 +133,7 @@ def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
         raise VerificationError(problem or "note is not text, an empty line and signature lines")
     lines = tail[:-1].split("\n")
     if len(lines) > SIGNATURES_MAX:
-        message = f"note with more than {SIGNATURES_MAX} signatures"
-        raise VerificationError(message)
+        raise VerificationError(f"note with more than {SIGNATURES_MAX} signatures")
     return text, [_signature_line(line) for line in lines]
 
 
@@ -150,8 +141,7 @@ def _signature_line(line: str) -> tuple[str, bytes, bytes]:
     name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
     raw = decode_base64(encoded)
     if not line.startswith(_PREFIX) or not name_fits(name) or len(raw) <= _KEY_ID_BYTES:
-        message = "malformed signature line in a note"
-        raise VerificationError(message)
+        raise VerificationError("malformed signature line in a note")
     return name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
 
 

@@ -42,8 +42,7 @@ class PersonalVault:
     def __init__(self, connection: sqlite3.Connection, kek: bytes, randomness: Randomness = os.urandom) -> None:
         """`kek` has 32 bytes. Raises ValueError for another length."""
         if len(kek) != KEY_BYTES:
-            message = f"a KEK has {KEY_BYTES} bytes, not {len(kek)}"
-            raise ValueError(message)
+            raise ValueError(f"a KEK has {KEY_BYTES} bytes, not {len(kek)}")
         self._connection = connection
         self._kek = AESGCM(kek)
         self._randomness = randomness
@@ -63,8 +62,7 @@ class PersonalVault:
         try:
             return key.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _context(subject, purpose))
         except (InvalidTag, ValueError) as error:
-            message = f"{purpose} of {subject.hex()} does not open"
-            raise VerificationError(message) from error
+            raise VerificationError(f"{purpose} of {subject.hex()} does not open") from error
 
     def seal_text(self, subject: bytes, text: str, purpose: str) -> bytes:
         """`seal` for a string."""
@@ -89,13 +87,11 @@ class PersonalVault:
         if row is None and make:
             return AESGCM(self._make(subject))
         if row is None or row[0] is None:
-            message = f"the key of {subject.hex()} was destroyed or never made"
-            raise ErasedError(message)
+            raise ErasedError(f"the key of {subject.hex()} was destroyed or never made")
         try:
             return AESGCM(self._kek.decrypt(row[0][:_NONCE_BYTES], row[0][_NONCE_BYTES:], _context(subject, "key")))
         except (InvalidTag, ValueError) as error:
-            message = f"the wrapped key of {subject.hex()} does not open with this KEK"
-            raise VerificationError(message) from error
+            raise VerificationError(f"the wrapped key of {subject.hex()} does not open with this KEK") from error
 
     def _make(self, subject: bytes) -> bytes:
         key, nonce = self._randomness(KEY_BYTES), self._randomness(_NONCE_BYTES)

@@ -48,8 +48,7 @@ class SealPublicKey:
         except ValueError as error:
             if isinstance(error, ConfigError):
                 raise
-            message = f"{path} holds no point of the key type"
-            raise ConfigError(message) from error
+            raise ConfigError(f"{path} holds no point of the key type") from error
 
     def save(self, path: Path) -> None:
         """Write a new key file. Raises FileExistsError, OSError."""
@@ -62,8 +61,7 @@ class SealPrivateKey:
     def __init__(self, seed: bytes) -> None:
         """Raise ValueError for a seed that has not 32 bytes."""
         if len(seed) != files.LENGTHS["x-wing-seed"]:
-            message = f"an X-Wing seed has 32 bytes, not {len(seed)}"
-            raise ValueError(message)
+            raise ValueError(f"an X-Wing seed has 32 bytes, not {len(seed)}")
         expanded = hashlib.shake_256(seed).digest(96)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
@@ -112,7 +110,7 @@ class Opened:
     cose: bytes
 
 
-def seal(  # noqa: PLR0913 - the envelope's fields
+def seal(
     *,
     kiosk: str,
     sequence: int,
@@ -140,18 +138,15 @@ def open_envelope(envelope: bytes, private_key: SealPrivateKey) -> Opened:
     """Open an envelope. Raises VerificationError when it is malformed, for another key, or was changed."""
     header, sealed = _parse(envelope)
     if header.recipient != private_key.public.key_id:
-        message = f"sealed to key {header.recipient.hex()[:16]}, which is not ours"
-        raise VerificationError(message)
+        raise VerificationError(f"sealed to key {header.recipient.hex()[:16]}, which is not ours")
     try:
         plaintext = _SUITE.decrypt(sealed, private_key.hpke, info=header.info)
     except InvalidTag as error:
-        message = f"envelope {header.kiosk}/{header.sequence} does not open"
-        raise VerificationError(message) from error
+        raise VerificationError(f"envelope {header.kiosk}/{header.sequence} does not open") from error
     match cbor.decode(plaintext, PLAINTEXT_BYTES_MAX):
         case [bytes(salt), bytes(leaf_entry), bytes(signed)] if len(salt) == leaf.SALT_BYTES:
             return Opened(header, salt, leaf_entry, signed)
-    message = "an envelope's plaintext is not [salt, leaf entry, COSE]"
-    raise VerificationError(message)
+    raise VerificationError("an envelope's plaintext is not [salt, leaf entry, COSE]")
 
 
 def _parse(envelope: bytes) -> tuple[Header, bytes]:
@@ -159,14 +154,11 @@ def _parse(envelope: bytes) -> tuple[Header, bytes]:
         case [int(version), list(suite), str(kiosk), int(sequence), bytes(leaf_hash), bytes(recipient), bytes(sealed)]:
             pass
         case _:
-            message = "not an envelope"
-            raise VerificationError(message)
+            raise VerificationError("not an envelope")
     if version != VERSION or tuple(suite) != SUITE:
-        message = f"envelope version {version}, suite {suite}: not ours"
-        raise VerificationError(message)
+        raise VerificationError(f"envelope version {version}, suite {suite}: not ours")
     sizes = (len(leaf_hash), len(recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
     numbered = not isinstance(sequence, bool) and 0 <= sequence <= leaf.SEQUENCE_MAX
     if not (sizes and numbered and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN):
-        message = "an envelope's fields are out of bounds"
-        raise VerificationError(message)
+        raise VerificationError("an envelope's fields are out of bounds")
     return Header(kiosk, sequence, leaf_hash, recipient), sealed

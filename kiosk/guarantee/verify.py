@@ -55,12 +55,10 @@ def verify_envelope(envelope: bytes, kiosk: str, private_key: SealPrivateKey, ke
     """
     opened = seal.open_envelope(envelope, private_key)
     if opened.header.kiosk != kiosk:
-        message = f"envelope of {opened.header.kiosk}, not of {kiosk}"
-        raise VerificationError(message)
+        raise VerificationError(f"envelope of {opened.header.kiosk}, not of {kiosk}")
     record = verify_record(kiosk, opened.salt, opened.leaf_entry, opened.cose, keys)
     if (opened.header.sequence, opened.header.leaf_hash) != (record.sequence, record.leaf_hash):
-        message = f"the envelope's header is not that of record {kiosk}/{record.sequence} inside"
-        raise VerificationError(message)
+        raise VerificationError(f"the envelope's header is not that of record {kiosk}/{record.sequence} inside")
     return record
 
 
@@ -70,12 +68,10 @@ def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, key
     content = cbor.decode(verified.payload, cose.PAYLOAD_BYTES_MAX)
     found = leaf.parse(leaf_entry)
     if len(salt) != leaf.SALT_BYTES or found.commitment != leaf.commitment(salt, signed):
-        message = f"the leaf of {found.kiosk}/{found.sequence} does not commit to this record"
-        raise VerificationError(message)
+        raise VerificationError(f"the leaf of {found.kiosk}/{found.sequence} does not commit to this record")
     _check_header(content, found)
     if found.kiosk != kiosk:
-        message = f"record of {found.kiosk}, not of {kiosk}"
-        raise VerificationError(message)
+        raise VerificationError(f"record of {found.kiosk}, not of {kiosk}")
     return VerifiedRecord(
         kiosk=kiosk,
         sequence=found.sequence,
@@ -102,13 +98,11 @@ def verify_log(kiosk: str, entries: Iterable[bytes], checkpoints: Iterable[Check
     for entry in entries:
         found = leaf.parse(entry)
         if (found.kiosk, found.sequence) != (kiosk, tree.size):
-            message = f"entry of {found.kiosk}/{found.sequence} where {kiosk}/{tree.size} belongs"
-            raise VerificationError(message)
+            raise VerificationError(f"entry of {found.kiosk}/{found.sequence} where {kiosk}/{tree.size} belongs")
         tree.append(leaf.leaf_hash(entry))
         _compare(expected.pop(tree.size, None), tree)
     if expected:
-        message = f"a checkpoint speaks of {max(expected)} leaves; here are {tree.size}"
-        raise VerificationError(message)
+        raise VerificationError(f"a checkpoint speaks of {max(expected)} leaves; here are {tree.size}")
     return LogState(tree.size, tree.root())
 
 
@@ -116,18 +110,15 @@ def _by_size(kiosk: str, checkpoints: Iterable[Checkpoint]) -> dict[int, bytes]:
     expected: dict[int, bytes] = {}
     for point in checkpoints:
         if point.origin != origin(kiosk):
-            message = f"checkpoint of {point.origin}, not of {origin(kiosk)}"
-            raise VerificationError(message)
+            raise VerificationError(f"checkpoint of {point.origin}, not of {origin(kiosk)}")
         if expected.setdefault(point.size, point.root) != point.root:
-            message = f"two checkpoints of size {point.size} with different roots"
-            raise LogForkError(message)
+            raise LogForkError(f"two checkpoints of size {point.size} with different roots")
     return expected
 
 
 def _compare(root: bytes | None, tree: merkle.CompactRange) -> None:
     if root is not None and root != tree.root():
-        message = f"the entries do not make the root that was signed at size {tree.size}"
-        raise LogForkError(message)
+        raise LogForkError(f"the entries do not make the root that was signed at size {tree.size}")
 
 
 def _check_header(content: object, found: leaf.Leaf) -> None:
@@ -145,5 +136,6 @@ def _check_header(content: object, found: leaf.Leaf) -> None:
             timed = _AT.fullmatch(at) is not None and at[:_MINUTE_CHARACTERS] + "Z" == found.minute
             if version == RECORD_VERSION and same and timed:
                 return
-    message = f"record {found.kiosk}/{found.sequence} is not what its leaf says, or not of version {RECORD_VERSION}"
-    raise VerificationError(message)
+    raise VerificationError(
+        f"record {found.kiosk}/{found.sequence} is not what its leaf says, or not of version {RECORD_VERSION}"
+    )

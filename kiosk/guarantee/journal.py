@@ -1,0 +1,276 @@
+"""The journal: every fact with the orders it led to, durable before any of them is carried out.
+
+One SQLite database holds the facts, the record log, the outbox and the personal keys, so that a fact and the
+records that it causes are one transaction. WAL with synchronous=FULL (asserted per connection): the only fast
+mode of SQLite that kept every acknowledged commit in this project's measurements. All calls of one `Journal` are
+made on one thread; the controller awaits them through `kiosk.management.store`.
+"""
+
+import contextlib
+import fcntl
+import json
+import os
+import sqlite3
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime
+from pathlib import Path
+from typing import IO, Final
+
+import msgspec
+from sqlite_utils import Database
+
+from kiosk.clock import rfc3339
+from kiosk.core.deposit import replay
+from kiosk.core.facts import AnyFact, Begin, Fact
+from kiosk.core.records import is_final, totals
+from kiosk.core.state import Deposit, Outcome, RecordDraft
+from kiosk.errors import JournalError
+from kiosk.guarantee.keys import Randomness
+from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
+from kiosk.guarantee.personal import PersonalVault
+
+SCHEMA_VERSION: Final = 1
+_ACCOUNT: Final = "account"
+_FACTS: Final = msgspec.json.Decoder(AnyFact)
+
+
+class Journal:
+    """The controller's only durable memory. Raises `JournalError` when it cannot be trusted or written."""
+
+    def __init__(
+        self,
+        path: Path,
+        keys: LogKeys,
+        kek: bytes,
+        *,
+        clock_synchronised: Callable[[], bool],
+        randomness: Randomness = os.urandom,
+    ) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        self._lock = _locked(path)
+        try:
+            self._connection = _connect(path)
+            _prepare(self._connection)
+        except sqlite3.Error as error:
+            self._lock.close()
+            raise JournalError(f"{path} cannot be opened: {error}") from error
+        except JournalError:
+            self._lock.close()
+            raise
+        self._vault = PersonalVault(self._connection, kek, randomness)
+        self.log = RecordLog(
+            self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
+        )
+
+    # --- deposits -----------------------------------------------------------------------------------------
+
+    def seal_account(self, deposit_id: bytes, account: str) -> bytes:
+        """The account number under a new key of this deposit."""
+        with self._transaction():
+            return self._vault.seal_text(deposit_id, account, _ACCOUNT)
+
+    def commit(self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime) -> list[Appended]:
+        """One fact, its orders and its records, in one durable transaction."""
+        deposit = outcome.deposit if outcome.deposit.id else before
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO facts (deposit_id, at, state, kind, fact, orders) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    deposit.id,
+                    rfc3339(now),
+                    str(outcome.deposit.state),
+                    type(fact).__name__,
+                    msgspec.json.encode(fact).decode(),
+                    msgspec.json.encode(outcome.orders).decode(),
+                ),
+            )
+            if deposit.id:
+                self._summarise(fact, deposit, outcome.deposit)
+            return [self._append(draft, now) for draft in outcome.records]
+
+    def _summarise(self, fact: Fact, deposit: Deposit, after: Deposit) -> None:
+        if isinstance(fact, Begin):
+            self._connection.execute(
+                "INSERT INTO deposits (deposit_id, began_at, serial, slot) VALUES (?, ?, ?, ?)",
+                (deposit.id, deposit.began_at, deposit.bundle.serial, deposit.bundle.slot),
+            )
+        if after.id:
+            self._connection.execute(
+                "UPDATE deposits SET state = ?, outcome = ?, bundled = ?, sums = ? WHERE deposit_id = ?",
+                (
+                    str(after.state),
+                    after.outcome,
+                    int(after.bundle.stored),
+                    json.dumps(totals(after.notes)),
+                    after.id,
+                ),
+            )
+
+    def _append(self, draft: RecordDraft, now: datetime) -> Appended:
+        body = dict(draft.body)
+        sealed, deposit_id = body.pop("account_sealed", None), body.get("deposit_id")
+        if isinstance(sealed, bytes) and isinstance(deposit_id, bytes) and sealed:
+            body[_ACCOUNT] = self._vault.open_text(deposit_id, sealed, _ACCOUNT)
+        if body.get("deposit_id") == b"":
+            del body["deposit_id"]  # the idle kiosk's own alerts belong to no deposit
+        return self.log.append(draft.kind, body, now)
+
+    def append(self, draft: RecordDraft, now: datetime) -> Appended:
+        """A record of its own, outside any deposit."""
+        with self._transaction():
+            return self._append(draft, now)
+
+    def unfinished(self) -> Deposit:
+        """The deposit that was under way when the journal was last written; `Deposit()` if none was."""
+        row = self._connection.execute("SELECT deposit_id FROM facts WHERE deposit_id != x'' ORDER BY seq DESC LIMIT 1")
+        found = row.fetchone()
+        if found is None:
+            return Deposit()
+        rows = self._connection.execute("SELECT fact FROM facts WHERE deposit_id = ? ORDER BY seq", found)
+        try:
+            return replay(_FACTS.decode(fact) for (fact,) in rows)
+        except (msgspec.MsgspecError, RuntimeError, AssertionError) as error:
+            raise JournalError(f"the facts of deposit {found[0].hex()} do not replay: {error}") from error
+
+    def next_serial(self) -> int:
+        """A bundle serial that was never used."""
+        return int(self._connection.execute("SELECT coalesce(max(serial), 0) + 1 FROM deposits").fetchone()[0])
+
+    def free_slot(self, slots: int) -> int | None:
+        """The lowest cabinet slot without a bundle since the last exchange; None when all are taken."""
+        taken = {slot for (slot,) in self._connection.execute("SELECT slot FROM deposits WHERE bundled = 1")}
+        return next((slot for slot in range(slots) if slot not in taken), None)
+
+    def credited_since(self, moment: datetime) -> dict[str, int]:
+        """Minor units per currency credited by deposits begun since `moment`."""
+        result: dict[str, int] = {}
+        rows = self._connection.execute("SELECT sums FROM deposits WHERE began_at >= ?", (rfc3339(moment),))
+        for (sums,) in rows:
+            for currency, row in json.loads(sums or "{}").items():
+                result[currency] = result.get(currency, 0) + int(row["credited"])
+        return result
+
+    def deposits_since(self, moment: datetime) -> int:
+        """How many deposits were begun since `moment`."""
+        found = self._connection.execute("SELECT count(*) FROM deposits WHERE began_at >= ?", (rfc3339(moment),))
+        return int(found.fetchone()[0])
+
+    # --- the bank, and small memories ---------------------------------------------------------------------
+
+    def acknowledge(self, ack: bytes) -> int:
+        """Apply the bank's acknowledgement; raises `VerificationError` when it is not what it claims to be."""
+        with self._transaction():
+            return self.log.acknowledge(ack)
+
+    def memory(self, key: str) -> str | None:
+        """A small durable value, such as the accepted validator's serial number."""
+        row = self._connection.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
+
+    def remember(self, key: str, value: str, draft: RecordDraft | None = None, now: datetime | None = None) -> None:
+        """Store a small value, with the record that says so."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+                (key, value),
+            )
+            if draft is not None and now is not None:
+                self._append(draft, now)
+
+    def check(self) -> None:
+        """Write and read back: the self-check of a watchdog. Raises `JournalError`."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO memory (key, value) VALUES ('check', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1"
+            )
+        if self.memory("check") is None:
+            raise JournalError("a written row cannot be read back")
+
+    def close(self) -> None:
+        """Close the database and give the lock back."""
+        self._connection.close()
+        self._lock.close()
+
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        try:
+            self._connection.execute("BEGIN IMMEDIATE")
+        except sqlite3.Error as error:
+            raise JournalError(f"the journal cannot be written: {error}") from error
+        try:
+            yield
+        except BaseException:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise
+        try:
+            self._connection.execute("COMMIT")
+        except sqlite3.Error as error:
+            with contextlib.suppress(sqlite3.Error):
+                self._connection.execute("ROLLBACK")
+            raise JournalError(f"the journal cannot be written: {error}") from error
+
+
+def _locked(path: Path) -> IO[bytes]:
+    """One controller at a time; the lock goes with the process, however it ends."""
+    lock = path.with_suffix(".lock").open("ab")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        lock.close()
+        raise JournalError(
+            f"another controller uses {path}", remedy="Stop the other controller first; `kioskctl status` finds it."
+        ) from error
+    return lock
+
+
+def _connect(path: Path) -> sqlite3.Connection:
+    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    connection.execute("PRAGMA journal_mode = WAL")
+    connection.execute("PRAGMA synchronous = FULL")
+    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
+    level = connection.execute("PRAGMA synchronous").fetchone()[0]
+    if (mode, level) != ("wal", 2):
+        raise JournalError(f"the journal is in mode {mode}/{level}, not wal/FULL: an acknowledged commit could be lost")
+    return connection
+
+
+def _prepare(connection: sqlite3.Connection) -> None:
+    """Create the tables, or refuse a journal that a newer version wrote."""
+    version = connection.execute("PRAGMA user_version").fetchone()[0]
+    if version > SCHEMA_VERSION:
+        raise JournalError(
+            f"the journal was written by a newer version (schema {version}, this is {SCHEMA_VERSION})",
+            remedy="Install the newer version again; this one must not touch the journal.",
+        )
+    database = Database(connection)
+    for name, columns, key in _TABLES:
+        database.table(name).create(columns, pk=key, if_not_exists=True)
+    create_tables(connection)
+    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
+
+
+_TABLES: Final[Sequence[tuple[str, dict[str, type], str]]] = (
+    (
+        "facts",
+        {"seq": int, "deposit_id": bytes, "at": str, "state": str, "kind": str, "fact": str, "orders": str},
+        "seq",
+    ),
+    (
+        "deposits",
+        {
+            "deposit_id": bytes,
+            "began_at": str,
+            "serial": int,
+            "slot": int,
+            "state": str,
+            "outcome": str,
+            "bundled": int,
+            "sums": str,
+        },
+        "deposit_id",
+    ),
+    ("memory", {"key": str, "value": str}, "key"),
+)
+
+__all__ = ["SCHEMA_VERSION", "Journal", "is_final"]
