@@ -53,6 +53,12 @@ class PublicKey:
         except ValueError as error:
             raise ConfigError(str(error)) from error
 
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, PublicKey) and self.kid == other.kid
+
+    def __hash__(self) -> int:
+        return hash(self.kid)
+
     @property
     def ed25519_raw(self) -> bytes:
         """The 32 raw bytes that signed notes use. Raises ValueError for ES256."""

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.clock import rfc3339
-from kiosk.errors import JournalError, LogForkError, LogRollbackError
+from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys, Randomness, Signer
 from kiosk.guarantee.personal import PersonalVault
@@ -225,10 +225,21 @@ class RecordLog:
         return self._column("SELECT envelope FROM envelopes WHERE seq = ?", sequence)
 
     def audit(self) -> verify.LogState:
-        """Recompute the whole log from its entries, O(n). Raises VerificationError when leaves and nodes disagree."""
-        return verify.verify_log(
-            self._keys.kiosk, self.entries(), [checkpoint.Checkpoint(self.origin, self.size(), self.root())]
-        )
+        """Recompute the whole log from its entries and hold every stored hash against it, O(n).
+
+        Raises VerificationError where entries, leaf hashes and nodes disagree.
+        """
+        end = checkpoint.Checkpoint(self.origin, self.size(), self.root())
+        state = verify.verify_log(self._keys.kiosk, self.entries(), [end])
+        nodes = self._connection.execute("SELECT hash FROM nodes ORDER BY position")
+        tree = merkle.CompactRange()
+        for entry, stored in self._connection.execute("SELECT entry, leaf_hash FROM leaves ORDER BY seq"):
+            completed = tree.append(leaf.leaf_hash(entry))
+            if stored != completed[0] or completed != tuple(node for (node,) in nodes.fetchmany(len(completed))):
+                raise VerificationError(f"the stored hashes at leaf {tree.size - 1} are not those of its entry")
+        if nodes.fetchone() is not None:
+            raise VerificationError("there are more nodes than the leaves make")
+        return state
 
     @property
     def origin(self) -> str:

@@ -46,14 +46,15 @@ class CompactRange:
         """Hashes of the complete subtrees, largest first; with `size` all that a resume needs."""
         return tuple(self._peaks)
 
-    def append(self, leaf: bytes) -> None:
-        """Add one leaf hash."""
+    def append(self, leaf: bytes) -> tuple[bytes, ...]:
+        """Add one leaf hash; returns it and the hashes of the subtrees that it completes, smallest first."""
         _require_hash(leaf)
-        node = leaf
+        completed = [leaf]
         for _ in range(trailing_ones(self._size)):
-            node = node_hash(self._peaks.pop(), node)
-        self._peaks.append(node)
+            completed.append(node_hash(self._peaks.pop(), completed[-1]))
+        self._peaks.append(completed[-1])
         self._size += 1
+        return tuple(completed)
 
     def root(self) -> bytes:
         """The tree's root, EMPTY_ROOT for no leaf."""
