@@ -29,7 +29,7 @@ class ModbusError(ValueError):
     """Values that Modbus cannot carry."""
 
 
-class ModbusRefusal(Exception):  # noqa: N818 - an answer of the device, not an error of the codec
+class ModbusRefusal(Exception):
     """An exception response; `code` is Modbus's exception code."""
 
     def __init__(self, code: int) -> None:
