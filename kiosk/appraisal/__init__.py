@@ -1,0 +1,1 @@
+"""Low, medium or high: models run at the edge, calibrated grades, fusion, reasons in words."""

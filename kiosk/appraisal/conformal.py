@@ -1,0 +1,54 @@
+"""From scores to p-values with a promised false-alarm rate per deposit, and to grades.
+
+The sample is a whole deposit: the maximum of the smoothed score over it. Against the same maxima of n held-out
+normal deposits, p = (1 + how many of those reach it) / (n + 1) exceeds its level with the promised
+probability (split conformal; Vovk, Gammerman, Shafer 2005; Laxhammar and Falkman 2010). A deposit longer than
+those of the calibration has more chances to look odd, so its p-value is corrected for the number of
+calibration-length pieces it consists of (Sidak).
+"""
+
+from bisect import bisect_left
+from collections import deque
+from collections.abc import Sequence
+from typing import Final, Literal
+
+Grade = Literal["low", "medium", "high"]
+
+CALIBRATED_S: Final = 40.0  # the longest deposits of the calibration set last about this long
+PIECES_MAX: Final = 1000.0
+ORDER: Final[dict[Grade, int]] = {"low": 0, "medium": 1, "high": 2}
+
+
+class Smoother:
+    """Trailing mean over the last `rows` scores, fewer at the start; as the calibration was made."""
+
+    def __init__(self, rows: int) -> None:
+        self._scores: deque[float] = deque(maxlen=rows)
+
+    def update(self, score: float) -> float:
+        """Take one score and return the mean."""
+        self._scores.append(score)
+        return sum(self._scores) / len(self._scores)
+
+
+def p_value(maximum: float, calibration: Sequence[float], duration_s: float = 0.0) -> float:
+    """P-value of a deposit whose smoothed score came to `maximum` within `duration_s`.
+
+    calibration: sorted ascending. Result in (0, 1]; small means unlike any normal deposit.
+    """
+    at_least = len(calibration) - bisect_left(calibration, maximum)
+    single = (1 + at_least) / (len(calibration) + 1)
+    pieces = min(PIECES_MAX, max(1.0, duration_s / CALIBRATED_S))
+    return 1.0 - float((1.0 - single) ** pieces)
+
+
+def grade(p: float, alpha_medium: float, alpha_high: float) -> Grade:
+    """Low above `alpha_medium`, high at or below `alpha_high`, medium between."""
+    if p <= alpha_high:
+        return "high"
+    return "medium" if p <= alpha_medium else "low"
+
+
+def worst(grades: Sequence[Grade]) -> Grade:
+    """The worst of several grades; low for none."""
+    return max(grades, key=ORDER.__getitem__, default="low")

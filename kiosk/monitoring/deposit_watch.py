@@ -1,0 +1,104 @@
+"""What was seen during one deposit: per stage the worst moment of each stream, and what befell the lens. Pure."""
+
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from kiosk.appraisal.conformal import Smoother
+from kiosk.appraisal.fusion import Moment, Verdict, fuse, verdict
+from kiosk.appraisal.manifest import Manifest
+from kiosk.appraisal.model import Judged, Row
+from kiosk.messages import Grade, Stage
+from kiosk.monitoring.lens import ORDER as LENS_ORDER
+from kiosk.monitoring.lens import Lens
+
+Image = npt.NDArray[np.uint8]
+STAGES_MAX: Final = 4
+
+
+@dataclass(slots=True)
+class StageView:
+    """One stage of one deposit."""
+
+    since_s: float
+    lens: Lens
+    worst: dict[str, Moment] = field(default_factory=dict)  # by stream
+    faults: set[str] = field(default_factory=set)  # streams that could not be judged
+    rows: int = 0  # of the scene stream
+    image: Image | None = None  # at the scene's worst moment, or the first one
+
+
+@dataclass(frozen=True, slots=True)
+class Summary:
+    """A stage graded."""
+
+    stage: Stage
+    grade: Grade
+    verdicts: tuple[Verdict, ...]
+    faults: tuple[str, ...]
+    lens: Lens
+    image: Image | None
+
+
+class DepositWatch:
+    """Scores of one deposit from its first stage on. Smoothing starts anew with each deposit, as in training."""
+
+    def __init__(self, code: str, stage: Stage, now_s: float, lens: Lens, *, streams: int, whole: bool = True) -> None:
+        """Streams: how many models judge together. Whole: the deposit was seen from its beginning."""
+        self.code = code
+        self.stage: Stage = stage
+        self._began_s = now_s
+        self._whole = whole
+        self._streams = max(1, streams)
+        self._smoothers: dict[str, Smoother] = {}
+        self._latest: dict[str, Moment] = {}
+        self._stages: dict[Stage, StageView] = {stage: StageView(now_s, lens)}
+
+    def enter(self, stage: Stage, now_s: float, lens: Lens) -> None:
+        """The deposit is in `stage` now; what is going on right now counts there, too."""
+        self.stage = stage
+        if stage not in self._stages:
+            self._stages[stage] = StageView(now_s, lens, worst=dict(self._latest))
+
+    def rows(self, stage: Stage) -> int:
+        """How many frames were judged in a stage."""
+        view = self._stages.get(stage)
+        return view.rows if view else 0
+
+    def score(self, manifest: Manifest, row: Row, judged: Judged, now_s: float, image: Image | None = None) -> None:
+        """Take a judged row of one stream (and the frame it was made from)."""
+        name = manifest.stream
+        smoother = self._smoothers.setdefault(name, Smoother(manifest.calibration.smoothing_rows))
+        smoothed = smoother.update(judged.score)
+        moment = Moment(manifest, smoothed, judged, row, now_s - self._began_s)
+        self._latest[name] = moment
+        view = self._stages[self.stage]
+        known = view.worst.get(name)
+        worse = known is None or smoothed > known.smoothed
+        if worse:
+            view.worst[name] = moment
+        if image is not None:
+            view.rows += 1
+            if worse or view.image is None:
+                view.image = image
+
+    def fault(self, stream: str) -> None:
+        """A stream's values could not be judged in this stage."""
+        self._stages[self.stage].faults.add(stream)
+
+    def see_lens(self, lens: Lens) -> None:
+        """Keep the worst of what happened to the lens in this stage."""
+        view = self._stages[self.stage]
+        if LENS_ORDER[lens] > LENS_ORDER[view.lens]:
+            view.lens = lens
+
+    def summary(self, stage: Stage) -> Summary:
+        """Grade one stage as it stands. One that never was is low, unless it may have been missed."""
+        view = self._stages.get(stage) or StageView(0.0, "clear" if self._whole else "absent")
+        verdicts = tuple(verdict(view.worst[name], self._streams) for name in sorted(view.worst, reverse=True))
+        graded = fuse(verdicts)
+        if view.faults and graded == "low":
+            graded = "medium"
+        return Summary(stage, graded, verdicts, tuple(sorted(view.faults)), view.lens, view.image)

@@ -1,0 +1,103 @@
+"""Units and plain words of every feature, for the models' manifests and so for the reasons people read.
+
+`words_high` and `words_low` finish a sentence of the kind "unusual: ..."; a branch manager reads them.
+"""
+
+from dataclasses import asdict, dataclass
+from typing import Final, Literal
+
+Stream = Literal["scene", "machine"]
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureWords:
+    """What a feature is measured in, and how to say that it is unusually high or low."""
+
+    name: str
+    unit: str
+    words_high: str
+    words_low: str
+
+
+_SCENE: Final = (
+    FeatureWords("brightness", "grey level", "the picture is unusually bright", "the picture is unusually dark"),
+    FeatureWords(
+        "contrast", "grey level", "unusually hard light and shadow", "the picture is flat and without contrast"
+    ),
+    FeatureWords("dark_share", "share", "much of the picture is black", "less darkness in the picture than usual"),
+    FeatureWords("sharpness", "log variance", "the picture is unusually harsh or noisy", "the picture is blurred"),
+    FeatureWords("edge_share", "share", "unusually much detail in the picture", "hardly any detail can be seen"),
+    FeatureWords("lost_edges", "share", "the view of the shop is blocked", "the shop is unusually empty"),
+    FeatureWords("grain", "grey level", "the picture is unusually noisy", "the picture is unnaturally still"),
+    FeatureWords("flicker", "share a second", "the light changes quickly", "the light is unnaturally constant"),
+    FeatureWords("flow_peak", "widths a second", "very quick movement", "nothing moves"),
+    FeatureWords("flow_mean", "widths a second", "movement all over the picture", "nothing moves"),
+    FeatureWords("flow_port", "widths a second", "hurried hands at the port", "no hands move at the port"),
+    FeatureWords(
+        "flow_beside", "widths a second", "movement close beside the depositor", "nothing moves beside the depositor"
+    ),
+    FeatureWords("activity", "share", "much of the picture changes at once", "nothing changes in the picture"),
+    FeatureWords(
+        "front_area", "share", "more than one person's worth of people at the kiosk", "nobody stands at the kiosk"
+    ),
+    FeatureWords("far_area", "share", "many people or a large object behind", "nobody is behind"),
+    FeatureWords("far_blobs", "count", "several people behind", "nobody is behind"),
+    FeatureWords(
+        "head_top", "share", "somebody stands unusually tall or near", "the depositor's head is out of view or very low"
+    ),
+    FeatureWords(
+        "head_width",
+        "share",
+        "heads side by side: somebody is very close to the depositor",
+        "no head where one is expected",
+    ),
+    FeatureWords(
+        "shoulder_width",
+        "share",
+        "two people shoulder to shoulder at the kiosk",
+        "nobody's shoulders where they are expected",
+    ),
+    FeatureWords(
+        "beside_most",
+        "share",
+        "somebody is right beside or behind the depositor's shoulder",
+        "nobody beside the depositor",
+    ),
+    FeatureWords(
+        "beside_least", "share", "people on both sides of the depositor", "nobody on the other side of the depositor"
+    ),
+    FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head"),
+    FeatureWords(
+        "asymmetry",
+        "share",
+        "somebody crowds the depositor from one side",
+        "the depositor stands exactly in the middle",
+    ),
+)
+_MACHINE: Final = (
+    FeatureWords("temperature", "degree Celsius", "the machine is hot", "the machine is cold"),
+    FeatureWords(
+        "temperature_drift", "degree Celsius a minute", "the machine warms up quickly", "the machine cools down quickly"
+    ),
+    FeatureWords("supply", "V", "the supply voltage is high", "the supply voltage is low"),
+    FeatureWords("supply_dip", "V", "the supply voltage drops under load", "the supply is unnaturally steady"),
+    FeatureWords("tilt", "mg", "the cabinet is tilted", "the tilt sensor reads lower than usual"),
+    FeatureWords("tilt_range", "mg", "the cabinet is being moved or rocked", "the tilt sensor does not move at all"),
+    FeatureWords("vibration", "mg rms", "the cabinet is shaken or drilled", "the vibration sensor reads nothing"),
+    FeatureWords("vibration_peak", "mg rms", "a blow against the cabinet", "the vibration sensor reads nothing"),
+    FeatureWords("gas", "permille", "gas or smoke at the cabinet", "the gas sensor reads lower than usual"),
+    FeatureWords("gas_rise", "permille", "gas or smoke is rising", "the gas reading falls quickly"),
+    FeatureWords("motor_busy", "mA", "a motor works harder than usual", "a motor runs with hardly any load"),
+    FeatureWords("motor_idle", "mA", "a motor draws current while nothing should move", "no idle current at all"),
+    FeatureWords("doors_open", "count", "a door of the cabinet is open", "all doors are closed"),
+)
+
+
+def describe(stream: Stream) -> tuple[FeatureWords, ...]:
+    """Words of a stream's features, in the order of its rows."""
+    return _SCENE if stream == "scene" else _MACHINE
+
+
+def sidecar(stream: Stream) -> list[dict[str, str]]:
+    """The list that is written as `<stream>.features.json` beside a feature table."""
+    return [asdict(words) for words in describe(stream)]

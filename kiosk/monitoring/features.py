@@ -1,0 +1,263 @@
+"""Frames to named scene features: pure, no clock, no camera, bounded memory.
+
+The camera does not move, so most of what matters is a comparison: with the empty shop (who stands there, how
+broad, one head or two), with the last frame (who moves, where) and with the picture's usual sharpness (is the
+lens free). Work is done on 160 x 120 and 80 x 60 grey pictures; about 2 ms a frame on one x86 core.
+Speeds are per second, so the frame rate may vary; shares are 0..1 of the picture.
+
+Sources: background by a gain-compensated running mean and sigma-delta updates (Manzanera and Richefeu, 2007),
+optical flow by Farneback (2003).
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Grey = npt.NDArray[np.uint8]
+Plane = npt.NDArray[np.float32]
+Row = npt.NDArray[np.float32]
+
+NAMES: Final[tuple[str, ...]] = (
+    "brightness",  # mean grey, 0..255
+    "contrast",  # standard deviation of grey
+    "dark_share",  # pixels darker than 24
+    "sharpness",  # log(1 + variance of the Laplacian)
+    "edge_share",  # pixels on an edge
+    "lost_edges",  # of the empty shop's edges, the share that cannot be seen now
+    "grain",  # grey levels that quiet pixels change by between frames: sensor noise
+    "flicker",  # change of overall brightness, share a second
+    "flow_peak",  # mean of the three strongest of 20 cells, picture widths a second
+    "flow_mean",  # mean over the picture
+    "flow_port",  # at the lower middle, where hands feed notes
+    "flow_beside",  # the busier of the two sides beside the depositor's head
+    "activity",  # pixels that changed since the last frame
+    "front_area",  # taken by people near the kiosk
+    "far_area",  # taken by people or things in the background
+    "far_blobs",  # how many of them
+    "head_top",  # height of the topmost point of the people in front
+    "head_width",  # their width just under that point
+    "shoulder_width",  # their width at shoulder height
+    "beside_most",  # taken at head and shoulder height on the fuller side
+    "beside_least",  # ... and on the emptier side
+    "second_head",  # height by which a second head stands out beside the first
+    "asymmetry",  # difference of the two halves of the people in front
+)
+WIDTH: Final = 160
+HEIGHT: Final = 120
+HALF: Final = (80, 60)  # width, height of the small picture
+SMOOTHING_S: Final = 0.35
+STEP_S_RANGE: Final = (0.04, 0.5)
+FOREGROUND_GREY: Final = 11.0  # difference that counts, after compensation of light
+CLEAR_EDGE_GREY: Final = 14.0  # grey levels a pixel: an edge of the empty shop worth missing
+FIRST_FRAMES: Final = 12  # the background is their running mean
+LEARN_GREY_PER_S: Final = 6.0  # sigma-delta step while the kiosk is idle and nobody stands in front
+LEARN_OCCUPIED_GREY_PER_S: Final = (
+    0.5  # ... idle, with somebody in front: heals a background learnt with a person in it
+)
+LEARN_BUSY_GREY_PER_S: Final = 0.15  # ... during a deposit: whoever stands still must not vanish
+CADENCE_KEEP: Final = 0.85  # of the smoothed frame interval: arrival times jitter, the camera's own clock does not
+GAIN_RANGE: Final = (0.45, 2.2)
+NEAR_BLOB_ROW: Final = 50  # blobs that reach below this row of the small picture stand at the kiosk
+BLOB_PIXELS_MIN: Final = 10
+OCCUPIED_SHARE: Final = 0.15  # of the lowest rows
+
+
+@dataclass(frozen=True, slots=True)
+class SceneRow:
+    """One frame's features and the facts that hard rules need unsmoothed."""
+
+    at_s: float
+    values: Row  # float32 [d], order of NAMES
+    changed: bool  # any pixel differs from the frame before
+    lost_edges: float
+    edge_share: float
+
+
+class SceneFeatures:
+    """Remembers one background and one frame; feed it every frame in order."""
+
+    def __init__(self) -> None:
+        self._background: Plane | None = None  # [60, 80, 3]
+        self._background_edges: Plane | None = None
+        self._frames = 0
+        self._previous: Grey | None = None
+        self._previous_small: Grey | None = None
+        self._previous_s = 0.0
+        self._interval_s: float | None = None
+        self._gain = 1.0
+        self._mask: Grey = np.zeros((HALF[1], HALF[0]), np.uint8)
+        self._smoothed: Row | None = None
+
+    def update(self, frame_bgr: npt.NDArray[np.uint8], at_s: float, *, idle: bool) -> SceneRow | None:
+        """Features of this frame; None for the first one, which has nothing to be compared with.
+
+        frame_bgr: uint8 [h, w, 3] of any size (4:3 is assumed); `at_s` in seconds, increasing;
+        `idle`: no deposit is under way, so that the background may be learnt quickly.
+        """
+        colour = cv2.resize(frame_bgr, (WIDTH, HEIGHT), interpolation=cv2.INTER_AREA)
+        grey: Grey = np.asarray(cv2.cvtColor(colour, cv2.COLOR_BGR2GRAY), np.uint8)
+        plane = cv2.resize(colour, HALF, interpolation=cv2.INTER_AREA).astype(np.float32)
+        small: Grey = np.asarray(cv2.resize(grey, HALF, interpolation=cv2.INTER_AREA), np.uint8)
+        previous, previous_small = self._previous, self._previous_small
+        elapsed_s = self._elapsed(at_s)
+        self._previous, self._previous_small, self._previous_s = grey, small, at_s
+        self._compare(plane)
+        if previous is None or previous_small is None:
+            self._learn(plane, elapsed_s, idle=idle)
+            return None
+        edges = _gradient(small)
+        lost = self._lost_edges(edges)
+        picture = _picture(grey, edges)
+        change: Grey = np.asarray(cv2.absdiff(grey, previous), np.uint8)
+        motion = _motion(previous_small, small, change, elapsed_s)
+        grain, activity = _grain(change)
+        flicker = abs(float(grey.mean()) - float(previous.mean())) / max(8.0, float(grey.mean())) / elapsed_s
+        people = _people(self._mask)
+        raw = np.array([*picture, lost, grain, flicker, *motion, activity, *people], np.float32)
+        self._learn(plane, elapsed_s, idle=idle)
+        keep = float(np.exp(-elapsed_s / SMOOTHING_S))
+        self._smoothed = (
+            raw if self._smoothed is None else (keep * self._smoothed + (1 - keep) * raw).astype(np.float32)
+        )
+        return SceneRow(at_s, self._smoothed.copy(), bool(change.any()), lost, picture[4])
+
+    def _elapsed(self, at_s: float) -> float:
+        step_s = float(np.clip(at_s - self._previous_s, *STEP_S_RANGE))
+        if self._previous is None:
+            return step_s
+        known_s = step_s if self._interval_s is None else self._interval_s
+        self._interval_s = CADENCE_KEEP * known_s + (1 - CADENCE_KEEP) * step_s
+        return self._interval_s
+
+    def _compare(self, plane: Plane) -> None:
+        """Foreground mask against the background, after compensation of overall light."""
+        if self._background is None:
+            return
+        calm = self._mask == 0
+        if int(calm.sum()) > calm.size // 6:
+            ratio = float(np.median(plane[calm] / np.maximum(self._background[calm], 4.0)))
+            self._gain = float(np.clip(0.6 * self._gain + 0.4 * ratio, *GAIN_RANGE))
+        expected = self._background * self._gain
+        excess = np.abs(plane - expected) - np.maximum(FOREGROUND_GREY * min(1.0, self._gain), 0.06 * expected)
+        raw = (excess.max(axis=2) > 0).astype(np.uint8)
+        opened = cv2.medianBlur(raw, 3)
+        self._mask = cv2.morphologyEx(opened, cv2.MORPH_CLOSE, np.ones((5, 5), np.uint8))  # type: ignore[assignment]
+
+    def _learn(self, plane: Plane, elapsed_s: float, *, idle: bool) -> None:
+        self._frames += 1
+        if self._background is None:
+            self._background = plane.copy()
+        elif self._frames <= FIRST_FRAMES:
+            self._background += (plane / self._gain - self._background) / self._frames
+        else:
+            occupied = bool(self._mask[NEAR_BLOB_ROW:].mean() > OCCUPIED_SHARE)
+            rate = LEARN_OCCUPIED_GREY_PER_S if occupied else LEARN_GREY_PER_S
+            step = (rate if idle else LEARN_BUSY_GREY_PER_S) * elapsed_s
+            self._background += np.clip(plane / self._gain - self._background, -step, step)
+        if self._background_edges is None or self._frames <= FIRST_FRAMES or self._frames % 20 == 0:
+            self._background_edges = _gradient(cv2.cvtColor(self._background, cv2.COLOR_BGR2GRAY))  # type: ignore[arg-type]
+
+    def _lost_edges(self, edges: Plane) -> float:
+        """Share of the background's clear edges that are gone: high when something lies on the lens."""
+        if self._background_edges is None:
+            return 0.0
+        clear = self._background_edges > CLEAR_EDGE_GREY
+        count = int(clear.sum())
+        if count < 40:  # noqa: PLR2004 - too few edges to say anything: then edge_share decides
+            return 0.0
+        expected = 0.3 * max(0.5, self._gain) * self._background_edges[clear]
+        return float((edges[clear] < expected).sum()) / count
+
+
+def _gradient(plane: Plane | Grey) -> Plane:
+    dx = cv2.Sobel(plane, cv2.CV_32F, 1, 0, ksize=3, scale=0.5)
+    dy = cv2.Sobel(plane, cv2.CV_32F, 0, 1, ksize=3, scale=0.5)
+    return cv2.magnitude(dx, dy)  # type: ignore[return-value]
+
+
+def _picture(grey: Grey, edges: Plane) -> tuple[float, float, float, float, float]:
+    """brightness, contrast, dark_share, sharpness, edge_share."""
+    mean, deviation = cv2.meanStdDev(grey)
+    _, sharp = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
+    dark = float(np.count_nonzero(grey < 24)) / grey.size  # noqa: PLR2004 - as named above
+    edge = float((edges > 12.0).mean())  # noqa: PLR2004 - grey levels a pixel, above noise and JPEG blocks
+    return float(mean[0, 0]), float(deviation[0, 0]), dark, float(np.log1p(sharp[0, 0] ** 2)), edge
+
+
+def _grain(change: Grey) -> tuple[float, float]:
+    """grain, activity: what the quieter half of the picture changes by, and how much of it really changed."""
+    counts = np.bincount(change.ravel(), minlength=256)
+    cumulative = np.cumsum(counts)
+    half = int(np.searchsorted(cumulative, change.size // 2))
+    below = counts[: half + 1]
+    grain = float((below * np.arange(half + 1)).sum()) / max(1, int(below.sum()))
+    return grain, 1.0 - float(cumulative[14]) / change.size
+
+
+def _motion(previous: Grey, small: Grey, change: Grey, elapsed_s: float) -> tuple[float, float, float, float]:
+    """flow_peak, flow_mean, flow_port, flow_beside in picture widths a second."""
+    flow = cv2.calcOpticalFlowFarneback(previous, small, np.empty((0, 0), np.float32), 0.5, 2, 9, 1, 5, 1.1, 0)
+    moving = cv2.resize(change, HALF, interpolation=cv2.INTER_AREA) > 4  # noqa: PLR2004 - flow of pure noise is none
+    speed = cv2.magnitude(flow[..., 0], flow[..., 1]) * moving / (HALF[0] * elapsed_s)
+    cells = cv2.resize(speed.astype(np.float32), (5, 4), interpolation=cv2.INTER_AREA)
+    strongest = np.sort(cells.ravel())[-3:]
+    beside = max(float(speed[8:40, :26].mean()), float(speed[8:40, 54:].mean()))
+    return float(strongest.mean()), float(cells.mean()), float(speed[44:, 24:56].mean()), beside
+
+
+def _people(mask: Grey) -> tuple[float, ...]:
+    """The last ten features, from the foreground mask (60 rows x 80 columns)."""
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
+    bottoms = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
+    areas = stats[:, cv2.CC_STAT_AREA]
+    near = np.zeros(count, bool)
+    near[1:] = (bottoms[1:] > NEAR_BLOB_ROW) & (areas[1:] >= BLOB_PIXELS_MIN)
+    far = ~near & (areas >= BLOB_PIXELS_MIN)
+    far[0] = False
+    front = near[labels]
+    rows, columns = mask.shape
+    far_area, far_blobs = float(areas[far].sum()) / mask.size, float(far.sum())
+    if not front.any():
+        return (0.0, far_area, far_blobs, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
+    top = _profile(front)
+    highest = int(top.min())
+    head_width = float(front[min(rows - 1, highest + 3) : highest + 9].mean()) if highest < rows - 1 else 0.0
+    left, right = float(front[12:42, :28].mean()), float(front[12:42, columns - 28 :].mean())
+    halves = float(front[:, : columns // 2].mean()), float(front[:, columns // 2 :].mean())
+    return (
+        float(front.mean()),
+        far_area,
+        far_blobs,
+        1.0 - highest / rows,
+        head_width,
+        float(front[34:40].mean()),
+        max(left, right),
+        min(left, right),
+        _second_head(rows - top),
+        abs(halves[0] - halves[1]),
+    )
+
+
+def _profile(front: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
+    """First row of each column that belongs to someone; the number of rows where there is none."""
+    top: npt.NDArray[np.int64] = np.where(front.any(axis=0), front.argmax(axis=0), front.shape[0])
+    return top
+
+
+def _second_head(heights: npt.NDArray[np.int64]) -> float:
+    """How far the second summit of the outline rises above the dip between it and the first, as a share."""
+    outline = cv2.blur(heights.astype(np.float32).reshape(1, -1), (5, 1)).ravel()
+    first = int(outline.argmax())
+    best = 0.0
+    for direction in (-1, 1):
+        dip = float(outline[first])
+        column = first + direction
+        while 0 <= column < outline.size:
+            dip = min(dip, float(outline[column]))
+            if outline[column] > 0.25 * heights.size * 0.75:  # a summit near the floor is a hand or a basket
+                best = max(best, float(outline[column]) - dip)
+            column += direction
+    return best / 60.0

@@ -1,0 +1,282 @@
+"""The watcher: frames and board readings in, risk reports out.
+
+One loop takes the newest frame, turns it into features (on a worker thread), judges it and keeps the worst
+moment of each stage. The bus brings board readings, stage changes and questions; answers and changes leave
+through one bounded queue, so that a slow controller never holds up the eyes.
+"""
+
+import asyncio
+import logging
+from collections import OrderedDict, deque
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from typing import Final, Protocol
+
+from kiosk.appraisal.manifest import ModelError, Stream
+from kiosk.appraisal.model import Judged, Row, StreamModel
+from kiosk.clock import Clock
+from kiosk.messages import (
+    AssessRequest,
+    Grade,
+    Push,
+    Refused,
+    Reply,
+    Request,
+    RiskReport,
+    SensorReading,
+    Stage,
+    StageChanged,
+    StreamReport,
+    Subscribe,
+)
+from kiosk.monitoring.deposit_watch import DepositWatch, Image, Summary
+from kiosk.monitoring.features import SceneFeatures, SceneRow
+from kiosk.monitoring.frames import Frame, FrameSource
+from kiosk.monitoring.lens import Lens, LensWatch
+from kiosk.monitoring.machine import MachineFeatures
+from kiosk.monitoring.still import StillRing, blurred_jpeg
+
+_log = logging.getLogger(__name__)
+
+ABSENT_AFTER_S: Final = 2.5  # without a frame
+HEARTBEAT_S: Final = 2.0
+ANSWER_WITHIN_S: Final = 1.2  # of the controller's 2 s; waited for the first frames of a new deposit
+ANSWER_ROWS: Final = 10  # about a second of frames: enough to have looked
+ANSWER_STEP_S: Final = 0.05
+DEPOSITS_KEPT: Final = 4  # the controller asks about a deposit shortly after it has ended
+REPORTS_MAX: Final = 32
+RATE_WINDOW_S: Final = 3.0
+RATE_FRAMES_MAX: Final = 128
+IDLE_STAGE: Final[Stage] = "access"
+
+
+class Controller(Protocol):
+    """The bus, as far as the watcher needs it."""
+
+    async def request(self, message: Request) -> Reply:
+        """Send one request and wait for its reply; raises BusError."""
+
+
+class Watcher:
+    """Give it a frame source, the models there are, a clock and a place for stills; then run its loops."""
+
+    def __init__(
+        self, source: FrameSource, models: Mapping[Stream, StreamModel], clock: Clock, stills: StillRing
+    ) -> None:
+        """Models: by stream; a missing one is reported as a fault of its stream."""
+        self._source = source
+        self._models = models
+        self._clock = clock
+        self._stills = stills
+        self._scene = SceneFeatures()
+        self._machine = MachineFeatures()
+        self._lens = LensWatch()
+        self._deposits: OrderedDict[str, DepositWatch] = OrderedDict()
+        self._now: DepositWatch | None = None
+        self._reports: asyncio.Queue[RiskReport] = asyncio.Queue(REPORTS_MAX)
+        self._told: tuple[str | None, Stage, Grade, Lens] | None = None
+        self._told_s = float("-inf")
+        self._arrivals: deque[float] = deque(maxlen=RATE_FRAMES_MAX)
+        self._answers: set[asyncio.Task[None]] = set()
+        self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
+
+    # --- loops ----------------------------------------------------------------------------------------
+
+    async def run_frames(self) -> None:
+        """Look, for good. The deposit goes on when this fails, so it does not fail for a bad frame."""
+        number = 0
+        loop = asyncio.get_running_loop()
+        while True:
+            frame = await self._source.newer(number, ABSENT_AFTER_S)
+            if frame is None:
+                self._no_frame()
+                continue
+            number = frame.number
+            seen = await loop.run_in_executor(self._worker, self._look, frame, self._now is None)
+            self._arrivals.append(frame.at_s)
+            if seen is not None:
+                self._take(frame, *seen)
+            self._tell_changes()
+
+    async def run_session(self, controller: Controller) -> None:
+        """Serve one connection to the controller until it is lost."""
+        reply = await controller.request(Subscribe(("sensor", "stage")))
+        if isinstance(reply, Refused):
+            _log.error("watcher: the controller refuses the subscription: %s %s", reply.message, reply.remedy)
+        self._told = None  # a new connection is told the present state
+        while True:
+            reply = await controller.request(await self._reports.get())
+            if isinstance(reply, Refused):
+                _log.warning("watcher: report refused: %s", reply.message)
+
+    async def close(self) -> None:
+        """Stop what is under way."""
+        for task in tuple(self._answers):
+            task.cancel()
+        await asyncio.gather(*self._answers, return_exceptions=True)
+        self._worker.shutdown(wait=True, cancel_futures=True)
+
+    # --- bus ------------------------------------------------------------------------------------------
+
+    def on_push(self, push: Push) -> None:
+        """Take what the controller pushes; called on the loop, does not block."""
+        if isinstance(push, SensorReading):
+            self._feel(push)
+        elif isinstance(push, StageChanged):
+            self._enter(push.deposit_code, push.stage)
+        elif isinstance(push, AssessRequest):
+            task = asyncio.get_running_loop().create_task(self._answer(push))
+            self._answers.add(task)
+            task.add_done_callback(self._answers.discard)
+
+    def _enter(self, code: str | None, stage: Stage, *, whole: bool = True) -> None:
+        now_s, lens = self._clock.monotonic_s(), self._lens.state
+        if code is None:
+            self._now = None
+            return
+        watch = self._deposits.get(code)
+        if watch is None:
+            whole = whole and stage == "access"
+            watch = DepositWatch(code, stage, now_s, lens, streams=len(self._models), whole=whole)
+            self._deposits[code] = watch
+            while len(self._deposits) > DEPOSITS_KEPT:
+                self._deposits.popitem(last=False)
+        else:
+            watch.enter(stage, now_s, lens)
+        self._now = watch
+
+    async def _answer(self, question: AssessRequest) -> None:
+        """Look for about a second when the deposit has only begun, then report."""
+        if question.deposit_code not in self._deposits:
+            self._enter(question.deposit_code, question.stage, whole=False)  # started in the middle of it
+        watch = self._deposits[question.deposit_code]
+        waited_s = 0.0
+        while waited_s < ANSWER_WITHIN_S and watch is self._now and self._looked_too_little(watch, question.stage):
+            await self._clock.sleep(ANSWER_STEP_S)
+            waited_s += ANSWER_STEP_S
+        self._send(self._report(watch, question.stage, question.request_id))
+
+    def _looked_too_little(self, watch: DepositWatch, stage: Stage) -> bool:
+        awaited = "scene" in self._models and self._lens.state != "absent"
+        return awaited and watch.stage == stage == "access" and watch.rows(stage) < ANSWER_ROWS
+
+    # --- looking --------------------------------------------------------------------------------------
+
+    def _look(self, frame: Frame, idle: bool) -> tuple[SceneRow, Judged | None] | None:  # noqa: FBT001 - executor call
+        """On the worker thread: features of a frame, and the model's view of them."""
+        row = self._scene.update(frame.image, frame.at_s, idle=idle)
+        if row is None:
+            return None
+        return row, self._judge("scene", row.values)
+
+    def _judge(self, stream: Stream, values: Row) -> Judged | None:
+        model = self._models.get(stream)
+        if model is None:
+            return None
+        try:
+            return model.judge(values)
+        except ModelError as error:
+            _log.warning("watcher: %s", error)
+            return None
+
+    def _take(self, frame: Frame, row: SceneRow, judged: Judged | None) -> None:
+        lens = self._lens.update(row)
+        if self._now is not None:
+            self._now.see_lens(lens)
+            self._keep("scene", row.values, judged, frame.image)
+
+    def _feel(self, reading: SensorReading) -> None:
+        values = self._machine.update(reading)
+        if values is not None and self._now is not None:
+            self._keep("machine", values, self._judge("machine", values), None)
+            self._tell_changes()
+
+    def _keep(self, stream: Stream, values: Row, judged: Judged | None, image: Image | None) -> None:
+        watch = self._now
+        if watch is None:
+            return
+        if judged is None:
+            watch.fault(stream)
+        else:
+            watch.score(self._models[stream].manifest, values, judged, self._clock.monotonic_s(), image)
+
+    def _no_frame(self) -> None:
+        if self._lens.state != "absent":
+            _log.warning("watcher: no frame for %.1f s: %s", ABSENT_AFTER_S, self._source.trouble or "the camera hangs")
+        self._lens.absent()
+        if self._now is not None:
+            self._now.see_lens("absent")
+        self._tell_changes()
+
+    # --- telling --------------------------------------------------------------------------------------
+
+    def _tell_changes(self) -> None:
+        """Report when grade, lens, deposit or stage changed, and every two seconds as a sign of life."""
+        watch, now_s = self._now, self._clock.monotonic_s()
+        stage = watch.stage if watch else IDLE_STAGE
+        grade: Grade = watch.summary(stage).grade if watch else "low"
+        state = (watch.code if watch else None, stage, grade, self._lens.state)
+        if state == self._told and now_s - self._told_s < HEARTBEAT_S:
+            return
+        self._told, self._told_s = state, now_s
+        self._send(self._report(watch, stage, None))
+
+    def _report(self, watch: DepositWatch | None, stage: Stage, request_id: int | None) -> RiskReport:
+        if watch is None:
+            return RiskReport(request_id, None, stage, "low", (), self._lens.state, self._rate(), None)
+        seen = watch.summary(stage)
+        wanted = request_id is not None or seen.grade != "low"
+        return RiskReport(
+            request_id=request_id,
+            deposit_code=watch.code,
+            stage=stage,
+            grade=seen.grade,
+            streams=_streams(seen),
+            lens=seen.lens,
+            frames_per_second=self._rate(),
+            still_sha256=self._still(seen.image) if wanted else None,
+        )
+
+    def _still(self, image: Image | None) -> str | None:
+        return None if image is None else self._stills.keep(blurred_jpeg(image))
+
+    def _rate(self) -> float:
+        """Frames a second over the last three seconds."""
+        since_s = self._clock.monotonic_s() - RATE_WINDOW_S
+        recent = [at_s for at_s in self._arrivals if at_s >= since_s]
+        if len(recent) < 2 or recent[-1] <= recent[0]:  # noqa: PLR2004 - an interval has two ends
+            return 0.0
+        return round((len(recent) - 1) / (recent[-1] - recent[0]), 1)
+
+    def _send(self, report: RiskReport) -> None:
+        if self._reports.full():
+            self._reports.get_nowait()  # the oldest news is worth least
+        self._reports.put_nowait(report)
+
+
+def _streams(seen: Summary) -> tuple[StreamReport, ...]:
+    judged = tuple(
+        StreamReport(
+            stream="scene" if each.stream == "scene" else "machine",
+            score=round(each.score, 4),
+            p_value=round(each.p_value, 5),
+            grade=each.grade,
+            bmu=each.bmu,
+            reasons=each.reasons,
+            model_sha256=each.model_sha256,
+        )
+        for each in seen.verdicts
+    )
+    return judged + tuple(
+        StreamReport(
+            stream="scene" if name == "scene" else "machine",
+            score=0.0,
+            p_value=1.0,
+            grade="medium",
+            bmu=(0, 0),
+            reasons=(f"the {name} could not be judged: no model, or values that make no sense",),
+            model_sha256="",
+        )
+        for name in seen.faults
+        if all(each.stream != name for each in seen.verdicts)
+    )

@@ -1,0 +1,74 @@
+"""kiosk-watcher: the process with the camera. Wires configuration, frame source, models, stills and bus.
+
+A missing camera or model does not stop it: it says why in the log and reports what it cannot see.
+"""
+
+import asyncio
+import logging
+from pathlib import Path
+from typing import Final
+
+import kiosk
+from kiosk.appraisal.manifest import ModelError, Stream
+from kiosk.appraisal.model import StreamModel
+from kiosk.bus import BusClient, run_with_reconnect
+from kiosk.clock import SystemClock
+from kiosk.config import Config, load_config
+from kiosk.monitoring import features, machine
+from kiosk.monitoring.frames import CaptureSource
+from kiosk.monitoring.still import StillRing
+from kiosk.monitoring.watcher import Watcher
+
+_log = logging.getLogger(__name__)
+
+NAMES: Final[dict[Stream, tuple[str, ...]]] = {"scene": features.NAMES, "machine": machine.NAMES}
+
+
+def artifacts_dir(config: Config) -> Path:
+    """Where the models are: as configured, in the installed package, or in the source tree."""
+    if config.risk.artifacts_dir is not None:
+        return config.risk.artifacts_dir
+    package = Path(kiosk.__file__).parent
+    installed = package / "appraisal" / "artifacts"
+    return installed if installed.is_dir() else package.parent / "models" / "artifacts"
+
+
+def load_models(folder: Path) -> dict[Stream, StreamModel]:
+    """The models that can be used; why another cannot is logged."""
+    models: dict[Stream, StreamModel] = {}
+    for stream, names in NAMES.items():
+        try:
+            models[stream] = StreamModel.load(folder / stream, stream, names)
+        except ModelError as error:
+            _log.error("watcher: the %s stream goes unjudged: %s", stream, error)
+    return models
+
+
+async def run(config_path: Path) -> None:
+    """Run until cancelled; a controller or camera that goes away is waited for. ConfigError for a bad file."""
+    config = load_config(config_path)
+    clock = SystemClock()
+    camera = config.camera
+    source = CaptureSource(
+        camera.source,
+        clock,
+        width=camera.width,
+        height=camera.height,
+        frames_per_second=camera.frames_per_second,
+    )
+    stills = StillRing(config.paths.state_dir / "stills")
+    watcher = Watcher(source, load_models(artifacts_dir(config)), clock, stills)
+
+    async def session(client: BusClient) -> None:
+        await watcher.run_session(client)
+
+    source.start()
+    try:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(watcher.run_frames())
+            tasks.create_task(
+                run_with_reconnect(config.paths.bus_dir, "watcher", session, clock, on_push=watcher.on_push)
+            )
+    finally:
+        await watcher.close()
+        await source.close()
