@@ -1,0 +1,76 @@
+"""How every process begins and ends: logging, signals, exit codes.
+
+A process module has `async def run(config_path)`. SIGTERM and SIGINT cancel it, so that it closes what it
+opened; that is exit code 0. Any other end is said, in words when it is one of our errors.
+"""
+
+import asyncio
+import contextlib
+import ctypes
+import importlib
+import logging
+import os
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Any, Final
+
+from kiosk.errors import ConfigError, KioskError
+from kiosk.processes.table import Process
+
+_log = logging.getLogger(__name__)
+
+EXIT_FAILED: Final = 1
+EXIT_CONFIG: Final = 78  # sysexits.h EX_CONFIG: starting it again would not help
+PARENT_VARIABLE: Final = "KIOSK_PARENT_PID"  # set by `kiosk up`: end when that process does
+_PR_SET_PDEATHSIG: Final = 1
+
+
+def run_process(process: Process, config_path: Path) -> int:
+    """Run one process of the table to its end; returns its exit code."""
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    end_with_parent()
+    try:
+        module = importlib.import_module(process.module)
+        asyncio.run(_until_stopped(module.run(config_path)))
+    except ConfigError as error:
+        _log.critical("%s cannot start: %s", process.name, error)
+        return EXIT_CONFIG
+    except KioskError as error:
+        _log.critical("%s ends: %s", process.name, error)
+        return EXIT_FAILED
+    except Exception:  # noqa: BLE001 - the last line of defence: told in full, and not hidden by exit code 0
+        _log.critical("%s ends by a fault of its own", process.name, exc_info=True)
+        return EXIT_FAILED
+    _log.info("%s stopped", process.name)
+    return 0
+
+
+def end_with_parent() -> None:
+    """Under `kiosk up`: get SIGTERM when it dies, however it dies, so that nothing is left holding devices."""
+    parent = os.environ.get(PARENT_VARIABLE)
+    if parent is None:
+        return
+    if ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM) != 0 or os.getppid() != int(parent):
+        os.kill(os.getpid(), signal.SIGTERM)
+
+
+async def _until_stopped(work: Coroutine[Any, Any, None]) -> None:
+    loop = asyncio.get_running_loop()
+    task = loop.create_task(work)
+    stopping = False
+
+    def stop() -> None:
+        nonlocal stopping
+        stopping = True
+        task.cancel()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop)
+    with contextlib.suppress(asyncio.CancelledError):
+        await task
+        return
+    if not stopping:
+        message = "the process was cancelled, and not by a signal"
+        raise RuntimeError(message)

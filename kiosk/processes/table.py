@@ -1,0 +1,102 @@
+"""The kiosk's processes as data. `kiosk up` starts what is listed here; a test holds the systemd units to it.
+
+One process per trust boundary (DESIGN.md section 2): who has the cash hardware has no network, who has the
+network has no device, and who looks through the camera may crash without stopping a deposit.
+"""
+
+from dataclasses import dataclass
+from typing import Final, Literal
+
+from kiosk.messages import Role
+
+Network = Literal[
+    "none",  # Unix sockets only
+    "camera",  # nothing but a network camera's address, which the site allows in a drop-in
+    "bank",  # the brokers of the bank
+]
+Device = Literal["serial", "gpio", "camera"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Process:
+    """One process: what it is, what it needs, and what becomes of it when it dies."""
+
+    name: str  # `kiosk NAME`; the unit is kiosk-NAME.service
+    role: Role | None  # on the bus; None serves it
+    module: str  # has `async def run(config_path: Path) -> None`
+    user: str  # the system user it runs as when installed
+    network: Network
+    devices: frozenset[Device]
+    after: tuple[str, ...]  # started after these; it copes when they are not there yet
+    essential: bool  # True: without it there is no kiosk, so `kiosk up` ends when it cannot be kept alive
+    restarts_max: int  # within restart_window_s; then it stays down
+    restart_window_s: int
+    restart_delay_s: float  # first delay; it doubles with each restart within the window
+    stop_timeout_s: int  # from SIGTERM to SIGKILL
+    memory_mib_max: int
+    cpu_percent_max: int  # of one core
+
+    @property
+    def unit(self) -> str:
+        """The name of its systemd unit."""
+        return f"kiosk-{self.name}.service"
+
+
+PROCESSES: Final[tuple[Process, ...]] = (
+    Process(
+        name="controller",
+        role=None,
+        module="kiosk.processes.controller",
+        user="kiosk-controller",
+        network="none",
+        devices=frozenset({"serial", "gpio"}),
+        after=(),
+        essential=True,
+        restarts_max=5,
+        restart_window_s=60,
+        restart_delay_s=0.5,
+        stop_timeout_s=30,  # a motor's move is brought to its end and made durable
+        memory_mib_max=128,
+        cpu_percent_max=80,
+    ),
+    Process(
+        name="watcher",
+        role="watcher",
+        module="kiosk.processes.watcher",
+        user="kiosk-watcher",
+        network="camera",
+        devices=frozenset({"camera"}),
+        after=("controller",),
+        essential=False,
+        restarts_max=10,
+        restart_window_s=120,
+        restart_delay_s=0.5,
+        stop_timeout_s=10,
+        memory_mib_max=256,
+        cpu_percent_max=100,
+    ),
+    Process(
+        name="uplink",
+        role="uplink",
+        module="kiosk.processes.uplink",
+        user="kiosk-uplink",
+        network="bank",
+        devices=frozenset(),
+        after=("controller",),
+        essential=False,
+        restarts_max=10,
+        restart_window_s=120,
+        restart_delay_s=0.5,
+        stop_timeout_s=10,
+        memory_mib_max=96,
+        cpu_percent_max=40,
+    ),
+)
+
+
+def process_named(name: str) -> Process:
+    """The process of that name; raises `KeyError`."""
+    for process in PROCESSES:
+        if process.name == name:
+            return process
+    raise KeyError(name)
