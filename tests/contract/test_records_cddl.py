@@ -1,0 +1,83 @@
+"""`records.cddl` against what the code makes. pycddl does not anchor regular expressions and takes `{}` for any map,
+so what only those two would refuse is left to the vectors of tests/vectors."""
+
+from functools import cache
+from pathlib import Path
+
+import pycddl
+import pytest
+
+from kiosk import guarantee
+from kiosk.guarantee import cbor, cose
+from tests.guarantee_kit import DEPOSIT_ID, KIOSK, Kit
+
+GRAMMAR = (Path(guarantee.__file__).parent / "records.cddl").read_text()
+
+
+@cache
+def _schema(rule: str) -> pycddl.Schema:
+    return pycddl.Schema(f"start = {rule}\n{GRAMMAR}")
+
+
+def _matches(rule: str, data: bytes) -> bool:
+    try:
+        _schema(rule).validate_cbor(data)
+    except pycddl.ValidationError:
+        return False
+    return True
+
+
+def _made() -> dict[str, bytes]:
+    kit = Kit()
+    done = kit.append("deposit", {"deposit_id": DEPOSIT_ID, "sums": {"CNY": {"credited": 100}}, "score": 0.25})
+    record = kit.receive(done.envelope)
+    ack = kit.ack([done.envelope])
+    return {
+        "envelope": done.envelope,
+        "opening": cbor.encode([record.salt, record.leaf_entry, record.cose]),
+        "leaf-entry": record.leaf_entry,
+        "signed-record": record.cose,
+        "record-protected": cose.parse(record.cose).protected,
+        "record": cose.parse(record.cose).payload,
+        "signed-acknowledgement": ack,
+        "acknowledgement-protected": cose.parse(ack).protected,
+        "acknowledgement": cose.parse(ack).payload,
+    }
+
+
+MADE = _made()
+
+
+@pytest.mark.parametrize("rule", MADE)
+def test_what_we_make_is_in_the_grammar(rule: str) -> None:
+    assert _matches(rule, MADE[rule])
+
+
+@pytest.mark.parametrize("rule", MADE)
+def test_the_grammar_tells_our_items_apart(rule: str) -> None:
+    same_shape = {"signed-record", "signed-acknowledgement"}  # their payloads tell them apart
+    for other, data in MADE.items():
+        if other != rule and not {rule, other} <= same_shape:
+            assert not _matches(rule, data), other
+
+
+@pytest.mark.parametrize(
+    ("rule", "value"),
+    [
+        ("leaf-entry", [KIOSK, 0, "deposit", "2026-11-21T08:30Z", bytes(31)]),
+        ("leaf-entry", [KIOSK, -1, "deposit", "2026-11-21T08:30Z", bytes(32)]),
+        ("leaf-entry", [KIOSK, 0, "deposit", "2026-11-21 08:30", bytes(32)]),
+        ("leaf-entry", [KIOSK, 0, "deposit", "2026-11-21T08:30Z", bytes(32), 0]),
+        ("envelope", [1, [25722, 1, 3], KIOSK, 0, bytes(32), bytes(32), bytes(1136)]),
+        ("envelope", [2, [25722, 1, 2], KIOSK, 0, bytes(32), bytes(32), bytes(1136)]),
+        ("record-protected", {1: -9, 3: cose.RECORD_TYPE, 4: bytes(32)}),
+        ("record-protected", {1: -8, 3: cose.RECORD_TYPE, 4: bytes(32), 5: 0}),
+        ("acknowledgement", cbor.decode(MADE["acknowledgement"], 1024) | {"more": 1}),
+        ("acknowledgement", cbor.decode(MADE["acknowledgement"], 1024) | {"root": bytes(31)}),
+        ("record", cbor.decode(MADE["record"], 4096) | {"v": 2}),
+        ("record", cbor.decode(MADE["record"], 4096) | {"deposit_id": bytes(15)}),
+        ("record", cbor.decode(MADE["record"], 4096) | {"clock_synchronised": 1}),
+    ],
+)
+def test_the_grammar_refuses_what_the_code_refuses(rule: str, value: object) -> None:
+    assert not _matches(rule, cbor.encode(value))
