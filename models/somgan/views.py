@@ -23,7 +23,7 @@ from somgan.piecewise import Curve, PiecewiseLinear
 VIEW_NAMES = ("standardised", "range", "whitened", "rank")
 LIMIT = 30.0
 RANK_KNOTS = 32
-RANK_SCORE_MAX = 3.0
+RANK_SCORE_MAX = 4.0
 SHRINKAGE_MIN = 0.01
 SPREAD_MIN = 1e-6
 

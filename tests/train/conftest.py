@@ -1,4 +1,4 @@
-"""These tests need torch (`make setup-train`); without it each is skipped and says so. `make test-train` runs them."""
+"""These tests need torch; `make test-train` installs it and runs them. Without it, test_torch.py says so."""
 
 import importlib.util
 import json
@@ -16,11 +16,6 @@ NAMES = ("light", "motion", "hand", "grain", "covered", "shadow")
 
 # Test modules import torch at their top; without it they cannot even be collected.
 collect_ignore_glob = [] if TORCH else ["test_somgan_*.py"]
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    if not TORCH:
-        terminalreporter.write_line("SKIPPED tests/train: no torch here; run `make setup-train`", yellow=True)
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,8 @@ from somgan.som import CompetitionLayer, MapShape, best_units, fit_map
 from somgan.training import Settings, Trained, fit
 from somgan.views import LIMIT, Views, fit_views
 
+pytestmark = pytest.mark.train
+
 SMALL = Settings(MapShape(8, 8, epochs=15), GeneratorSettings(steps=400))
 
 
@@ -51,13 +53,13 @@ def test_piecewise_equals_numpy_between_and_lines_beyond(knots: list[float], x: 
 def test_views_scale_whiten_rank_and_limit() -> None:
     rng = np.random.default_rng(0)
     base = rng.normal(size=(5000, 1))
-    x = np.concatenate([base, base + 0.1 * rng.normal(size=base.shape), np.exp(rng.normal(size=base.shape))], axis=1)
+    x = np.concatenate([base, base + 0.5 * rng.normal(size=base.shape), np.exp(rng.normal(size=base.shape))], axis=1)
     layer = Views(fit_views(x))
     z = layer.standardise(torch.tensor(x, dtype=torch.float32))
     standardised, ranged, whitened, rank = (view.numpy() for view in layer.views(z))
     np.testing.assert_allclose(standardised.std(axis=0), 1.0, atol=0.02)
     np.testing.assert_allclose(np.ptp(ranged, axis=0), 1.0, atol=0.01)
-    assert np.corrcoef(standardised.T)[0, 1] > 0.9
+    assert np.corrcoef(standardised.T)[0, 1] > 0.85
     assert abs(np.corrcoef(whitened.T)[0, 1]) < 0.15
     assert abs(float((rank[:, 2] ** 3).mean())) < 0.3  # a lognormal column has lost its skew
     far = layer.standardise(torch.tensor([[1e30, -1e30, 0.0]]))
