@@ -18,6 +18,7 @@ ANSWER_TIMEOUT_S: Final = 2.0
 ANSWER_RETRIES_MAX: Final = 1
 PRINT_TIMEOUT_S: Final = 20.0
 POLL_INTERVAL_S: Final = 0.25
+_IDLE_ANSWERS: Final = 2
 # ~JA drops what the printer still holds, so that a void label cannot come out later. From general ZPL
 # knowledge (unconfirmed, not in the sheet); a printer without it skips the command.
 _CANCEL_ALL: Final = b"~JA"
@@ -61,7 +62,10 @@ class ZplPrinter:
         except ZplError as error:
             raise LabelNotPrinted(self._name, str(error), remedy="Report this: the label does not fit.") from error
         async with self._lock:
-            before = await self._host_status()
+            try:
+                before = await self._host_status()
+            except LinkDown as error:
+                raise LabelNotPrinted(self._name, str(error)) from error
             if before is None:
                 raise LabelNotPrinted(self._name, "it does not answer")
             if not before.ready:
@@ -78,12 +82,15 @@ class ZplPrinter:
         loop = asyncio.get_running_loop()
         deadline_s = loop.time() + self._print_timeout_s
         last: HostStatus | None = None
+        idle_answers = 0
         try:
             self._transport.write(job)
             while loop.time() < deadline_s:
                 await asyncio.sleep(self._poll_interval_s)
                 last = await self._host_status(retries_max=0)
-                if last is not None and last.idle:
+                idle_answers = idle_answers + 1 if last is not None and last.idle else 0
+                # The first may be a late answer to a question from before the job.
+                if idle_answers == _IDLE_ANSWERS:
                     return
         except LinkDown as error:
             raise LabelNotPrinted(self._name, f"the link broke while printing: {error}") from error
