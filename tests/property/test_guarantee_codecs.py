@@ -1,0 +1,183 @@
+"""For any value or message: one encoding, and nothing but the original is accepted."""
+
+from collections.abc import Callable
+
+import cbor2
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from kiosk.errors import VerificationError
+from kiosk.guarantee import acks, cbor, note, seal, verify
+from tests.guarantee_kit import DEPOSIT_ID, KIOSK, Kit
+
+_SCALARS = st.one_of(
+    st.none(),
+    st.booleans(),
+    st.integers(cbor.INT_MIN, cbor.INT_MAX),
+    st.floats(allow_nan=False, allow_infinity=False),
+    st.text(max_size=40),
+    st.binary(max_size=40),
+)
+VALUES = st.recursive(
+    _SCALARS,
+    lambda inner: st.one_of(
+        st.lists(inner, max_size=5),
+        st.dictionaries(st.text(max_size=30), inner, max_size=5),
+        st.dictionaries(st.integers(0, cbor.INT_MAX), inner, max_size=5),
+    ),
+    max_leaves=20,
+)
+
+
+def _same(left: object, right: object) -> bool:
+    """Equal, and of equal types all the way down (True is not 1, 1.0 is not 1)."""
+    if isinstance(left, list) and isinstance(right, list):
+        return len(left) == len(right) and all(map(_same, left, right))
+    if isinstance(left, dict) and isinstance(right, dict):
+        return left.keys() == right.keys() and all(_same(left[key], right[key]) for key in left)
+    return type(left) is type(right) and left == right
+
+
+@given(VALUES)
+def test_what_is_encoded_is_decoded(value: object) -> None:
+    data = cbor.encode(value)
+    assert _same(cbor.decode(data, len(data)), value)
+
+
+@given(VALUES)
+def test_the_encoding_is_rfc_8949s_deterministic_one(value: object) -> None:
+    """Against an independent statement of the rule: every map sorted by the bytes of its encoded keys."""
+
+    def check(data: bytes) -> None:
+        decoded = cbor2.loads(data)
+        if isinstance(decoded, dict):
+            keys = [cbor2.dumps(key, canonical=True) for key in decoded]
+            assert keys == sorted(keys)
+        for item in decoded.values() if isinstance(decoded, dict) else decoded if isinstance(decoded, list) else ():
+            check(cbor.encode(item))
+
+    check(cbor.encode(value))
+    assert cbor.encode(value) == cbor2.dumps(value, canonical=True)
+
+
+@given(st.dictionaries(st.text(max_size=10), st.integers(0, 99), min_size=2, max_size=6), st.randoms())
+def test_the_order_in_which_a_map_was_built_does_not_matter(value: dict[str, int], random: object) -> None:
+    keys = list(value)
+    random.shuffle(keys)  # type: ignore[attr-defined]  # hypothesis' Random
+    assert cbor.encode({key: value[key] for key in keys}) == cbor.encode(value)
+
+
+@given(st.binary(max_size=64))
+def test_whatever_is_accepted_is_its_own_encoding(data: bytes) -> None:
+    try:
+        value = cbor.decode(data, 64)
+    except VerificationError:
+        return
+    assert cbor.encode(value) == data
+
+
+@given(VALUES, st.data())
+def test_no_changed_byte_decodes_to_the_same_value(value: object, data: st.DataObject) -> None:
+    encoded = bytearray(cbor.encode(value))
+    position = data.draw(st.integers(0, len(encoded) - 1))
+    encoded[position] ^= data.draw(st.integers(1, 255))
+    try:
+        other = cbor.decode(bytes(encoded), len(encoded))
+    except VerificationError:
+        return
+    assert not _same(other, value)
+
+
+class Messages:
+    """One message of each kind, and what a verifier takes from it."""
+
+    def __init__(self) -> None:
+        kit = self.kit = Kit()
+        content = {"deposit_id": DEPOSIT_ID, "account": "6217000010001234567", "sums": {"CNY": {"credited": 100}}}
+        done = kit.append("deposit", content)
+        self.record = kit.receive(done.envelope)
+        self.data = {
+            "envelope": done.envelope,
+            "cose": self.record.cose,
+            "leaf": self.record.leaf_entry,
+            "salt": self.record.salt,
+            "acknowledgement": kit.ack([done.envelope]),
+            "checkpoint": kit.records.checkpoint().encode(),
+        }
+
+    def verified(self, kind: str, data: bytes) -> object:
+        """What is believed after reading `data`."""
+        kit, record = self.kit, self.record
+        parts = {"salt": record.salt, "leaf": record.leaf_entry, "cose": record.cose} | {kind: data}
+        read: dict[str, Callable[[], object]] = {
+            "envelope": lambda: kit.receive(data),
+            "acknowledgement": lambda: acks.verify(data, kit.ack_keys, KIOSK),
+            "checkpoint": lambda: kit.read_checkpoint(data),
+        }
+        again = lambda: verify.verify_record(KIOSK, parts["salt"], parts["leaf"], parts["cose"], kit.record_keys)  # noqa: E731
+        return read.get(kind, again)()
+
+
+MESSAGES = Messages()
+
+
+@pytest.mark.parametrize("kind", MESSAGES.data)
+def test_every_changed_bit_is_refused_or_changes_nothing(kind: str) -> None:
+    good = MESSAGES.data[kind]
+    believed = MESSAGES.verified(kind, good)
+    bits = (0, 7) if kind == "envelope" else range(8)  # an open costs 0.2 ms
+    for position in range(len(good)):
+        for bit in bits:
+            changed = bytearray(good)
+            changed[position] ^= 1 << bit
+            try:
+                assert MESSAGES.verified(kind, bytes(changed)) == believed
+            except VerificationError:
+                continue
+
+
+@pytest.mark.parametrize("kind", MESSAGES.data)
+def test_every_truncation_and_extension_is_refused(kind: str) -> None:
+    good = MESSAGES.data[kind]
+    for length in range(len(good)):
+        with pytest.raises(VerificationError):
+            MESSAGES.verified(kind, good[:length])
+    for extra in (b"\0", b"\n", b"\xf6", good):
+        with pytest.raises(VerificationError):
+            MESSAGES.verified(kind, good + extra)
+
+
+@pytest.mark.parametrize("kind", MESSAGES.data)
+@given(data=st.data())
+def test_no_other_bytes_are_believed(kind: str, data: st.DataObject) -> None:
+    good = MESSAGES.data[kind]
+    begin = data.draw(st.integers(0, len(good)))
+    end = data.draw(st.integers(begin, min(len(good), begin + 8)))
+    changed = good[:begin] + data.draw(st.binary(max_size=8)) + good[end:]
+    if changed == good:
+        return
+    with pytest.raises(VerificationError):
+        MESSAGES.verified(kind, changed)
+
+
+@given(st.binary(max_size=200))
+def test_noise_is_refused_and_never_crashes(data: bytes) -> None:
+    for kind in MESSAGES.data:
+        with pytest.raises(VerificationError):
+            MESSAGES.verified(kind, data)
+    with pytest.raises(VerificationError):
+        seal.read_header(data)
+    with pytest.raises(VerificationError):
+        note.parse_vkey(data.decode("latin-1"))
+
+
+@given(
+    st.text(alphabet=st.characters(exclude_categories=["Cs", "Cc"]), max_size=80), st.text("ab./-\u6c34", min_size=1)
+)
+def test_signed_notes_round_trip(line: str, name: str) -> None:
+    signer = MESSAGES.kit.checkpoint_signer
+    verifier = note.Verifier(name, signer.public)
+    text = line + "\n"
+    assert note.verify(note.sign(text, name, signer), [verifier]).text == text
+    assert note.parse_vkey(verifier.vkey) == verifier
