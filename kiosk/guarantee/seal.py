@@ -65,7 +65,7 @@ class SealPrivateKey:
         expanded = hashlib.shake_256(seed).digest(96)
         mlkem = MLKEM768PrivateKey.from_seed_bytes(expanded[:_MLKEM_SEED_BYTES])
         x25519 = X25519PrivateKey.from_private_bytes(expanded[_MLKEM_SEED_BYTES:])
-        self._seed = seed
+        self.seed: Final = seed
         self.hpke: Final = hpke.MLKEM768X25519PrivateKey(mlkem, x25519)
         raw = mlkem.public_key().public_bytes_raw() + x25519.public_key().public_bytes_raw()
         self.public: Final = SealPublicKey(raw)
@@ -82,7 +82,7 @@ class SealPrivateKey:
 
     def save(self, path: Path) -> None:
         """Write a new 0600 key file. Raises FileExistsError, OSError."""
-        files.save_key(path, "x-wing-seed", self._seed)
+        files.save_key(path, "x-wing-seed", self.seed)
 
 
 @dataclass(frozen=True)
