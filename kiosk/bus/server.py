@@ -78,6 +78,7 @@ class _Client:
         self._bytes = 0
         self._status: bytes | None = None  # Status pushes coalesce: only the newest is worth sending
         self._wake = asyncio.Event()
+        self.statuses = 0  # Status pushes queued so far
 
     def enqueue(self, frame: bytes) -> None:
         """Queue one frame; a client that lets the queue fill up is cut off here and now."""
@@ -92,6 +93,7 @@ class _Client:
     def enqueue_status(self, frame: bytes) -> None:
         """Queue a Status push in place of the one that still waits."""
         self._status = frame
+        self.statuses += 1
         self._wake.set()
 
     async def send_queued(self) -> None:
@@ -256,8 +258,9 @@ class BusServer:
         client.topics = frozenset(request.topics)
         client.enqueue(encode_frame(number, Ok()))
         if "status" in client.topics:
+            before = client.statuses
             status = await self._handle(client.role, GetStatus())
-            if isinstance(status, Status):
+            if isinstance(status, Status) and client.statuses == before:  # else a push was newer
                 client.enqueue_status(encode_frame(PUSH, status))
 
     async def _handle(self, role: Role, request: Request) -> Reply:

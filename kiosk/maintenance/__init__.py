@@ -1,0 +1,1 @@
+"""`kioskctl`: the technician's and the integrator's view of the kiosk."""
