@@ -72,6 +72,7 @@ def _rank_curve(z: Floats) -> Curve:
     reach = min(RANK_SCORE_MAX, normal.inv_cdf(1.0 - 1.0 / (z.size + 1)))
     scores = np.linspace(-reach, reach, RANK_KNOTS)
     quantiles = np.quantile(z, [normal.cdf(score) for score in scores])
+    quantiles[0], quantiles[-1] = z.min(), z.max()
     # float32 cannot tell knots apart that lie closer than this.
     quantiles = np.round(quantiles, 5)
     x, inverse, counts = np.unique(quantiles, return_inverse=True, return_counts=True)
