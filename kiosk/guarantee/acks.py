@@ -15,7 +15,6 @@ from kiosk.guarantee.keys import PublicKeys, Signer
 
 ACK_BYTES_MAX: Final = 1024
 _VERSION: Final = 1
-_FIELDS: Final = {"v", "kiosk", "sequence", "tree_size", "root", "at"}
 
 
 @dataclass(frozen=True)
@@ -38,7 +37,7 @@ def make(kiosk: str, sequence: int, root: bytes, now: datetime, signer: Signer) 
     problem = _problem(fields)
     if problem:
         raise ValueError(problem)
-    return cose.sign1(cbor.encode({"v": _VERSION, **vars(fields)}), signer, cose.ACKNOWLEDGEMENT_TYPE)
+    return cose.sign1(_payload(fields), signer, cose.ACKNOWLEDGEMENT_TYPE)
 
 
 def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
@@ -48,14 +47,20 @@ def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
     """
     if len(data) > ACK_BYTES_MAX:
         raise VerificationError(f"acknowledgement of {len(data)} bytes")
-    fields = cbor.decode(cose.verify1(data, keys, cose.ACKNOWLEDGEMENT_TYPE).payload, ACK_BYTES_MAX)
-    if not isinstance(fields, dict) or set(fields) != _FIELDS or fields.pop("v") != _VERSION:
-        raise VerificationError("not an acknowledgement of version 1")
-    match fields:
-        case {"kiosk": str(), "sequence": int(), "tree_size": int(), "root": bytes(), "at": str()}:
-            found = Acknowledgement(**fields)
+    payload = cose.verify1(data, keys, cose.ACKNOWLEDGEMENT_TYPE).payload
+    match cbor.decode(payload, ACK_BYTES_MAX):
+        case {
+            "kiosk": str(to),
+            "sequence": int(sequence),
+            "tree_size": int(tree_size),
+            "root": bytes(root),
+            "at": str(at),
+        }:
+            found = Acknowledgement(to, sequence, tree_size, root, at)
         case _:
-            raise VerificationError("acknowledgement with fields of wrong types")
+            raise VerificationError("not an acknowledgement")
+    if payload != _payload(found):  # another version, a field too many, or True where 1 belongs
+        raise VerificationError("not an acknowledgement of version 1")
     problem = _problem(found)
     if problem:
         raise VerificationError(f"acknowledgement: {problem}")
@@ -64,12 +69,16 @@ def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
     return found
 
 
+def _payload(fields: Acknowledgement) -> bytes:
+    return cbor.encode({"v": _VERSION, **vars(fields)})
+
+
 def _problem(fields: Acknowledgement) -> str:
     if not leaf.kiosk_id_fits(fields.kiosk):
         return f"{fields.kiosk!r} cannot name a kiosk"
-    if isinstance(fields.sequence, bool) or not 0 <= fields.sequence <= leaf.SEQUENCE_MAX:
+    if not 0 <= fields.sequence <= leaf.SEQUENCE_MAX:
         return f"sequence {fields.sequence!r} is out of range"
-    if isinstance(fields.tree_size, bool) or fields.tree_size != fields.sequence:
+    if fields.tree_size != fields.sequence:
         return f"a tree of {fields.tree_size} over {fields.sequence} records"
     if len(fields.root) != merkle.HASH_BYTES or (fields.sequence == 0) != (fields.root == merkle.EMPTY_ROOT):
         return "the root cannot be one of a tree of this size"

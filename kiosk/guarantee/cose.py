@@ -59,10 +59,11 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
     header = cbor.decode(message.protected, bytes_max=512)
     if message.unprotected or not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
         raise VerificationError("COSE headers are not those of our profile")
-    kid, algorithm = header[_KID], _ALGORITHM_NAMES.get(header[_ALGORITHM])
+    number, kid = header[_ALGORITHM], header[_KID]
+    algorithm = _ALGORITHM_NAMES.get(number) if type(number) is int else None
     if header[_CONTENT_TYPE] != content_type or not isinstance(kid, bytes) or algorithm is None:
         raise VerificationError(
-            f"signed as {header[_CONTENT_TYPE]!r} with algorithm {header[_ALGORITHM]!r}, not as {content_type}"
+            f"signed as {header[_CONTENT_TYPE]!r} with algorithm {number!r}, not as {content_type} with one of ours"
         )
     check_signature(message, keys.get(kid, algorithm))
     return Verified(message.payload, kid)

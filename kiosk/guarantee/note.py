@@ -139,9 +139,11 @@ def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
 
 def _signature_line(line: str) -> tuple[str, bytes, bytes]:
     name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
-    raw = decode_base64(encoded)
-    if not line.startswith(_PREFIX) or not name_fits(name) or len(raw) <= _KEY_ID_BYTES:
+    if not line.startswith(_PREFIX) or not name_fits(name):
         raise VerificationError("malformed signature line in a note")
+    raw = decode_base64(encoded)
+    if len(raw) <= _KEY_ID_BYTES:
+        raise VerificationError("a signature line in a note without a signature")
     return name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
 
 

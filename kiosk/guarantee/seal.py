@@ -158,7 +158,11 @@ def _parse(envelope: bytes) -> tuple[Header, bytes]:
     if version != VERSION or tuple(suite) != SUITE:
         raise VerificationError(f"envelope version {version}, suite {suite}: not ours")
     sizes = (len(leaf_hash), len(recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
-    numbered = not isinstance(sequence, bool) and 0 <= sequence <= leaf.SEQUENCE_MAX
-    if not (sizes and numbered and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN):
+    if not (
+        sizes and 0 <= sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN
+    ):
         raise VerificationError("an envelope's fields are out of bounds")
-    return Header(kiosk, sequence, leaf_hash, recipient), sealed
+    header = Header(kiosk, sequence, leaf_hash, recipient)
+    if cbor.encode([version, suite, *vars(header).values()]) != header.info:  # in Python, True equals 1
+        raise VerificationError("an envelope's fields are of wrong types")
+    return header, sealed

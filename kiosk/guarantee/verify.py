@@ -134,7 +134,8 @@ def _check_header(content: object, found: leaf.Leaf) -> None:
         }:
             same = (kiosk, sequence, kind) == (found.kiosk, found.sequence, found.kind)
             timed = _AT.fullmatch(at) is not None and at[:_MINUTE_CHARACTERS] + "Z" == found.minute
-            if version == RECORD_VERSION and same and timed:
+            exact = type(version) is int and type(sequence) is int  # in Python, True equals 1
+            if version == RECORD_VERSION and exact and same and timed:
                 return
     raise VerificationError(
         f"record {found.kiosk}/{found.sequence} is not what its leaf says, or not of version {RECORD_VERSION}"

@@ -4,11 +4,11 @@ from collections.abc import Callable
 
 import cbor2
 import pytest
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, cbor, note, seal, verify
+from kiosk.guarantee import acks, cbor, cose, leaf, merkle, note, seal, verify
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, Kit
 
 _SCALARS = st.one_of(
@@ -170,6 +170,93 @@ def test_noise_is_refused_and_never_crashes(data: bytes) -> None:
         seal.read_header(data)
     with pytest.raises(VerificationError):
         note.parse_vkey(data.decode("latin-1"))
+
+
+class Forger:
+    """Signs and seals with the right keys whatever it is given: only content can give it away."""
+
+    def __init__(self) -> None:
+        self.kit, self.record = MESSAGES.kit, MESSAGES.record
+
+    def cose(self, fields: object) -> bytes:
+        protected = cbor.encode(fields)
+        signature = self.kit.record_signer.sign(cose.to_be_signed(protected, b"payload"))
+        return b"\xd2" + cbor.encode([protected, {}, b"payload", signature])
+
+    def acknowledgement(self, fields: object) -> bytes:
+        return cose.sign1(cbor.encode(fields), self.kit.ack_signer, cose.ACKNOWLEDGEMENT_TYPE)
+
+    def envelope(self, leaf_entry: bytes, signed: bytes) -> bytes:
+        return seal.seal(
+            kiosk=KIOSK,
+            sequence=0,
+            leaf_hash=merkle.leaf_hash(leaf_entry),
+            salt=self.record.salt,
+            leaf_entry=leaf_entry,
+            cose=signed,
+            recipient=self.kit.seal_key.public,
+        )
+
+    def envelope_of(self, content: object) -> bytes:
+        signed = cose.sign1(cbor.encode(content), self.kit.record_signer, cose.RECORD_TYPE)
+        found = leaf.parse(self.record.leaf_entry)
+        commitment = leaf.commitment(self.record.salt, signed)
+        return self.envelope(leaf.entry(KIOSK, 0, found.kind, found.minute, commitment), signed)
+
+
+FORGER = Forger()
+FREE = {"at", "root", "clock_synchronised"}  # fields that may hold other values of the same form
+
+
+def _one_field_changed(fields: object, data: st.DataObject) -> object:
+    """A copy of a map or array with one field replaced by any other value."""
+    other = data.draw(VALUES)
+    if isinstance(fields, dict):
+        key = data.draw(st.sampled_from([key for key in fields if key not in FREE]))
+        assume(not _same(fields[key], other))
+        return {**fields, key: other}
+    assert isinstance(fields, list)
+    place = data.draw(st.integers(0, len(fields) - 1))
+    assume(not _same(fields[place], other))
+    return [*fields[:place], other, *fields[place + 1 :]]
+
+
+@given(st.data())
+def test_well_signed_messages_with_another_field_are_refused(data: st.DataObject) -> None:
+    kit, record = FORGER.kit, FORGER.record
+    protected = cbor.decode(cose.parse(record.cose).protected, 512)
+    with pytest.raises(VerificationError):
+        cose.verify1(FORGER.cose(_one_field_changed(protected, data)), kit.record_keys, cose.RECORD_TYPE)
+    ack = cbor.decode(cose.parse(MESSAGES.data["acknowledgement"]).payload, acks.ACK_BYTES_MAX)
+    with pytest.raises(VerificationError):
+        acks.verify(FORGER.acknowledgement(_one_field_changed(ack, data)), kit.ack_keys, KIOSK)
+    header = {key: record.content[key] for key in verify.HEADER_FIELDS}
+    with pytest.raises(VerificationError):
+        kit.receive(FORGER.envelope_of(_one_field_changed(header, data)))
+
+
+@given(st.data())
+def test_well_sealed_structures_with_another_field_are_refused(data: st.DataObject) -> None:
+    kit, record = FORGER.kit, FORGER.record
+    entry = cbor.decode(record.leaf_entry, leaf.ENTRY_BYTES_MAX)
+    with pytest.raises(VerificationError):
+        kit.receive(FORGER.envelope(cbor.encode(_one_field_changed(entry, data)), record.cose))
+    envelope = cbor.decode(MESSAGES.data["envelope"], seal.ENVELOPE_BYTES_MAX)
+    with pytest.raises(VerificationError):
+        kit.receive(cbor.encode(_one_field_changed(envelope, data)))
+
+
+@given(VALUES)
+def test_any_value_well_signed_is_refused(value: object) -> None:
+    kit = FORGER.kit
+    with pytest.raises(VerificationError):
+        kit.receive(FORGER.envelope_of(value))
+    with pytest.raises(VerificationError):
+        kit.receive(FORGER.envelope(cbor.encode(value), FORGER.record.cose))
+    with pytest.raises(VerificationError):
+        cose.verify1(FORGER.cose(value), kit.record_keys, cose.RECORD_TYPE)
+    with pytest.raises(VerificationError):
+        acks.verify(FORGER.acknowledgement(value), kit.ack_keys, KIOSK)
 
 
 @given(
