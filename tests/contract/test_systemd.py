@@ -1,0 +1,152 @@
+"""The systemd units: what systemd makes of them, and that they say the same as the process table."""
+
+import re
+import shutil
+import subprocess
+import sys
+from collections import defaultdict
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from kiosk.messages import Role
+from kiosk.processes.entry import EXIT_CONFIG
+from kiosk.processes.table import PROCESSES, Process
+
+SYSTEMD = Path(__file__).parents[2] / "systemd"
+DEVICES = {
+    "serial": {"char-ttyUSB rw", "char-ttyACM rw", "char-ttyAMA rw"},
+    "gpio": {"char-gpiochip rw"},
+    "camera": {"char-video4linux rw"},
+}
+EXPOSURE_MAX = 20  # of `systemd-analyze security`, in tenths
+
+Unit = dict[str, list[str]]
+each_process = pytest.mark.parametrize("process", PROCESSES, ids=lambda process: process.name)
+
+
+def parsed(path: Path) -> Unit:
+    """Settings of a unit file, each with all its values in order."""
+    settings: Unit = defaultdict(list)
+    for line in path.read_text().splitlines():
+        if line and not line.startswith(("#", "[")):
+            key, _, value = line.partition("=")
+            settings[key].append(value)
+    return settings
+
+
+def unit_of(process: Process) -> Unit:
+    return parsed(SYSTEMD / process.unit)
+
+
+@pytest.fixture(scope="module")
+def verifiable(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The units with a program that is there: /opt/kiosk is not on a developer's machine."""
+    folder = tmp_path_factory.mktemp("units")
+    for path in SYSTEMD.glob("*.service"):
+        (folder / path.name).write_text(path.read_text().replace("/opt/kiosk/bin/kiosk", sys.executable))
+    return folder
+
+
+def analyze(*arguments: str) -> str:
+    """What systemd-analyze complains of, nothing if all is well."""
+    program = shutil.which("systemd-analyze")
+    assert program, "systemd-analyze is missing: run make setup"
+    done = subprocess.run([program, *arguments], capture_output=True, text=True, check=False, timeout=50)
+    return "" if done.returncode == 0 and not done.stderr else done.stdout + done.stderr
+
+
+def test_there_is_a_unit_for_each_process_and_no_other() -> None:
+    assert {path.name for path in SYSTEMD.glob("*.service")} == {process.unit for process in PROCESSES}
+
+
+def test_systemd_accepts_all_units(verifiable: Path) -> None:
+    complaints = analyze("verify", "--man=no", *(str(path) for path in sorted(verifiable.glob("*.service"))))
+    # What other packages installed on this machine is not ours to judge.
+    assert [line for line in complaints.splitlines() if "kiosk" in line] == []
+
+
+def test_exposure_is_small(verifiable: Path) -> None:
+    for path in sorted(verifiable.glob("*.service")):
+        assert analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(path)) == ""
+
+
+@each_process
+def test_start_and_restart_are_the_tables(process: Process) -> None:
+    unit = unit_of(process)
+    assert unit["ExecStart"] == [f"/opt/kiosk/bin/kiosk {process.name} --config /etc/kiosk/kiosk.toml"]
+    assert unit["Type"] == ["notify"]
+    assert unit["User"] == [process.user]
+    assert unit["Restart"] == ["always"]
+    assert unit["RestartPreventExitStatus"] == [str(EXIT_CONFIG)]
+    assert unit["RestartSec"] == [f"{process.restart_delay_s * 1000:.0f}ms"]
+    assert unit["StartLimitBurst"] == [str(process.restarts_max + 1)]  # the first start counts, too
+    assert unit["StartLimitIntervalSec"] == [str(process.restart_window_s)]
+    assert unit["TimeoutStopSec"] == [str(process.stop_timeout_s)]
+    before = unit["After"][0].split()
+    assert {name for name in before if name.startswith("kiosk-")} == {f"kiosk-{one}.service" for one in process.after}
+
+
+@each_process
+def test_limits_are_the_tables(process: Process) -> None:
+    unit = unit_of(process)
+    assert unit["MemoryMax"] == [f"{process.memory_mib_max}M"]
+    assert unit["CPUQuota"] == [f"{process.cpu_percent_max}%"]
+
+
+@each_process
+def test_network_is_the_tables(process: Process) -> None:
+    unit = unit_of(process)
+    families = set(unit["RestrictAddressFamilies"][0].split())
+    if process.network == "none":
+        assert unit["PrivateNetwork"] == ["yes"]
+        assert families == {"AF_UNIX"}
+    else:
+        assert "PrivateNetwork" not in unit
+        assert families == {"AF_UNIX", "AF_INET", "AF_INET6"}
+    assert unit.get("IPAddressDeny") == (None if process.network == "bank" else ["any"])
+
+
+@each_process
+def test_devices_are_the_tables(process: Process) -> None:
+    unit = unit_of(process)
+    assert unit["DevicePolicy"] == ["closed"]
+    assert set(unit.get("DeviceAllow", [])) == {rule for device in process.devices for rule in DEVICES[device]}
+    assert unit.get("PrivateDevices") == (None if process.devices else ["yes"])
+
+
+@each_process
+def test_every_unit_is_hardened_and_keeps_its_uid_visible_to_the_bus(process: Process) -> None:
+    unit = unit_of(process)
+    for key, value in (("ProtectSystem", "strict"), ("NoNewPrivileges", "yes"), ("CapabilityBoundingSet", "")):
+        assert unit[key] == [value]
+    assert "PrivateUsers" not in unit
+    assert "DynamicUser" not in unit
+
+
+@each_process
+def test_users_and_socket_directories_are_installed(process: Process) -> None:
+    users = (SYSTEMD / "kiosk.sysusers.conf").read_text()
+    folders = (SYSTEMD / "kiosk.tmpfiles.conf").read_text()
+    assert re.search(rf"^u {process.user} ", users, re.MULTILINE)
+    if process.role is not None:
+        assert re.search(rf"^m {process.user} +kiosk-bus-{process.role}$", users, re.MULTILINE)
+        assert f"/run/kiosk/bus/{process.role} " in folders
+
+
+def test_every_role_has_its_own_directory_and_user() -> None:
+    folders = (SYSTEMD / "kiosk.tmpfiles.conf").read_text()
+    roles = msgspec.inspect.type_info(Role)
+    assert isinstance(roles, msgspec.inspect.LiteralType)
+    for role in roles.values:
+        assert re.search(rf"^d /run/kiosk/bus/{role} +2750 kiosk-controller +kiosk-bus-{role} ", folders, re.MULTILINE)
+
+
+def test_the_example_configuration_names_the_units_users() -> None:
+    example = msgspec.toml.decode((SYSTEMD / "kiosk.toml.example").read_bytes())
+    uids = example["bus"]["uids"]
+    for process in PROCESSES:
+        if process.role is not None:
+            assert uids[process.role] == process.user
+    assert example["paths"] == {"state_dir": "/var/lib/kiosk", "bus_dir": "/run/kiosk/bus"}
