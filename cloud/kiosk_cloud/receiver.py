@@ -118,9 +118,11 @@ class Receiver:
             if known.leaf_hash != record.leaf_hash:
                 self._fork(record, f"two signed records of sequence {record.sequence}")
             return True
-        tree = self._store.tree(kiosk)
-        if record.sequence >= tree.size + self._limits.ahead_records_max:
-            log.warning("%s: record %d is too far ahead of %d; not stored", kiosk, record.sequence, tree.size)
+        size = self._store.tree(kiosk).size
+        if record.sequence >= size + self._limits.ahead_records_max:
+            size = self._extend(kiosk).size  # records of this very batch may have made room
+        if record.sequence >= size + self._limits.ahead_records_max:
+            log.warning("%s: record %d is too far ahead of %d; not stored", kiosk, record.sequence, size)
             return True
         if record.deposit_id is not None and (other := self._store.deposit_elsewhere(record)) is not None:
             self._fork(record, f"records {other} and {record.sequence} are of the same deposit", kind="deposit")
@@ -129,6 +131,15 @@ class Receiver:
 
     def _advance(self, kiosk: str) -> list[Outgoing]:
         """Extend the prefix over what is there and sign for it; if nothing is new, the last answer is owed again."""
+        tree = self._extend(kiosk)
+        newest = self._store.newest_ack(kiosk)
+        if tree.size and (newest is None or newest[0] < tree.size):
+            now = self._clock.now_utc()
+            newest = tree.size, acks.make(kiosk, tree.size, tree.root(), now, self._keyring.ack)
+            self._store.add_ack(kiosk, *newest, rfc3339(now))
+        return [] if newest is None else [Outgoing(topics.topic(kiosk, "ack"), newest[1], retain=True)]
+
+    def _extend(self, kiosk: str) -> merkle.CompactRange:
         tree = self._store.tree(kiosk)
         first = tree.size
         while (record := self._store.record(kiosk, tree.size)) is not None:  # bounded by what may wait
@@ -139,11 +150,7 @@ class Receiver:
             for size, root, note in self._store.checkpoints(kiosk, (first + 1, tree.size)):
                 self._compare(kiosk, size, root, note)
             self._store.close_gaps(kiosk, tree.size, self._now())
-            now = self._clock.now_utc()
-            statement = acks.make(kiosk, tree.size, tree.root(), now, self._keyring.ack)
-            self._store.add_ack(kiosk, tree.size, statement, rfc3339(now))
-        newest = self._store.newest_ack(kiosk)
-        return [Outgoing(topics.topic(kiosk, "ack"), newest, retain=True)] if newest is not None else []
+        return tree
 
     def _checkpoint(self, kiosk: str, found: checkpoint.Checkpoint, note: bytes) -> bool:
         self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now())

@@ -194,7 +194,7 @@ class Store:
 
     def roots(self, kiosk: str) -> Iterator[tuple[int, bytes]]:
         """(size, root) in order of size."""
-        yield from self._db.execute("SELECT size, root FROM roots WHERE kiosk = ? ORDER BY size", (kiosk,))
+        return self._db.execute("SELECT size, root FROM roots WHERE kiosk = ? ORDER BY size", (kiosk,))
 
     def stated_prefix(self, kiosk: str) -> tuple[int, bytes] | None:
         """(size, peaks) exactly as stored."""
@@ -276,16 +276,16 @@ class Store:
         """Keep an acknowledgement before it is sent."""
         self._db.execute("INSERT OR IGNORE INTO acks VALUES (?, ?, ?, ?)", (kiosk, sequence, statement, made_at))
 
-    def newest_ack(self, kiosk: str) -> bytes | None:
-        """The statement that reaches furthest."""
+    def newest_ack(self, kiosk: str) -> tuple[int, bytes] | None:
+        """(sequence, statement) of the acknowledgement that reaches furthest."""
         row = self._db.execute(
-            "SELECT statement FROM acks WHERE kiosk = ? ORDER BY sequence DESC LIMIT 1", (kiosk,)
+            "SELECT sequence, statement FROM acks WHERE kiosk = ? ORDER BY sequence DESC LIMIT 1", (kiosk,)
         ).fetchone()
-        return row[0] if row else None
+        return (row[0], row[1]) if row else None
 
     def acks(self, kiosk: str) -> Iterator[tuple[int, bytes]]:
         """(sequence, statement) in order."""
-        yield from self._db.execute("SELECT sequence, statement FROM acks WHERE kiosk = ? ORDER BY sequence", (kiosk,))
+        return self._db.execute("SELECT sequence, statement FROM acks WHERE kiosk = ? ORDER BY sequence", (kiosk,))
 
     def set_birth(self, kiosk: str, payload: bytes, received_at: str) -> None:
         """Keep the newest birth or death certificate."""

@@ -1,0 +1,294 @@
+"""A provisioned kiosk with a real record log, a bank, and a real mosquitto: for the tests of uplink and cloud."""
+
+import asyncio
+import os
+import shutil
+import socket
+import sqlite3
+import subprocess
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Final
+
+from kiosk.clock import SystemClock
+from kiosk.errors import VerificationError
+from kiosk.guarantee import log, personal
+from kiosk.messages import (
+    DeliverAck,
+    FetchOutbox,
+    GetStatus,
+    LinkReport,
+    Ok,
+    OutboxRow,
+    OutboxRows,
+    Refused,
+    Reply,
+    Request,
+    Status,
+    Subscribe,
+)
+from kiosk_cloud import config as bank_config
+from kiosk_cloud.keyring import Keyring
+from kiosk_cloud.provision import Plan, Provisioned, provision
+from kiosk_cloud.receiver import Limits, Message, Outgoing, Receiver
+from kiosk_cloud.service import ReceiverService
+from kiosk_cloud.store import Store
+
+KIOSK: Final = "demo-0001"
+ACCOUNT: Final = "6222021234567894"
+NOW: Final = datetime(2026, 11, 21, 8, 30, 0, 125_000, tzinfo=UTC)
+WAIT_S: Final = 20.0  # a bound on waiting for events, not a pace
+
+
+class HandClock:
+    """A clock that moves by hand; `sleep` ends when the time has come."""
+
+    def __init__(self) -> None:
+        self._now_s = 0.0
+        self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+
+    def monotonic_s(self) -> float:
+        return self._now_s
+
+    def now_utc(self) -> datetime:
+        return NOW + timedelta(seconds=self._now_s)
+
+    async def sleep(self, seconds: float) -> None:
+        due = asyncio.get_running_loop().create_future()
+        self._sleepers.append((self._now_s + seconds, due))
+        await due
+
+    def advance(self, seconds: float) -> None:
+        self._now_s += seconds
+        for until_s, due in self._sleepers:
+            if until_s <= self._now_s and not due.done():
+                due.set_result(None)
+        self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].done()]
+
+
+def plan(directory: Path, kiosk: str = KIOSK, port: int = 8883) -> Plan:
+    return Plan(directory, kiosk, port=port)
+
+
+def deposit_content(number: int, credited: int = 30_000, grade: str = "low") -> dict[str, object]:
+    """What `kiosk.core.records` makes, in short: one credited note and one refused to the depositor."""
+    return {
+        "deposit_id": number.to_bytes(16, "big"),
+        "account": ACCOUNT,
+        "account_masked": "************7894",
+        "staff": "staff-1",
+        "notes": [
+            {"n": 1, "value": credited, "currency": "CNY", "place": "cabinet", "claim": "credited", "reason": ""},
+            {"n": 2, "value": 10_000, "currency": "CNY", "place": "retract", "claim": "retained", "reason": "suspect"},
+        ],
+        "sums": {
+            "CNY": {
+                "inserted": credited + 10_000,
+                "credited": credited,
+                "returned": 0,
+                "retained": 10_000,
+                "disputed": 0,
+            }
+        },
+        "disputed_unvalued": 0,
+        "outcome": "stored",
+        "risk": {"grade": grade, "stages": []},
+    }
+
+
+class KioskSide:
+    """The controller's half: a record log with the provisioned keys, in memory."""
+
+    def __init__(self, keys_dir: Path, kiosk: str = KIOSK) -> None:
+        self._db = sqlite3.connect(":memory:", isolation_level=None)
+        log.create_tables(self._db)
+        vault = personal.PersonalVault(self._db, personal.load_kek(keys_dir / "vault.key"))
+        self.records = log.RecordLog(
+            self._db, log.LogKeys.load(kiosk, keys_dir), vault, clock_synchronised=lambda: True
+        )
+
+    @contextmanager
+    def _transaction(self) -> Iterator[None]:
+        self._db.execute("BEGIN IMMEDIATE")
+        try:
+            yield
+        except BaseException:
+            self._db.execute("ROLLBACK")
+            raise
+        self._db.execute("COMMIT")
+
+    def deposit(self, number: int, credited: int = 30_000, grade: str = "low") -> bytes:
+        """Append a deposit record; its envelope."""
+        return self.append("deposit", deposit_content(number, credited, grade))
+
+    def append(self, kind: str, content: dict[str, object]) -> bytes:
+        with self._transaction():
+            return self.records.append(kind, content, NOW).envelope
+
+    def acknowledge(self, ack: bytes) -> int:
+        with self._transaction():
+            return self.records.acknowledge(ack)
+
+    def close(self) -> None:
+        self._db.close()
+
+
+class ControllerBus:
+    """Answers the uplink as the controller does, from a real log: verification of acknowledgements included."""
+
+    def __init__(self, kiosk: KioskSide) -> None:
+        self._kiosk = kiosk
+        self.reports: list[LinkReport] = []
+        self.refused: list[bytes] = []
+        self.changed = asyncio.Event()
+
+    async def request(self, message: Request) -> Reply:
+        await asyncio.sleep(0)
+        reply = self._answer(message)
+        self.changed.set()
+        return reply
+
+    def _answer(self, message: Request) -> Reply:
+        records = self._kiosk.records
+        match message:
+            case GetStatus():
+                return _status(records)
+            case Subscribe():
+                return Ok()
+            case FetchOutbox(first, rows_max):
+                rows = tuple(OutboxRow(row.sequence, row.envelope) for row in records.outbox(first, rows_max))
+                return OutboxRows(rows, records.size(), records.checkpoint().encode())
+            case DeliverAck(ack):
+                return self._deliver(ack)
+            case LinkReport():
+                self.reports.append(message)
+                return Ok()
+        return Refused("not_allowed", type(message).__name__)
+
+    def _deliver(self, ack: bytes) -> Reply:
+        try:
+            self._kiosk.acknowledge(ack)
+        except VerificationError as error:
+            self.refused.append(ack)
+            return Refused("ack", str(error))
+        return Ok()
+
+    async def until(self, condition: Callable[[], bool]) -> None:
+        """Wait for a request after which `condition` holds."""
+        async with asyncio.timeout(WAIT_S):
+            while not condition():
+                self.changed.clear()
+                await self.changed.wait()
+
+
+def _status(records: log.RecordLog) -> Status:
+    return Status(
+        kiosk=KIOSK,
+        state="idle",
+        in_service=True,
+        out_of_service_reasons=(),
+        deposit=None,
+        devices=(),
+        scene_grade=None,
+        log_size=records.size(),
+        log_root=records.root().hex(),
+        outbox_rows=records.outbox_rows(),
+        acknowledged=records.acknowledged(),
+        deposits_today=0,
+        single_user=True,
+        clock_synchronised=True,
+        config_hash="00",
+        version="0.1.0",
+        uptime_s=0.0,
+    )
+
+
+class Bank:
+    """The receiver's logic with a store of its own, without a broker."""
+
+    def __init__(self, provisioned: Provisioned, ahead_records_max: int = 4096) -> None:
+        self.config = bank_config.load(provisioned.bank_config)
+        self.clock = HandClock()
+        self.store = Store(self.config.store)
+        self.keyring = Keyring(self.config.keys)
+        self.receiver = Receiver(self.store, self.keyring, self.clock, Limits(ahead_records_max))
+
+    def take(self, *payloads: bytes, lane: str = "record", kiosk: str = KIOSK) -> list[Outgoing]:
+        return self.receiver.handle([Message(f"kiosk/v1/{kiosk}/{lane}", payload) for payload in payloads])
+
+
+@contextmanager
+def receiving(config_path: Path) -> Iterator[ReceiverService]:
+    """A receiver in a thread of this process, subscribed."""
+    service = ReceiverService(bank_config.load(config_path), SystemClock())
+    failures: list[BaseException] = []
+
+    def work() -> None:
+        try:
+            service.run()
+        except BaseException as error:  # noqa: BLE001 - shown to the test below
+            failures.append(error)
+
+    thread = threading.Thread(target=work, name="receiver")
+    thread.start()
+    try:
+        assert service.subscribed.wait(WAIT_S), "the receiver did not get its subscriptions"
+        yield service
+    finally:
+        service.stop()
+        thread.join(WAIT_S)
+    assert not failures, failures
+
+
+class Mosquitto:
+    """A real broker on loopback with the provisioned configuration."""
+
+    def __init__(self, directory: Path, kiosks: Sequence[str] = (KIOSK,)) -> None:
+        self._binary = _debian_tool("mosquitto")
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.port: int = probe.getsockname()[1]
+        self.provisioned = [provision(plan(directory, kiosk, self.port), datetime.now(UTC)) for kiosk in kiosks]
+        self._process: subprocess.Popen[str] | None = None
+        self._drain = threading.Thread()
+
+    def start(self) -> None:
+        """Start and wait until it says that it runs."""
+        command = [self._binary, "-c", str(self.provisioned[0].mosquitto_conf)]
+        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        assert self._process.stderr is not None
+        said = []
+        for line in self._process.stderr:
+            said.append(line)
+            if line.rstrip().endswith("running"):
+                # Its further words must not fill the pipe and stop it.
+                self._drain = threading.Thread(target=self._process.stderr.read)
+                self._drain.start()
+                return
+        raise AssertionError("mosquitto ended: " + "".join(said))
+
+    def stop(self, *, kill: bool = False) -> None:
+        """End it, orderly or not."""
+        if self._process is not None:
+            self._process.kill() if kill else self._process.terminate()
+            self._process.wait(WAIT_S)
+            self._drain.join(WAIT_S)
+            assert self._process.stderr is not None
+            self._process.stderr.close()
+            self._process = None
+
+    def client(self, tool: str, name: str, *arguments: str) -> list[str]:
+        """Command line of mosquitto_pub or mosquitto_sub with the certificate of that file name."""
+        pki = self.provisioned[0].pki
+        tls = ["--cafile", pki / "ca.pem", "--cert", pki / f"{name}.pem", "--key", pki / f"{name}.key"]
+        address = ["-h", "127.0.0.1", "-p", self.port, "-V", "mqttv5"]
+        return [_debian_tool(tool), *map(str, address), *map(str, tls), *arguments]
+
+
+def _debian_tool(name: str) -> str:
+    path = shutil.which(name, path=f"{os.environ.get('PATH', '')}:/usr/sbin")
+    assert path is not None, f"{name} is missing: run `make setup`, or apt-get install mosquitto mosquitto-clients"
+    return path
