@@ -49,6 +49,7 @@ class PathsConfig(Section, frozen=True, kw_only=True):
     state_dir: Path  # journal; must survive a power cut (no tmpfs)
     bus_dir: Path  # the roles' sockets; tmpfs is fine
     keys_dir: Path | None = None  # default: state_dir/keys
+    stills_dir: Path | None = None  # the watcher's blurred stills; default: state_dir/stills
 
 
 class BusConfig(Section, frozen=True, kw_only=True):
@@ -216,6 +217,11 @@ class Config(Section, frozen=True, kw_only=True):
     def keys_dir(self) -> Path:
         """Where this kiosk's keys are."""
         return self.paths.keys_dir or self.paths.state_dir / "keys"
+
+    @property
+    def stills_dir(self) -> Path:
+        """Where the watcher keeps stills; on an installed kiosk a directory of its own user."""
+        return self.paths.stills_dir or self.paths.state_dir / "stills"
 
 
 class CashFile(Section, frozen=True, kw_only=True):

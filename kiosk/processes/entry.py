@@ -34,17 +34,28 @@ def run_process(process: Process, config_path: Path) -> int:
     try:
         module = importlib.import_module(process.module)
         asyncio.run(_until_stopped(module.run(config_path)))
-    except ConfigError as error:
-        _log.critical("%s cannot start: %s", process.name, error)
-        return EXIT_CONFIG
-    except KioskError as error:
-        _log.critical("%s ends: %s", process.name, error)
-        return EXIT_FAILED
-    except Exception:  # noqa: BLE001 - the last line of defence: told in full, and not hidden by exit code 0
-        _log.critical("%s ends by a fault of its own", process.name, exc_info=True)
-        return EXIT_FAILED
+    except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, not hidden by exit code 0
+        return _failed(process, error)
     _log.info("%s stopped", process.name)
     return 0
+
+
+def _failed(process: Process, error: Exception) -> int:
+    """Say why a process ends: our own errors in words, anything else with its traceback."""
+    errors = _flat(error)
+    if any(not isinstance(one, KioskError) for one in errors):
+        _log.critical("%s ends by a fault of its own", process.name, exc_info=error)
+        return EXIT_FAILED
+    for one in errors:
+        _log.critical("%s %s: %s", process.name, "cannot start" if isinstance(one, ConfigError) else "ends", one)
+    return EXIT_CONFIG if isinstance(errors[0], ConfigError) else EXIT_FAILED
+
+
+def _flat(error: Exception) -> list[Exception]:
+    """What task groups wrapped, unwrapped."""
+    if isinstance(error, ExceptionGroup):
+        return [leaf for one in error.exceptions for leaf in _flat(one)]
+    return [error]
 
 
 def end_with_parent() -> None:

@@ -6,6 +6,7 @@ from kiosk.bus import BusClient, run_with_reconnect
 from kiosk.clock import SystemClock
 from kiosk.config import Config, load_config
 from kiosk.messages import Push
+from kiosk.processes import notify
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
@@ -44,4 +45,5 @@ async def run(config_path: Path) -> None:
         finally:
             present.clear()
 
+    notify.ready("looking for the controller")
     await run_with_reconnect(config.paths.bus_dir, "uplink", session, clock, on_push=on_push)

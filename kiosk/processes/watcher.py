@@ -18,6 +18,7 @@ from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import CaptureSource
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
+from kiosk.processes import notify
 
 _log = logging.getLogger(__name__)
 
@@ -56,13 +57,14 @@ async def run(config_path: Path) -> None:
         height=camera.height,
         frames_per_second=camera.frames_per_second,
     )
-    stills = StillRing(config.paths.state_dir / "stills")
+    stills = StillRing(config.stills_dir)
     watcher = Watcher(source, load_models(artifacts_dir(config)), clock, stills)
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)
 
     source.start()
+    notify.ready("watching")
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(watcher.run_frames())

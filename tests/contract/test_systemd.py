@@ -149,4 +149,8 @@ def test_the_example_configuration_names_the_units_users() -> None:
     for process in PROCESSES:
         if process.role is not None:
             assert uids[process.role] == process.user
-    assert example["paths"] == {"state_dir": "/var/lib/kiosk", "bus_dir": "/run/kiosk/bus"}
+    assert example["paths"] == {
+        "state_dir": "/var/lib/kiosk",
+        "bus_dir": "/run/kiosk/bus",
+        "stills_dir": "/var/lib/kiosk-watcher/stills",
+    }

@@ -37,6 +37,8 @@ def write(process: Process, tmp_path: Path, body: str) -> None:
     [
         ("raise ConfigError('no such key')", EXIT_CONFIG, "uplink cannot start: no such key"),
         ("raise JournalError('disk full')", EXIT_FAILED, "uplink ends: disk full"),
+        ("raise ExceptionGroup('', [JournalError('disk full')])", EXIT_FAILED, "uplink ends: disk full"),
+        ("raise ExceptionGroup('', [ConfigError('x'), OSError()])", EXIT_FAILED, "by a fault of its own"),
         ("raise ZeroDivisionError", EXIT_FAILED, "by a fault of its own"),
         ("raise asyncio.CancelledError", EXIT_FAILED, "by a fault of its own"),
         ("pass", 0, ""),
