@@ -16,7 +16,7 @@ from somgan.arrays import Floats, Ints
 
 CHUNK_ROWS = 4096
 EPOCHS_MAX = 200
-STABLE_CHANGE = 1e-4
+STABLE_CHANGE = 1e-3  # of the view's own spread
 NEAREST_UNITS = 3
 REACH_MIN = 1e-6
 
@@ -60,6 +60,7 @@ def fit_map(view: Floats, shape: MapShape) -> MapParameters:
     """Train a map on one view [n, d]: anneal the neighbourhood, then repeat until the weights are stable."""
     weights = _principal_plane(view, shape)
     start = max(shape.rows, shape.columns) / 2.0
+    spread = max(float(view.std()), REACH_MIN)
     epochs_run = 0
     for epoch in range(EPOCHS_MAX):
         part = min(1.0, epoch / max(1, shape.epochs - 1))
@@ -67,7 +68,7 @@ def fit_map(view: Floats, shape: MapShape) -> MapParameters:
         updated = _epoch(view, weights, _neighbourhood(shape, sigma))
         change = float(np.abs(updated - weights).mean())
         weights, epochs_run = updated, epoch + 1
-        if epochs_run >= shape.epochs and change < STABLE_CHANGE:
+        if epochs_run >= shape.epochs and change < STABLE_CHANGE * spread:
             break
     return _with_scales(view, weights, shape, epochs_run)
 
