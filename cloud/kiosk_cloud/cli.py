@@ -149,3 +149,7 @@ def _say_report(report: Report) -> None:
     for failure in report.failures:
         click.echo(f"FAILED {failure}")
     click.echo("Everything holds." if report.ok else "This store is not what the kiosks signed.")
+
+
+if __name__ == "__main__":
+    main()

@@ -166,6 +166,7 @@ class ReceiverService:
         if refused:
             self._refused = ", ".join(refused)
         else:
+            log.info("subscribed; waiting for records")
             self.subscribed.set()
 
     def _on_publish(self, _client: Client, _data: object, _mid: int, code: ReasonCode, _properties: Properties) -> None:
