@@ -64,11 +64,14 @@ class SspSession:
             self._running.cancel()
         self._link.abandon()
 
+    async def settled(self) -> None:
+        """Wait for an exchange that goes on behind a cancelled caller; whether it left a gap is known then."""
+        if self._running is not None and not self._running.done():
+            await asyncio.wait({self._running})
+
     async def _guarded(self, data: bytes, *, fresh: bool) -> bytes:
         async with self._lock:
-            # An exchange whose caller was cancelled may still be on the wire.
-            if self._running is not None and not self._running.done():
-                await asyncio.wait({self._running})
+            await self.settled()
             if fresh:
                 self._channel = None
             self._running = asyncio.get_running_loop().create_task(self._exchange(data))

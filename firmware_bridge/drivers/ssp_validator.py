@@ -271,6 +271,7 @@ class SspValidator:
     async def _exchange(self, data: bytes) -> bytes:
         """One exchange within the session; reads the serial number first when a gap came before."""
         self._need_session()
+        await self._session.settled()
         if self._session.gap_seen:
             self._session.gap_seen = False
             serial_number = cast("int", self._parse(0x0C, await self._raw(build_command(0x0C)))["serial_number"])
