@@ -22,9 +22,10 @@ from sqlite_utils import Database
 from kiosk.clock import rfc3339
 from kiosk.core.deposit import replay
 from kiosk.core.facts import AnyFact, Begin, Fact
-from kiosk.core.records import is_final, totals
+from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
-from kiosk.errors import JournalError
+from kiosk.errors import JournalError, VerificationError
+from kiosk.guarantee import merkle, seal
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
@@ -57,6 +58,7 @@ class Journal:
         except JournalError:
             self._lock.close()
             raise
+        self._recipient = keys.bank_seal.key_id
         self._vault = PersonalVault(self._connection, kek, randomness)
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
@@ -155,6 +157,21 @@ class Journal:
         found = self._connection.execute("SELECT count(*) FROM deposits WHERE began_at >= ?", (rfc3339(moment),))
         return int(found.fetchone()[0])
 
+    def prove_start(self, deposit_id: bytes) -> tuple[bool, str]:
+        """Open the deposit's first record, verify it, prove it in the log; whether it is sealed to the pinned bank key.
+
+        Returns (sealed to the bank, leaf hash in hex). Raises `VerificationError` when anything does not hold.
+        """
+        row = self._connection.execute("SELECT min(seq) FROM leaves WHERE subject = ?", (deposit_id,)).fetchone()
+        if row[0] is None:
+            raise VerificationError("the deposit has no leaf in the log")
+        record = self.log.record(int(row[0]))
+        size = self.log.size()
+        proof = self.log.inclusion(record.sequence, size)
+        merkle.verify_inclusion(record.sequence, size, record.leaf_hash, proof, self.log.root())
+        recipient = seal.read_header(self.log.envelope(record.sequence)).recipient
+        return recipient == self._recipient, record.leaf_hash.hex()
+
     # --- the bank, and small memories ---------------------------------------------------------------------
 
     def acknowledge(self, ack: bytes) -> int:
@@ -181,7 +198,8 @@ class Journal:
         """Write and read back: the self-check of a watchdog. Raises `JournalError`."""
         with self._transaction():
             self._connection.execute(
-                "INSERT INTO memory (key, value) VALUES ('check', '1') ON CONFLICT (key) DO UPDATE SET value = value + 1"
+                "INSERT INTO memory (key, value) VALUES ('check', '1') "
+                "ON CONFLICT (key) DO UPDATE SET value = value + 1"
             )
         if self.memory("check") is None:
             raise JournalError("a written row cannot be read back")
@@ -272,5 +290,3 @@ _TABLES: Final[Sequence[tuple[str, dict[str, type], str]]] = (
     ),
     ("memory", {"key": str, "value": str}, "key"),
 )
-
-__all__ = ["SCHEMA_VERSION", "Journal", "is_final"]

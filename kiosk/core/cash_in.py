@@ -1,0 +1,272 @@
+"""From the first touch to the review: identify, watch, cash-in start, cash-in."""
+
+from msgspec.structs import replace
+
+from kiosk.core import ledger, records, steps
+from kiosk.core.facts import (
+    Acknowledged,
+    Assessed,
+    Begin,
+    BoardFinished,
+    FraudSeen,
+    Jammed,
+    NoteCredited,
+    NoteRead,
+    NoteRefused,
+    NoteStacked,
+    NoteStored,
+    Prepared,
+    ShutterMoved,
+    ValidatorStopped,
+)
+from kiosk.core.money import Claim, Place, claimed, moved, open_notes, sums
+from kiosk.core.orders import (
+    AcceptNote,
+    CloseShutter,
+    DisableValidator,
+    EnableValidator,
+    OpenShutter,
+    PrepareValidator,
+    RejectNote,
+    RequestAssessment,
+)
+from kiosk.core.state import Bundle, Deposit, Outcome, State
+
+
+def begin(_: Deposit, fact: Begin) -> Outcome:
+    """A deposit exists from here on: its leaf is appended and its code can be claimed."""
+    deposit = Deposit(
+        state=State.WATCHING,
+        id=fact.deposit_id,
+        code=fact.code,
+        account_sealed=fact.account_sealed,
+        account_masked=fact.account_masked,
+        staff=fact.staff,
+        began_at=fact.at,
+        policy=fact.policy,
+        bundle=Bundle(serial=fact.bundle_serial, slot=fact.slot),
+    )
+    return steps.stay(deposit, RequestAssessment(("access",)), note=(records.deposit_start(deposit),))
+
+
+def watched(deposit: Deposit, fact: Assessed) -> Outcome:
+    """The scene before the shutter opens: high keeps it shut."""
+    deposit, alerts = steps.merge(deposit, fact)
+    if deposit.grade == "high":
+        return steps.close(deposit, "refused_risk", note=alerts)
+    if not fact.asked:
+        return steps.stay(deposit, note=alerts)
+    return steps.go(deposit, State.STARTING, PrepareValidator(), note=alerts)
+
+
+def prepared(deposit: Deposit, fact: Prepared) -> Outcome:
+    """The baseline is durable: the port may open. A store or tray that is not empty belongs to nobody here."""
+    board = fact.evidence.board
+    deposit = replace(deposit, baseline=fact.evidence)
+    if fact.evidence.validator.level or board.tray_notes or board.transport_occupied:
+        return steps.close(steps.remark(deposit, "store or tray not empty at cash-in start"), "position_not_empty")
+    return steps.stay(deposit, OpenShutter())
+
+
+def port_opened(deposit: Deposit, fact: ShutterMoved) -> Outcome:
+    """Cash-in begins when the shutter is really open."""
+    if fact.open and fact.ok:
+        return steps.go(deposit, State.CASH_IN, EnableValidator())
+    if not fact.open:
+        return steps.stay(deposit)
+    return steps.close(steps.remark(deposit, "the shutter did not open"), "shutter_jammed", CloseShutter())
+
+
+def abandoned(deposit: Deposit, _: object) -> Outcome:
+    """Nothing was inserted and nobody wants to go on."""
+    return steps.close(deposit, "nothing_inserted", DisableValidator(), CloseShutter())
+
+
+def refusal(deposit: Deposit, channel: int) -> str | None:
+    """Why a read note of this channel is not taken, in XFS4IoT's words; None when it is taken."""
+    kind = deposit.policy.kind(channel)
+    if kind is None:
+        return "invalidBill"
+    if kind.suspect:
+        return None if deposit.policy.suspect_custody else "counterfeit"
+    if len(deposit.genuine) >= deposit.policy.notes_max:
+        return "limitOverTotalItems"
+    counted = sums(deposit.notes, Claim.OPEN).get(kind.currency, 0)
+    if counted + kind.value_minor > deposit.policy.room_minor(kind.currency):
+        return "limitOverAmount"
+    return None
+
+
+def note_read(deposit: Deposit, fact: NoteRead) -> Outcome:
+    """A note is held: take it, or give it back with its reason."""
+    reason = refusal(deposit, fact.channel)
+    if reason is not None:
+        return note_unwanted(replace(deposit, last_refusal=reason), fact, reason)
+    return steps.go(replace(deposit, accepting=fact.channel), State.ACCEPTING, AcceptNote(fact.channel))
+
+
+def note_unwanted(deposit: Deposit, _: NoteRead, reason: str = "noMoreNotes") -> Outcome:
+    """A note is held and must go back."""
+    state = State.REFUSING if deposit.state is State.CASH_IN else deposit.state
+    return steps.go(deposit, state, RejectNote(reason))
+
+
+def note_refused(deposit: Deposit, fact: NoteRefused) -> Outcome:
+    """A note is back at the bezel; it was never beyond reach."""
+    shown = deposit.last_refusal if fact.reason == "rejected_by_host" and deposit.last_refusal else fact.reason
+    deposit = replace(deposit, last_refusal=shown, accepting=None)
+    if deposit.state in (State.REFUSING, State.ACCEPTING):
+        return steps.next_note(deposit)
+    return steps.stay(deposit)
+
+
+def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
+    """The credit point. A repetition before our acknowledgement was confirmed is the same note."""
+    if ledger.repeats(deposit, fact.channel):
+        return steps.stay(replace(deposit, paired_channel=None))
+    deposit = ledger.credit(deposit, fact.channel)
+    number = len(deposit.notes)
+    deposit = replace(deposit, in_flight=number, unacknowledged=number, last_refusal="")
+    note = deposit.note(number)
+    alerts = (records.alert(deposit, "suspect_note", ()),) if note is not None and note.suspect else ()
+    state = deposit.state if deposit.state in (State.SETTLING, State.PURGING) else State.STACKING
+    return steps.go(deposit, state, note=alerts)
+
+
+def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
+    """A note came in where none can: it is inside, it is counted, and it is nobody's until people have looked."""
+    if ledger.repeats(deposit, fact.channel):
+        return steps.stay(replace(deposit, paired_channel=None))
+    reason = f"credited in state {deposit.state}"
+    if deposit.id and deposit.state not in (State.DONE, State.IDLE):
+        deposit = ledger.credit(deposit, fact.channel)
+        number = len(deposit.notes)
+        deposit = ledger.update(deposit, number, claim=Claim.DISPUTED, place=Place.UNKNOWN, reason=reason)
+    return steps.stay(deposit, note=(records.alert(deposit, "unexpected_credit", (reason,)),))
+
+
+def acknowledged(deposit: Deposit, _: Acknowledged) -> Outcome:
+    """From now on another credit is another note."""
+    return steps.stay(replace(deposit, unacknowledged=None))
+
+
+def note_stored(deposit: Deposit, _: NoteStored) -> Outcome:
+    """The note in flight is in escrow."""
+    return _settled(ledger.settle(deposit, Place.ESCROW))
+
+
+def note_stacked(deposit: Deposit, _: NoteStacked) -> Outcome:
+    """The note in flight left by the stacker exit."""
+    return _settled(ledger.settle(deposit, Place.TRANSPORT))
+
+
+def _settled(deposit: Deposit) -> Outcome:
+    if deposit.state is State.SETTLING:
+        return after_settling(deposit) if deposit.intention == "suspend" else steps.stay(deposit, CloseShutter())
+    if deposit.state is not State.STACKING:
+        return steps.stay(deposit)
+    return steps.purge_suspect(deposit) if steps.suspect_on_transport(deposit) else steps.next_note(deposit)
+
+
+def wants_review(deposit: Deposit, _: object) -> Outcome:
+    """Remember it while a note is under way."""
+    return steps.stay(replace(deposit, intention="review"))
+
+
+def wants_cancel(deposit: Deposit, _: object) -> Outcome:
+    """Remember it while a note is under way."""
+    return steps.stay(replace(deposit, intention="cancel"))
+
+
+def done(deposit: Deposit, _: object) -> Outcome:
+    """No more notes, or nobody touched anything for long: close the port and show the count."""
+    return steps.settle_port(replace(deposit, intention="review"))
+
+
+def cancelled(deposit: Deposit, _: object) -> Outcome:
+    """Give everything back, or leave when there is nothing."""
+    if not open_notes(deposit.notes):
+        return steps.settle_port(replace(deposit, intention="review", outcome="cancelled"))
+    return steps.roll_back(deposit, shutter_open=True)
+
+
+def port_closed(deposit: Deposit, fact: ShutterMoved) -> Outcome:
+    """The port is shut (or blocked, tried a few times): go on when no note is under way."""
+    if fact.open:
+        return steps.stay(deposit)
+    if not fact.ok and deposit.shutter_failures < steps.SHUTTER_FAILURES_MAX:
+        deposit = replace(deposit, shutter_failures=deposit.shutter_failures + 1)
+        return steps.stay(deposit, CloseShutter())
+    if not fact.ok:
+        deposit = steps.remark(deposit, "the shutter did not close")
+    return after_settling(deposit)
+
+
+def after_settling(deposit: Deposit) -> Outcome:
+    """The port is shut; a note still in flight is waited for."""
+    if deposit.in_flight is not None:
+        return steps.stay(deposit)
+    if steps.suspect_on_transport(deposit):
+        return steps.purge_suspect(deposit)
+    if deposit.intention == "suspend":
+        return steps.suspended_or_closed(deposit)
+    if not open_notes(deposit.notes):
+        return steps.close(deposit, "nothing_inserted")
+    return steps.go(replace(deposit, intention=""), State.REVIEW)
+
+
+def validator_stopped(deposit: Deposit, fact: ValidatorStopped) -> Outcome:
+    """It takes no more notes: what is counted can still be confirmed or cancelled."""
+    deposit = replace(steps.remark(deposit, fact.reason), intention="review")
+    return steps.settle_port(deposit) if deposit.state is State.CASH_IN else steps.stay(deposit)
+
+
+def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
+    """A manipulated note: no credit follows. Alert, and close the port."""
+    deposit = replace(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), accepting=None)
+    deposit = replace(deposit, intention="review")
+    return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
+
+
+def jammed(deposit: Deposit, fact: Jammed) -> Outcome:
+    """Only power off clears it: a technician is needed, the notes stay where they are."""
+    text = "jam beyond the depositor's reach" if fact.safe else "jam within the depositor's reach"
+    deposit = steps.remark(deposit, text)
+    return steps.go(deposit, State.JAMMED, CloseShutter(), note=(records.alert(deposit, "jam", (text,)),))
+
+
+def watched_during(deposit: Deposit, fact: Assessed) -> Outcome:
+    """Danger while notes go in: high closes the port; the money inside can be confirmed or taken back."""
+    deposit, alerts = steps.merge(deposit, fact)
+    if deposit.grade != "high" or deposit.intention:
+        return steps.stay(deposit, note=alerts)
+    deposit = replace(deposit, intention="review")
+    return steps.settle_port(deposit, alerts) if deposit.state is State.CASH_IN else steps.stay(deposit, note=alerts)
+
+
+def noted(deposit: Deposit, fact: Assessed) -> Outcome:
+    """An assessment that changes nothing now but belongs into the record."""
+    deposit, alerts = steps.merge(deposit, fact)
+    return steps.stay(deposit, note=alerts)
+
+
+def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
+    """The suspect note's purge is over; after a failure whatever lay there is somewhere on the board."""
+    lying = (Place.TRANSPORT, Place.TRAY)
+    if fact.result == 0:
+        notes = moved(deposit.notes, lambda note: note.suspect and note.place in lying, Place.RETRACT)
+        return steps.resume_cash_in(replace(deposit, notes=notes, board=None))
+    reason = f"purge of a suspect note ended with result {fact.result}"
+    here = {note.number for note in deposit.notes if note.place in lying}
+    notes = moved(deposit.notes, lambda note: note.number in here, Place.UNKNOWN)
+    notes = claimed(notes, lambda note: note.number in here and note.claim is Claim.OPEN, Claim.DISPUTED, reason)
+    deposit = steps.remark(replace(deposit, notes=notes, board=None), reason)
+    return steps.resume_cash_in(replace(deposit, intention=deposit.intention or "review"))
+
+
+def stuck(deposit: Deposit, _: object) -> Outcome:
+    """A note makes no progress and the validator does not say why: a technician must look."""
+    deposit = steps.remark(deposit, "a note makes no progress")
+    return steps.go(
+        deposit, State.JAMMED, DisableValidator(), CloseShutter(), note=(records.alert(deposit, "jam", ("stuck",)),)
+    )

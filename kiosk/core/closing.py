@@ -1,0 +1,31 @@
+"""Guarantee, appraisal and record: the end of every deposit."""
+
+from msgspec.structs import replace
+
+from kiosk.core import records, steps
+from kiosk.core.facts import Assessed, GuaranteeChecked
+from kiosk.core.state import Deposit, Outcome, RecordDraft, State
+
+
+def assessed(deposit: Deposit, fact: Assessed) -> Outcome:
+    """The watcher's last word on each stage."""
+    deposit, alerts = steps.merge(deposit, fact)
+    if not fact.asked or len(fact.assessments) < len(steps.ALL_STAGES):
+        return steps.stay(deposit, note=alerts)  # a late answer to an earlier question
+    return _record(replace(deposit, assessed=True), fact.at, alerts)
+
+
+def checked(deposit: Deposit, fact: GuaranteeChecked) -> Outcome:
+    """The guarantee's findings."""
+    return _record(replace(deposit, findings=fact.findings, checked=True), fact.at, ())
+
+
+def _record(deposit: Deposit, at: str, alerts: tuple[RecordDraft, ...]) -> Outcome:
+    if not (deposit.assessed and deposit.checked):
+        return steps.stay(deposit, note=alerts)
+    return steps.go(deposit, State.DONE, note=(*alerts, records.deposit_record(deposit, at)))
+
+
+def finished(_: Deposit, __: object) -> Outcome:
+    """The terminal is free for the next depositor; nothing personal is left in memory."""
+    return Outcome(Deposit())

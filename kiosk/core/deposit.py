@@ -1,0 +1,210 @@
+"""The deposit: every (state, fact) pair that may happen, as one table. An unlisted pair is an error.
+
+`step` is pure. The journal stores the fact with the orders it led to before any of them is carried out, so a
+restart replays the same facts into the same state (`replay`). The state diagram of ARCHITECTURE.md is
+generated from `TABLE`.
+"""
+
+from collections.abc import Callable, Iterable
+from typing import Any, Final, NamedTuple
+
+from msgspec.structs import replace as _replace
+
+from kiosk.core import cash_in, cash_in_end, closing, recovery, rollback
+from kiosk.core import facts as f
+from kiosk.core.facts import Fact
+from kiosk.core.records import alert
+from kiosk.core.state import BoardPending as _Pending
+from kiosk.core.state import Deposit, Outcome, State
+
+Handler = Callable[[Deposit, Any], Outcome]
+S = State
+
+
+class Row(NamedTuple):
+    """What a pair leads to: the handler, and every state it may end in (checked at each step)."""
+
+    handler: Handler
+    targets: frozenset[State]
+
+
+class IllegalTransition(RuntimeError):
+    """A fact that cannot happen in this state: somebody upstream is wrong, and nothing was changed."""
+
+    def __init__(self, state: State, fact: Fact) -> None:
+        super().__init__(f"{type(fact).__name__} cannot happen in state {state}")
+        self.state = state
+        self.fact = fact
+
+
+def _keep(deposit: Deposit, _: Fact) -> Outcome:
+    """Known, expected here, and of no consequence."""
+    return Outcome(deposit)
+
+
+def _late_jam(deposit: Deposit, fact: f.Jammed) -> Outcome:
+    """The credit stands; the notes wait for a technician where they are."""
+    return Outcome(deposit, records=(alert(deposit, "jam", ("safe" if fact.safe else "unsafe",)),))
+
+
+ACTIVE: Final = tuple(state for state in State if state is not S.IDLE)
+NOTE_UNDER_WAY: Final = (S.REFUSING, S.ACCEPTING, S.STACKING, S.PURGING)
+PORT_OPEN: Final = (S.CASH_IN, *NOTE_UNDER_WAY, S.SETTLING)
+UNCONFIRMED: Final = (*PORT_OPEN, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED)
+CREDITED: Final = (S.COMMITTING, S.COLLECTING, S.REALIGNING, S.STRAPPING, S.MARKING, S.STORING)
+BOARD_AT_WORK: Final = (S.PURGING, S.RETRACTING, *CREDITED)
+
+_AFTER_NOTE: Final = (S.CASH_IN, S.SETTLING, S.RETURNING, S.RETRACTING, S.CLOSING, S.SUSPENDED)
+_ROLL_BACK: Final = (S.RETURNING, S.RETRACTING, S.CLOSING)
+_FORWARD: Final = (S.COMMITTING, S.STRAPPING, S.MARKING, S.STORING, S.CLOSING)
+
+TABLE: Final[dict[tuple[State, type[Fact]], Row]] = {}
+
+
+def _add(states: Iterable[State], fact: type[Fact], handler: Handler, *targets: State, same: bool = True) -> None:
+    for state in states:
+        key = (state, fact)
+        assert key not in TABLE, f"listed twice: {key}"
+        TABLE[key] = Row(handler, frozenset(targets) | ({state} if same else frozenset()))
+
+
+# --- identify, watch, cash-in start
+_add([S.IDLE], f.Begin, cash_in.begin, S.WATCHING, same=False)
+_add([S.WATCHING], f.Assessed, cash_in.watched, S.STARTING, S.CLOSING)
+_add([S.STARTING], f.Prepared, cash_in.prepared, S.CLOSING)
+_add([S.STARTING], f.ShutterMoved, cash_in.port_opened, S.CASH_IN, S.CLOSING)
+_add([S.WATCHING, S.STARTING], f.Cancel, cash_in.abandoned, S.CLOSING, same=False)
+_add([S.STARTING], f.Assessed, cash_in.noted)
+
+# --- cash-in
+_add([S.CASH_IN], f.NoteRead, cash_in.note_read, S.ACCEPTING, S.REFUSING, same=False)
+_add([*NOTE_UNDER_WAY, S.SETTLING, S.REVIEW, S.RETURNING], f.NoteRead, cash_in.note_unwanted)
+_add(PORT_OPEN, f.NoteCredited, cash_in.note_credited, S.STACKING)
+_add(PORT_OPEN, f.NoteRefused, cash_in.note_refused, *_AFTER_NOTE)
+_add([S.STACKING, S.SETTLING], f.NoteStored, cash_in.note_stored, *_AFTER_NOTE)
+_add([S.STACKING, S.SETTLING], f.NoteStacked, cash_in.note_stacked, S.PURGING, *_AFTER_NOTE)
+_add([S.CASH_IN], f.Done, cash_in.done, S.SETTLING, same=False)
+_add([S.CASH_IN], f.TimedOut, cash_in.done, S.SETTLING, same=False)
+_add([S.CASH_IN], f.Cancel, cash_in.cancelled, S.SETTLING, *_ROLL_BACK, same=False)
+_add(NOTE_UNDER_WAY, f.Done, cash_in.wants_review)
+_add(NOTE_UNDER_WAY, f.Cancel, cash_in.wants_cancel)
+_add([S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING], f.TimedOut, cash_in.stuck, S.JAMMED, same=False)
+_add(PORT_OPEN, f.ValidatorStopped, cash_in.validator_stopped, S.SETTLING)
+_add(PORT_OPEN, f.FraudSeen, cash_in.fraud, S.SETTLING)
+_add([*PORT_OPEN, S.RETURNING, S.REVIEW, S.SUSPENDED], f.Jammed, cash_in.jammed, S.JAMMED, same=False)
+_add(PORT_OPEN, f.Assessed, cash_in.watched_during, S.SETTLING)
+_add([S.PURGING], f.BoardFinished, cash_in.purged, *_AFTER_NOTE, same=False)
+_add([S.SETTLING], f.ShutterMoved, cash_in.port_closed, S.REVIEW, S.CLOSING, S.SUSPENDED, S.PURGING)
+_add([*NOTE_UNDER_WAY, S.CASH_IN], f.ShutterMoved, _keep)
+
+# --- review, roll-back, retract
+_add([S.REVIEW], f.Confirm, cash_in_end.confirmed, S.COMMITTING, same=False)
+_add([S.REVIEW], f.Cancel, rollback.cancelled, *_ROLL_BACK, same=False)
+_add([S.REVIEW], f.TimedOut, lambda d, _: Outcome(_suspend(d)), S.SUSPENDED, same=False)
+_add([S.SUSPENDED], f.Resume, lambda d, _: Outcome(_review(d)), S.REVIEW, same=False)
+_add([S.SUSPENDED], f.TimedOut, rollback.expired, S.RETRACTING, same=False)
+_add([S.RETURNING], f.ShutterMoved, rollback.shutter, S.RETRACTING)
+_add([S.RETURNING], f.BezelHeld, rollback.held)
+_add([S.RETURNING], f.Dispensed, rollback.dispensed, S.RETRACTING, S.CLOSING)
+_add([S.RETURNING], f.TimedOut, rollback.gave_up, S.RETRACTING, same=False)
+_add([S.JAMMED], f.TimedOut, rollback.jam_expired, S.CLOSING, same=False)
+_add([S.RETRACTING], f.EscrowCommitted, rollback.committed)
+_add([S.RETRACTING], f.StoreEmptied, rollback.emptied)
+_add([S.RETRACTING], f.BoardFinished, rollback.purged, S.CLOSING, same=False)
+_add([S.RETRACTING], f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False)
+
+# --- cash-in end: only forward
+_add([S.COMMITTING], f.EscrowCommitted, cash_in_end.committed, S.COLLECTING, same=False)
+_add([S.COLLECTING], f.StoreEmptied, cash_in_end.emptied, S.STRAPPING, S.REALIGNING)
+_add([S.COLLECTING], f.BoardFinished, cash_in_end.collected, S.STRAPPING, S.REALIGNING)
+_add([S.REALIGNING], f.BoardFinished, cash_in_end.realigned, *_FORWARD, same=False)
+_add([S.STRAPPING], f.BoardFinished, cash_in_end.strapped, S.MARKING, S.STORING)
+_add([S.MARKING], f.LabelPrinted, cash_in_end.printed, S.STORING)
+_add([S.MARKING], f.BoardFinished, cash_in_end.applied, S.STORING)
+_add([S.STORING], f.BoardFinished, cash_in_end.stored, S.CLOSING)
+_add(CREDITED, f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False)
+_add([*CREDITED, S.RETRACTING], f.Jammed, _late_jam)
+
+# --- guarantee, appraisal, record
+_add([S.CLOSING], f.Assessed, closing.assessed, S.DONE)
+_add([S.CLOSING], f.GuaranteeChecked, closing.checked, S.DONE)
+_add([S.DONE], f.Finish, closing.finished, S.IDLE, same=False)
+_add([S.DONE], f.TimedOut, closing.finished, S.IDLE, same=False)
+
+# --- the same everywhere
+_add([*CREDITED, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING], f.Assessed, cash_in.noted)
+_add(BOARD_AT_WORK, f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fact)))
+_add(ACTIVE, f.MoreTime, _keep)
+_add(ACTIVE, f.Acknowledged, cash_in.acknowledged)
+_add([S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.DONE, S.IDLE, *CREDITED], f.ShutterMoved, _keep)
+_add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING], f.NoteRefused, _keep)
+_add([*CREDITED, S.CLOSING, S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.DONE], f.ValidatorStopped, _keep)
+
+# --- recovery
+_add([S.IDLE], f.AtReset, recovery.at_reset_idle)
+_add([S.WATCHING, S.STARTING, *PORT_OPEN, S.REVIEW, S.SUSPENDED, S.JAMMED], f.AtReset, recovery.at_reset)
+_add([S.RETURNING], f.AtReset, rollback.into_stacker)
+_add([*CREDITED, S.RETRACTING, S.CLOSING, S.DONE], f.AtReset, recovery.internal)
+_add([S.REVIEW, S.SUSPENDED, S.JAMMED], f.NoteCredited, cash_in.note_credited, S.STACKING)
+_add(
+    [S.IDLE, S.WATCHING, S.STARTING, S.RETURNING, S.RETRACTING, *CREDITED, S.CLOSING, S.DONE],
+    f.NoteCredited,
+    cash_in.unexpected_credit,
+)
+_add([S.IDLE, S.DONE], f.Reconciled, recovery.nothing_open)
+_add([S.WATCHING, S.STARTING], f.Reconciled, recovery.before_port, S.CLOSING)
+_add(UNCONFIRMED, f.Reconciled, recovery.during_cash_in, S.SETTLING, S.SUSPENDED, S.PURGING, S.CLOSING)
+_add(CREDITED, f.Reconciled, recovery.after_confirm, S.REALIGNING)
+_add([S.RETRACTING], f.Reconciled, recovery.during_retract)
+_add([S.CLOSING], f.Reconciled, recovery.while_closing)
+
+
+def _suspend(deposit: Deposit) -> Deposit:
+    return _replace(deposit, state=S.SUSPENDED)
+
+
+def _review(deposit: Deposit) -> Deposit:
+    return _replace(deposit, state=S.REVIEW)
+
+
+def _dispatched(deposit: Deposit, fact: f.BoardDispatched) -> Deposit:
+    return _replace(deposit, board=_Pending(fact.opcode, fact.sequence, fact.boot_id))
+
+
+def allowed(state: State, fact: type[Fact]) -> bool:
+    """Whether the table lists this pair: asked before a request of a person becomes a fact."""
+    return (state, fact) in TABLE
+
+
+def step(deposit: Deposit, fact: Fact) -> Outcome:
+    """The next state, the orders and the records of one fact. Raises `IllegalTransition`."""
+    row = TABLE.get((deposit.state, type(fact)))
+    if row is None:
+        raise IllegalTransition(deposit.state, fact)
+    outcome = row.handler(deposit, fact)
+    assert outcome.deposit.state in row.targets, f"{deposit.state} -> {outcome.deposit.state} is not in the table"
+    return outcome
+
+
+def replay(facts: Iterable[Fact]) -> Deposit:
+    """The deposit that these journalled facts lead to."""
+    deposit = Deposit()
+    for fact in facts:
+        deposit = step(deposit, fact).deposit
+    return deposit
+
+
+def timeout_s(deposit: Deposit) -> float | None:
+    """How long this state may last before `TimedOut`, seconds; None when something else ends it."""
+    timing = deposit.policy.timing
+    waits: dict[State, float] = {
+        S.CASH_IN: timing.idle_s,
+        S.REVIEW: timing.review_s,
+        S.RETURNING: timing.returned_s,
+        S.SUSPENDED: timing.resume_s,
+        S.JAMMED: timing.jam_s,
+        S.DONE: timing.result_s,
+        **dict.fromkeys((S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING), timing.stuck_s),
+        **dict.fromkeys((*CREDITED, S.RETRACTING), timing.jam_s),
+    }
+    return waits.get(deposit.state)

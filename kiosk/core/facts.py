@@ -1,0 +1,309 @@
+"""Facts: what happened. The deposit table turns (state, fact) into (state, orders, records).
+
+Each is stored in the journal before anything depends on it, so their names and fields are a format.
+Times are RFC 3339 strings; the table never reads a clock.
+"""
+
+from typing import Literal
+
+import msgspec
+
+from kiosk.core.policy import Policy
+
+
+class Fact(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
+    """Base of all facts; the tag is the class name."""
+
+
+# --- the depositor ------------------------------------------------------------------------------------
+
+
+class Begin(Fact, frozen=True):
+    """Somebody identified themselves. The account is sealed already; the core never sees it in clear."""
+
+    at: str
+    deposit_id: bytes  # 128 random bits
+    code: str
+    account_sealed: bytes
+    account_masked: str
+    staff: str  # the person responsible on duty
+    policy: Policy
+    bundle_serial: int
+    slot: int  # the cabinet slot reserved for it
+
+
+class Done(Fact, frozen=True):
+    """No more notes."""
+
+
+class Confirm(Fact, frozen=True):
+    """The point of no return, and the credit."""
+
+    at: str
+
+
+class Cancel(Fact, frozen=True):
+    """Give everything back."""
+
+
+class MoreTime(Fact, frozen=True):
+    """The depositor asked for more time."""
+
+
+class Finish(Fact, frozen=True):
+    """The depositor leaves the result page."""
+
+
+class Resume(Fact, frozen=True):
+    """The right deposit code was typed."""
+
+
+class TimedOut(Fact, frozen=True):
+    """The present state lasted as long as it may."""
+
+
+# --- the validator ------------------------------------------------------------------------------------
+
+
+class NoteRead(Fact, frozen=True):
+    """A note of this channel is held; it moves only on an order."""
+
+    channel: int
+
+
+class NoteCredited(Fact, frozen=True):
+    """The validator's credit point: the note is beyond the depositor's reach."""
+
+    channel: int
+
+
+class Acknowledged(Fact, frozen=True):
+    """The validator took our acknowledgement of its last credit."""
+
+
+class NoteRefused(Fact, frozen=True):
+    """A note went back to the depositor."""
+
+    reason: str
+
+
+class NoteStored(Fact, frozen=True):
+    """The note in flight reached the escrow store."""
+
+
+class NoteStacked(Fact, frozen=True):
+    """The note in flight left by the stacker exit: it lies on the board's transport."""
+
+
+class Jammed(Fact, frozen=True):
+    """The validator jammed; `safe` when the note is out of the depositor's reach."""
+
+    safe: bool
+
+
+class FraudSeen(Fact, frozen=True):
+    """The validator reported a manipulated note; no credit follows for it."""
+
+    channel: int
+
+
+class ValidatorStopped(Fact, frozen=True):
+    """The validator cannot take more notes now (stacker full or removed, path open)."""
+
+    reason: str
+
+
+class AtReset(Fact, frozen=True):
+    """What the validator did with a note when its power came back (SSP E1, E2, CA, CB)."""
+
+    kind: Literal["cleared_from_front", "cleared_into_cashbox", "into_store", "into_stacker"]
+    channel: int  # 0 unknown
+    value_minor: int | None
+    currency: str
+
+
+class BezelHeld(Fact, frozen=True):
+    """A note of this value waits at the bezel for the depositor's hand."""
+
+    value_minor: int
+    currency: str
+
+
+class Dispensed(Fact, frozen=True):
+    """Value taken out so far in this roll-back, per currency; `final` when the validator has finished."""
+
+    totals: tuple[tuple[str, int], ...]
+    final: bool
+
+
+class EscrowCommitted(Fact, frozen=True):
+    """The validator accepted the commit of its escrow."""
+
+
+class StoreEmptied(Fact, frozen=True):
+    """The store was emptied to the stacker exit."""
+
+    moved_count: int
+    unknown_count: int
+
+
+# --- board, printer, port -----------------------------------------------------------------------------
+
+
+class BoardDispatched(Fact, frozen=True):
+    """A command block is about to be sent: the durable intent, with what identifies it after a crash."""
+
+    opcode: int
+    sequence: int
+    boot_id: int
+
+
+class BoardFinished(Fact, frozen=True):
+    """The board finished the dispatched command. `result` as in the register map; 0 is ok."""
+
+    opcode: int
+    result: int
+    evidence: "BoardEvidence"
+
+
+class LabelPrinted(Fact, frozen=True):
+    """The label printer confirmed (or could not confirm) a label."""
+
+    copy: int
+    ok: bool
+    detail: str = ""
+
+
+class ShutterMoved(Fact, frozen=True):
+    """The shutter reached the ordered end, or did not within its time."""
+
+    open: bool
+    ok: bool
+
+
+# --- risk and guarantee -------------------------------------------------------------------------------
+
+Grade = Literal["low", "medium", "high"]
+Stage = Literal["access", "escrow", "bundling", "storing"]
+
+
+class Assessment(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The watcher's view of one stage, after core's hard rules."""
+
+    stage: Stage
+    grade: Grade
+    reasons: tuple[str, ...]
+    streams: tuple[tuple[str, float], ...] = ()  # stream, p-value
+    still_sha256: str = ""
+
+
+class Assessed(Fact, frozen=True):
+    """Assessments, asked for or not."""
+
+    at: str
+    asked: bool
+    assessments: tuple[Assessment, ...]
+
+
+class Finding(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One check of the guarantee."""
+
+    area: Literal["security", "confidentiality", "authenticity", "integrity"]
+    check: str
+    passed: bool
+    reason: str = ""
+
+
+class GuaranteeChecked(Fact, frozen=True):
+    """The four guarantee areas were checked for this deposit."""
+
+    at: str
+    findings: tuple[Finding, ...]
+
+
+# --- recovery -----------------------------------------------------------------------------------------
+
+
+class ValidatorEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Non-volatile truth of the validator, read while nothing moves. Counters are u32 with wrap."""
+
+    stacked: int
+    stored: int
+    dispensed: int
+    transferred: int
+    levels: tuple[tuple[int, str, int], ...]  # value in minor units, currency, notes in the store
+
+    @property
+    def level(self) -> int:
+        """Notes in the store."""
+        return sum(count for _, _, count in self.levels)
+
+
+class BoardEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What the board's sensors and totals say, read while nothing moves."""
+
+    boot_id: int
+    accepted_sequence: int
+    finished_sequence: int
+    finished_result: int
+    tray_notes: int
+    transport_occupied: bool
+    strap_present: bool
+    label_present: bool
+    total_collected: int  # mod 65536
+    total_stored: int
+
+
+class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Everything that devices can say about where notes are."""
+
+    validator: ValidatorEvidence
+    board: BoardEvidence
+
+
+class Prepared(Fact, frozen=True):
+    """Cash-in may start: the validator is configured; this is the baseline for any later reconciliation."""
+
+    evidence: Evidence
+
+
+class Reconciled(Fact, frozen=True):
+    """Devices answer again after a restart or a fault, and nothing has been commanded since."""
+
+    at: str
+    evidence: Evidence
+    restarted: bool  # the controller itself was restarted: the depositor may be gone
+
+
+AnyFact = (
+    Begin
+    | Done
+    | Confirm
+    | Cancel
+    | MoreTime
+    | Finish
+    | Resume
+    | TimedOut
+    | NoteRead
+    | NoteCredited
+    | Acknowledged
+    | NoteRefused
+    | NoteStored
+    | NoteStacked
+    | Jammed
+    | FraudSeen
+    | ValidatorStopped
+    | AtReset
+    | BezelHeld
+    | Dispensed
+    | EscrowCommitted
+    | StoreEmptied
+    | BoardDispatched
+    | BoardFinished
+    | LabelPrinted
+    | ShutterMoved
+    | Assessed
+    | GuaranteeChecked
+    | Prepared
+    | Reconciled
+)

@@ -1,0 +1,146 @@
+"""How facts change the notes of a deposit: credit, pairing at reset, reconciliation by counters.
+
+The validator is believed for value, the board for place. What cannot be decided is disputed, never
+guessed. Sources: DESIGN.md section 3 "the rule of money"; SSP sheet sections 6.2 and 6.3.
+"""
+
+from msgspec.structs import replace
+
+from kiosk.core.facts import AtReset, Evidence
+from kiosk.core.money import Claim, Note, Place, at
+from kiosk.core.state import Deposit
+
+_U32 = 1 << 32
+
+
+def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reason: str = "") -> Deposit:
+    """A note is beyond the depositor's reach: one new note, claim open (retained when it is suspect)."""
+    kind = deposit.policy.kind(channel)
+    suspect = kind is not None and kind.suspect
+    note = Note(
+        number=len(deposit.notes) + 1,
+        channel=channel,
+        value_minor=kind.value_minor if kind else None,
+        currency=kind.currency if kind else "",
+        suspect=suspect,
+        place=place,
+        claim=Claim.RETAINED if suspect else Claim.OPEN if kind else Claim.DISPUTED,
+        reason=reason if kind else "channel outside the table",
+    )
+    return replace(deposit, notes=(*deposit.notes, note), accepting=None)
+
+
+def update(deposit: Deposit, number: int, **changes: object) -> Deposit:
+    """The deposit with one note changed."""
+    notes = tuple(replace(note, **changes) if note.number == number else note for note in deposit.notes)
+    return replace(deposit, notes=notes)
+
+
+def disputed_unknown(deposit: Deposit, count: int, place: Place, reason: str) -> Deposit:
+    """`count` notes that evidence shows and nothing explains: counted, not valued, disputed."""
+    for _ in range(count):
+        note = Note(
+            number=len(deposit.notes) + 1,
+            channel=0,
+            value_minor=None,
+            currency="",
+            suspect=False,
+            place=place,
+            claim=Claim.DISPUTED,
+            reason=reason,
+        )
+        deposit = replace(deposit, notes=(*deposit.notes, note))
+    return deposit
+
+
+def settle(deposit: Deposit, place: Place) -> Deposit:
+    """The note in flight arrived at `place`."""
+    if deposit.in_flight is None:
+        return deposit
+    return replace(update(deposit, deposit.in_flight, place=place), in_flight=None)
+
+
+def repeats(deposit: Deposit, channel: int) -> bool:
+    """Whether a credit of this channel is one we know: not yet acknowledged, or paired at reset already."""
+    note = deposit.note(deposit.unacknowledged)
+    return (note is not None and note.channel == channel) or deposit.paired_channel == channel
+
+
+def pair(deposit: Deposit, fact: AtReset) -> Deposit:
+    """Match what the validator did at power-up with the note that it explains; unpaired, it is disputed."""
+    if fact.kind == "cleared_from_front":
+        return _handed_back(deposit, fact)
+    place = Place.ESCROW if fact.kind == "into_store" else Place.TRANSPORT
+    flying = deposit.note(deposit.in_flight)
+    if flying is not None and _explains(deposit, fact, flying.channel):
+        return settle(deposit, place)
+    if deposit.accepting is not None and _explains(deposit, fact, deposit.accepting):
+        channel = deposit.accepting
+        return replace(credit(deposit, channel, place, "paired at power-up"), paired_channel=channel)
+    return disputed_unknown(deposit, 1, place, f"unpaired {fact.kind} at power-up")
+
+
+def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:
+    flying = deposit.note(deposit.in_flight)
+    if flying is not None and fact.channel in (0, flying.channel) and deposit.accepting is None:
+        # It was credited and came out at the front all the same: somebody may hold a note that we counted.
+        lost = update(
+            deposit,
+            flying.number,
+            place=Place.OUT,
+            claim=Claim.DISPUTED,
+            reason="cleared to the front after its credit",
+        )
+        return replace(lost, in_flight=None)
+    return replace(deposit, accepting=None)  # never beyond reach: not inserted
+
+
+def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:
+    if fact.value_minor is not None:
+        kind = deposit.policy.kind(channel)
+        return kind is not None and kind.value_minor == fact.value_minor
+    return fact.channel in (0, channel)
+
+
+def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Compare the validator's non-volatile counters with the journal, while nothing moves.
+
+    `stored` and `stacked` count every note that came in since the baseline. One more than the journal knows
+    is the note that was ordered in; further ones are disputed. One fewer: the note in flight is disputed.
+    """
+    base = deposit.baseline
+    if base is None:
+        return deposit
+    stored = (evidence.validator.stored - base.validator.stored) % _U32
+    stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
+    known = [note for note in deposit.notes if note.reason != "cleared to the front after its credit"]
+    surplus = stored + stacked - len(known)
+    if surplus > 0 and deposit.accepting is not None:
+        known_stored = len(at(known, Place.ESCROW, Place.OUT))
+        place = Place.ESCROW if stored > known_stored else Place.TRANSPORT
+        deposit = credit(deposit, deposit.accepting, place, "found by the validator's counters")
+        surplus -= 1
+    deposit = replace(deposit, accepting=None, paired_channel=None)
+    if surplus > 0:
+        reason = "the validator counted notes that it never reported"
+        in_store = min(surplus, max(stored - len(at(deposit.notes, Place.ESCROW, Place.OUT)), 0))
+        deposit = disputed_unknown(deposit, in_store, Place.ESCROW, reason)
+        return disputed_unknown(deposit, surplus - in_store, Place.UNKNOWN, reason)
+    return _settle_flying(deposit, evidence, short=surplus < 0)
+
+
+def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Deposit:
+    flying = deposit.note(deposit.in_flight)
+    if flying is None:
+        return deposit
+    if short:
+        lost = update(
+            deposit,
+            flying.number,
+            place=Place.UNKNOWN,
+            claim=Claim.DISPUTED,
+            reason="credited, then not counted by the validator",
+        )
+        return replace(lost, in_flight=None)
+    at_store = evidence.validator.level > len(deposit.escrowed)
+    return settle(deposit, Place.ESCROW if at_store else Place.TRANSPORT)

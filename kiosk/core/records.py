@@ -1,0 +1,116 @@
+"""The bodies of the records that a deposit leaves behind, as plain maps for deterministic CBOR.
+
+`account_sealed` is replaced by the clear account number when the record is made, inside the same
+transaction; it is only ever in clear within the sealed envelope. The CDDL is `kiosk/core/records.cddl`.
+"""
+
+import hashlib
+from collections import Counter
+
+from kiosk.core.money import Claim, Note, sums, unvalued
+from kiosk.core.state import Deposit, RecordDraft
+
+
+def deposit_start(deposit: Deposit) -> RecordDraft:
+    """Cash-in may begin: from here on the deposit can be claimed by its code, even if it dies."""
+    return RecordDraft(
+        "deposit_start",
+        {
+            "deposit_id": deposit.id,
+            "code_sha256": hashlib.sha256(deposit.code.encode()).digest(),
+            "account_sealed": deposit.account_sealed,
+            "account_masked": deposit.account_masked,
+            "staff": deposit.staff,
+            "began_at": deposit.began_at,
+        },
+    )
+
+
+def alert(deposit: Deposit, kind: str, reasons: tuple[str, ...]) -> RecordDraft:
+    """Something that the bank must hear of now."""
+    return RecordDraft(
+        "alert",
+        {"deposit_id": deposit.id, "alert": kind, "grade": deposit.grade, "reasons": list(reasons)},
+    )
+
+
+def _note(note: Note) -> dict[str, object]:
+    return {
+        "n": note.number,
+        "channel": note.channel,
+        "value": note.value_minor,
+        "currency": note.currency,
+        "suspect": note.suspect,
+        "place": str(note.place),
+        "claim": str(note.claim),
+        "reason": note.reason,
+    }
+
+
+def totals(notes: tuple[Note, ...]) -> dict[str, dict[str, int]]:
+    """Currency -> {inserted, credited, returned, retained, disputed} in minor units."""
+    table: dict[str, Counter[str]] = {}
+    for claim in Claim:
+        for currency, minor in sums(notes, claim).items():
+            table.setdefault(currency, Counter())[str(claim)] += minor
+    return {
+        currency: {
+            "inserted": sum(row.values()),
+            **{str(claim): row[str(claim)] for claim in Claim if claim is not Claim.OPEN},
+        }
+        for currency, row in sorted(table.items())
+    }
+
+
+def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
+    """The full record of a finished deposit. Nothing is open in it."""
+    bundle = deposit.bundle
+    return RecordDraft(
+        "deposit",
+        {
+            "deposit_id": deposit.id,
+            "account_sealed": deposit.account_sealed,
+            "account_masked": deposit.account_masked,
+            "staff": deposit.staff,
+            "began_at": deposit.began_at,
+            "confirmed_at": deposit.confirmed_at,
+            "closed_at": closed_at,
+            "outcome": deposit.outcome,
+            "notes": [_note(note) for note in deposit.notes],
+            "sums": totals(deposit.notes),
+            "disputed_unvalued": unvalued(deposit.notes, Claim.DISPUTED),
+            "bundle": {
+                "id": bundle.name if deposit.confirmed else "",
+                "slot": bundle.slot,
+                "label_copy": bundle.copy,
+                "strapped": bundle.strapped,
+                "labelled": bundle.labelled,
+                "stored": bundle.stored,
+                "short_by": bundle.short_by,
+                "over_by": bundle.over_by,
+            },
+            "risk": {
+                "grade": deposit.grade,
+                "stages": [
+                    {
+                        "stage": item.stage,
+                        "grade": item.grade,
+                        "reasons": list(item.reasons),
+                        "p_values": {stream: f"{p:.4f}" for stream, p in item.streams},
+                        "still_sha256": item.still_sha256,
+                    }
+                    for item in deposit.assessments
+                ],
+            },
+            "guarantee": [
+                {"area": item.area, "check": item.check, "passed": item.passed, "reason": item.reason}
+                for item in deposit.findings
+            ],
+            "remarks": list(deposit.remarks),
+        },
+    )
+
+
+def service(kind: str, details: dict[str, object]) -> RecordDraft:
+    """A change of the machine's own state: start, out of service, a device accepted."""
+    return RecordDraft("service", {"event": kind, **details})

@@ -1,0 +1,119 @@
+"""After a restart or a fault: what the journal says meets what the devices report, before any command."""
+
+from msgspec.structs import replace
+
+from kiosk.core import ledger, records, steps
+from kiosk.core.facts import AtReset, Evidence, Reconciled
+from kiosk.core.money import Claim, Note, Place, at, moved, open_notes
+from kiosk.core.orders import (
+    CheckGuarantee,
+    CloseShutter,
+    CommitEscrow,
+    DisableValidator,
+    PrepareValidator,
+    RequestAssessment,
+    RunBoard,
+)
+from kiosk.core.state import Deposit, Outcome, State
+
+_U32 = 1 << 32
+
+
+def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
+    """The validator tells what it did with a note at power-up."""
+    return steps.stay(ledger.pair(deposit, fact))
+
+
+def internal(deposit: Deposit, _: AtReset) -> Outcome:
+    """After the confirmation notes only move on inside; the re-scan will find them."""
+    return steps.stay(deposit)
+
+
+def at_reset_idle(deposit: Deposit, fact: AtReset) -> Outcome:
+    """A note that belongs to no deposit: said to the bank, and cash-in start will refuse until it is cleared."""
+    return steps.stay(deposit, note=(records.alert(deposit, "unpaired_note", (fact.kind,)),))
+
+
+def nothing_open(deposit: Deposit, _: Reconciled) -> Outcome:
+    """No deposit is under way."""
+    return steps.stay(deposit, DisableValidator(), CloseShutter())
+
+
+def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
+    """The port never opened: begin again, or leave when the depositor may be gone."""
+    if fact.restarted:
+        return steps.close(deposit, "interrupted", CloseShutter())
+    if deposit.state is State.WATCHING:
+        return steps.stay(deposit, RequestAssessment(("access",)))
+    return steps.stay(deposit, CloseShutter(), PrepareValidator())
+
+
+def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
+    """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
+    deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None)
+    deposit = _returned_meanwhile(deposit, fact.evidence)
+    here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
+    deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
+    board = fact.evidence.board
+    if steps.suspect_on_transport(deposit):
+        if board.transport_occupied or board.tray_notes:
+            return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), RunBoard(steps.PURGE, (1,)))
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.suspect, Place.RETRACT))
+    if here:
+        return steps.settle_port(deposit)
+    return steps.suspended_or_closed(deposit)
+
+
+def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Notes that the store no longer holds: out if the dispense counter says so, else on their way inside."""
+    base = deposit.baseline
+    if base is None:
+        return deposit
+    levels = {(value, currency): count for value, currency, count in evidence.validator.levels}
+    out = (evidence.validator.dispensed - base.validator.dispensed) % _U32 - len(at(deposit.notes, Place.OUT))
+    exits = (evidence.validator.transferred - base.validator.transferred) % _U32
+    for note in reversed(deposit.escrowed):
+        key = (note.value_minor or 0, note.currency)
+        held = sum(1 for other in deposit.escrowed if (other.value_minor, other.currency) == key)
+        if held <= levels.get(key, 0):
+            continue
+        if out > 0:
+            out -= 1
+            deposit = _dispute(deposit, note, Place.OUT, "handed out when power or link failed; taking it was not seen")
+        elif exits > 0:
+            exits -= 1
+            deposit = ledger.update(deposit, note.number, place=Place.TRANSPORT)
+        else:
+            deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store without a report")
+    surplus = evidence.validator.level - len(deposit.escrowed)
+    if surplus > 0:
+        return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
+    return deposit
+
+
+def _dispute(deposit: Deposit, note: Note, place: Place, reason: str) -> Deposit:
+    return ledger.update(deposit, note.number, place=place, claim=Claim.DISPUTED, reason=reason)
+
+
+def after_confirm(deposit: Deposit, fact: Reconciled) -> Outcome:
+    """Only forward: re-scan, then go on from where the notes are."""
+    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, collected=None)
+    if deposit.emptied:
+        notes = moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.TRANSPORT)
+        deposit = replace(deposit, notes=notes)
+    return steps.go(deposit, State.REALIGNING, DisableValidator(), CloseShutter(), RunBoard(steps.HOME))
+
+
+def during_retract(deposit: Deposit, fact: Reconciled) -> Outcome:
+    """Go on retracting what is still inside; what has left the board was purged."""
+    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0)
+    if not deposit.emptied:
+        return steps.stay(deposit, DisableValidator(), CloseShutter(), CommitEscrow())
+    return steps.stay(deposit, CloseShutter(), RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
+
+
+def while_closing(deposit: Deposit, _: Reconciled) -> Outcome:
+    """The record is still to be made."""
+    assert not open_notes(deposit.notes)
+    deposit = replace(deposit, assessed=False, checked=False, board=None)
+    return steps.stay(deposit, CloseShutter(), RequestAssessment(steps.ALL_STAGES), CheckGuarantee())

@@ -1,0 +1,125 @@
+"""Roll-back and retract: unconfirmed notes go back to the depositor, or to the retract bin as disputed."""
+
+from msgspec.structs import replace
+
+from kiosk.core import steps
+from kiosk.core.facts import (
+    AtReset,
+    BezelHeld,
+    BoardFinished,
+    Dispensed,
+    EscrowCommitted,
+    ShutterMoved,
+    StoreEmptied,
+)
+from kiosk.core.money import Claim, Note, Place, claimed, moved
+from kiosk.core.orders import CancelEscrow, EmptyStore, OpenShutter, RunBoard
+from kiosk.core.state import Bezel, Deposit, Outcome
+
+
+def cancelled(deposit: Deposit, _: object) -> Outcome:
+    """Cancel from the review: the port is shut and must open first."""
+    return steps.roll_back(deposit, shutter_open=False)
+
+
+def shutter(deposit: Deposit, fact: ShutterMoved) -> Outcome:
+    """The port is open: return the notes."""
+    if not fact.open:
+        return steps.stay(deposit)
+    if fact.ok:
+        return steps.stay(deposit, CancelEscrow())
+    if deposit.shutter_failures < steps.SHUTTER_FAILURES_MAX:
+        return steps.stay(replace(deposit, shutter_failures=deposit.shutter_failures + 1), OpenShutter())
+    return steps.retract(steps.remark(deposit, "the shutter did not open"), "could not be returned")
+
+
+def held(deposit: Deposit, fact: BezelHeld) -> Outcome:
+    """A note waits for the depositor's hand."""
+    return steps.stay(replace(deposit, bezel=Bezel(fact.value_minor, fact.currency)))
+
+
+def dispensed(deposit: Deposit, fact: Dispensed) -> Outcome:
+    """Notes are returned only when taken; the validator's running total says how many were."""
+    known = dict(deposit.returned_minor)
+    for currency, total in fact.totals:
+        deposit = _returned(deposit, currency, total - known.get(currency, 0))
+    deposit = replace(deposit, returned_minor=fact.totals, bezel=None)
+    return steps.finish_roll_back(deposit) if fact.final else steps.stay(deposit)
+
+
+def _returned(deposit: Deposit, currency: str, minor: int) -> Deposit:
+    """Turn `minor` of open escrow notes into returned ones, exactly; a remainder stays open."""
+    picks = _pick([note for note in deposit.escrowed if note.currency == currency], minor, deposit.bezel)
+    numbers = {note.number for note in picks}
+    notes = moved(deposit.notes, lambda note: note.number in numbers, Place.OUT)
+    return replace(deposit, notes=claimed(notes, lambda note: note.number in numbers, Claim.RETURNED))
+
+
+def _pick(notes: list[Note], minor: int, bezel: Bezel | None) -> list[Note]:
+    """Notes that add up to `minor`: the one seen at the bezel first, then newest first, backtracking."""
+    if minor <= 0:
+        return []
+    order = sorted(notes, key=lambda note: (bezel is None or note.value_minor != bezel.value_minor, -note.number))
+
+    def search(index: int, rest: int) -> list[Note] | None:
+        if rest == 0:
+            return []
+        for position in range(index, len(order)):
+            value = order[position].value_minor or 0
+            if 0 < value <= rest:
+                tail = search(position + 1, rest - value)
+                if tail is not None:
+                    return [order[position], *tail]
+        return None
+
+    return search(0, minor) or []
+
+
+def into_stacker(deposit: Deposit, fact: AtReset) -> Outcome:
+    """Power came back while notes went out: one went to the stacker exit instead of the depositor."""
+    match = next((note for note in deposit.escrowed if note.value_minor == fact.value_minor), None)
+    if fact.kind in ("into_stacker", "cleared_into_cashbox") and match is not None:
+        notes = moved(deposit.notes, lambda note: note.number == match.number, Place.TRANSPORT)
+        return steps.stay(replace(deposit, notes=notes))
+    return steps.stay(deposit)
+
+
+def gave_up(deposit: Deposit, _: object) -> Outcome:
+    """Nobody took the notes: what is still inside is retracted, disputed for the identified account."""
+    return steps.retract(deposit, "not taken by the depositor")
+
+
+def expired(deposit: Deposit, _: object) -> Outcome:
+    """Nobody came back with the deposit code."""
+    return steps.retract(deposit, "not confirmed within the time for coming back")
+
+
+def jam_expired(deposit: Deposit, _: object) -> Outcome:
+    """No technician came: nothing can be moved, and nothing is guessed."""
+    notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.DISPUTED, "inside a jammed validator")
+    return steps.close(replace(deposit, notes=notes), "jammed")
+
+
+def committed(deposit: Deposit, _: EscrowCommitted) -> Outcome:
+    """Retract: the store may be emptied."""
+    return steps.stay(deposit, EmptyStore())
+
+
+def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
+    """Retract: everything lies on the transport."""
+    notes = moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.TRANSPORT)
+    deposit = replace(deposit, notes=notes, emptied=True)
+    if fact.unknown_count:
+        deposit = steps.remark(deposit, f"{fact.unknown_count} notes of unknown value left the store")
+    return steps.stay(deposit, RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
+
+
+def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
+    """Retract: the bin has them, or nobody knows."""
+    inside = (Place.TRANSPORT, Place.TRAY, Place.VALIDATOR, Place.ESCROW)
+    place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
+    notes = moved(deposit.notes, lambda note: note.place in inside, place)
+    deposit = replace(deposit, notes=notes, board=None)
+    if fact.result:
+        deposit = steps.remark(deposit, f"retract ended with result {fact.result}")
+    return steps.close(deposit, "retracted")

@@ -1,0 +1,156 @@
+"""The state of one deposit: a value. `kiosk.core.deposit` has the table that changes it."""
+
+from enum import StrEnum
+from typing import Literal
+
+import msgspec
+
+from kiosk.core.facts import Assessment, Evidence, Finding
+from kiosk.core.money import Claim, Note, Place
+from kiosk.core.orders import AnyOrder
+from kiosk.core.policy import Policy
+
+
+class State(StrEnum):
+    """Where a deposit stands. XFS4IoT words where it has one."""
+
+    IDLE = "idle"
+    WATCHING = "watching"  # the scene is graded before the shutter may open
+    STARTING = "starting"  # cash-in start
+    CASH_IN = "cash_in"
+    REFUSING = "refusing"  # a note is on its way back
+    ACCEPTING = "accepting"  # a read note was ordered in; not yet beyond reach
+    STACKING = "stacking"  # beyond reach, on its way to the store or the stacker exit
+    PURGING = "purging"  # a suspect note goes to the retract bin
+    SETTLING = "settling"  # no more notes; the port closes
+    REVIEW = "review"  # confirm or cancel
+    RETURNING = "returning"  # roll-back
+    SUSPENDED = "suspended"  # unconfirmed and gone, or power back: resume with the deposit code
+    JAMMED = "jammed"  # waits for a technician
+    RETRACTING = "retracting"
+    COMMITTING = "committing"  # from here on the deposit is credited
+    COLLECTING = "collecting"
+    REALIGNING = "realigning"  # the board re-scans after doubt
+    STRAPPING = "strapping"
+    MARKING = "marking"
+    STORING = "storing"
+    CLOSING = "closing"  # guarantee, appraisal, record
+    DONE = "done"
+
+
+# What the deposit does next once the note that is under way has settled.
+Intention = Literal["", "review", "cancel", "suspend"]
+
+
+class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One deposit is one bundle. Printed and applied are separate facts."""
+
+    serial: int
+    slot: int
+    copy: int = 0  # label copies printed so far; earlier ones are void
+    label_failures: int = 0
+    strap_failures: int = 0
+    store_failures: int = 0
+    strapped: bool = False
+    labelled: bool = False
+    stored: bool = False
+    short_by: int = 0  # notes that the tray lacks against the journal
+    over_by: int = 0
+
+    @property
+    def name(self) -> str:
+        """The bundle id on its label."""
+        return f"B{self.serial:08d}"
+
+
+class BoardPending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The board command that was dispatched last and has not finished, as far as the journal knows."""
+
+    opcode: int
+    sequence: int
+    boot_id: int
+
+
+class Bezel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The note that waits at the bezel."""
+
+    value_minor: int
+    currency: str
+
+
+class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One deposit, from the first touch to the record. `Deposit()` is the idle kiosk."""
+
+    state: State = State.IDLE
+    id: bytes = b""
+    code: str = ""
+    account_sealed: bytes = b""
+    account_masked: str = ""
+    staff: str = ""
+    began_at: str = ""
+    confirmed_at: str = ""
+    policy: Policy = Policy(kinds=(), limits=(), notes_max=0)
+    notes: tuple[Note, ...] = ()
+    accepting: int | None = None  # channel of the note that was ordered in
+    in_flight: int | None = None  # number of the note beyond reach that has not settled
+    unacknowledged: int | None = None  # number of the note whose credit the validator may repeat
+    paired_channel: int | None = None  # a repeated credit of this channel explains a note paired at reset
+    intention: Intention = ""
+    baseline: Evidence | None = None
+    bundle: Bundle = Bundle(serial=0, slot=0)
+    board: BoardPending | None = None
+    emptied: bool = False  # the store's notes have left it
+    collected: int | None = None  # what the board says the tray holds
+    collects: int = 0  # how often the belt was run for this bundle
+    bezel: Bezel | None = None
+    returned_minor: tuple[tuple[str, int], ...] = ()  # dispensed totals already turned into returned notes
+    last_refusal: str = ""
+    assessments: tuple[Assessment, ...] = ()
+    findings: tuple[Finding, ...] = ()
+    assessed: bool = False  # the closing assessment is in
+    checked: bool = False  # the guarantee check is in
+    outcome: str = ""  # credited, returned, retracted, nothing_inserted, refused_risk, ...
+    remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
+    shutter_failures: int = 0
+
+    @property
+    def confirmed(self) -> bool:
+        """Whether the point of no return has been passed."""
+        return bool(self.confirmed_at)
+
+    @property
+    def grade(self) -> Literal["low", "medium", "high"]:
+        """The worst grade so far; low when nothing has been assessed."""
+        grades = {assessment.grade for assessment in self.assessments}
+        if "high" in grades:
+            return "high"
+        return "medium" if "medium" in grades else "low"
+
+    def note(self, number: int | None) -> Note | None:
+        """The note of this number."""
+        return next((note for note in self.notes if note.number == number), None)
+
+    @property
+    def genuine(self) -> tuple[Note, ...]:
+        """Notes that count for the depositor now: open or credited."""
+        return tuple(note for note in self.notes if note.claim in (Claim.OPEN, Claim.CREDITED))
+
+    @property
+    def escrowed(self) -> tuple[Note, ...]:
+        """Notes that the journal believes to be in the escrow store."""
+        return tuple(note for note in self.notes if note.place is Place.ESCROW)
+
+
+class RecordDraft(msgspec.Struct, frozen=True):
+    """A record to be signed, logged and sealed in the same transaction as the fact that caused it."""
+
+    kind: str
+    body: dict[str, object]
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """What one fact led to."""
+
+    deposit: Deposit
+    orders: tuple[AnyOrder, ...] = ()
+    records: tuple[RecordDraft, ...] = ()

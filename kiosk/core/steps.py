@@ -1,0 +1,135 @@
+"""Small steps that several situations of a deposit share: leaving cash-in, retracting, closing."""
+
+from msgspec.structs import replace
+
+from kiosk.core import records
+from kiosk.core.facts import Assessed, Assessment, Stage
+from kiosk.core.money import Claim, Place, at, claimed, open_notes
+from kiosk.core.orders import (
+    AnyOrder,
+    CancelEscrow,
+    CheckGuarantee,
+    CloseShutter,
+    CommitEscrow,
+    DisableValidator,
+    EnableValidator,
+    OpenShutter,
+    RequestAssessment,
+    RunBoard,
+)
+from kiosk.core.state import Deposit, Outcome, RecordDraft, State
+
+HOME, COLLECT, STRAP, APPLY_LABEL, STORE, PURGE = 1, 2, 3, 4, 5, 7  # the board's opcodes, DESIGN.md section 4
+PURGE_ANY = 0xFFFF  # purge whatever is found; the number found comes back
+ALL_STAGES: tuple[Stage, ...] = ("access", "escrow", "bundling", "storing")
+SHUTTER_FAILURES_MAX = 3
+
+
+def go(deposit: Deposit, state: State, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """The deposit in another state, with what is to be done now."""
+    return Outcome(replace(deposit, state=state), orders, note)
+
+
+def stay(deposit: Deposit, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """The same state."""
+    return Outcome(deposit, orders, note)
+
+
+def remark(deposit: Deposit, text: str) -> Deposit:
+    """Something that went wrong and belongs into the record; said once."""
+    return deposit if text in deposit.remarks else replace(deposit, remarks=(*deposit.remarks, text))
+
+
+def merge(deposit: Deposit, fact: Assessed) -> tuple[Deposit, tuple[RecordDraft, ...]]:
+    """Keep the worst assessment of each stage; a grade that rises to medium or high is an alert."""
+    order = {"low": 0, "medium": 1, "high": 2}
+    before = deposit.grade
+    by_stage: dict[Stage, Assessment] = {item.stage: item for item in deposit.assessments}
+    for item in fact.assessments:
+        known = by_stage.get(item.stage)
+        if known is None or order[item.grade] >= order[known.grade]:
+            by_stage[item.stage] = item
+    merged = replace(deposit, assessments=tuple(by_stage[stage] for stage in ALL_STAGES if stage in by_stage))
+    if order[merged.grade] <= order[before]:
+        return merged, ()
+    reasons = tuple(reason for item in fact.assessments if item.grade == merged.grade for reason in item.reasons)
+    return merged, (records.alert(merged, "risk", reasons),)
+
+
+def close(deposit: Deposit, outcome: str, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """No note is open any more: check the guarantee, appraise, then record."""
+    assert not open_notes(deposit.notes), "a deposit may not be closed with an open note"
+    deposit = replace(
+        deposit, outcome=deposit.outcome or outcome, assessed=False, checked=False, accepting=None, intention=""
+    )
+    return go(deposit, State.CLOSING, *orders, RequestAssessment(ALL_STAGES), CheckGuarantee(), note=note)
+
+
+def settle_port(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """No more notes: disable, close the port; what follows is decided by the intention."""
+    return go(deposit, State.SETTLING, DisableValidator(), CloseShutter(), note=note)
+
+
+def next_note(deposit: Deposit, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """The note that was under way has settled: what now? `orders` run first when cash-in goes on."""
+    full = len(deposit.genuine) >= deposit.policy.notes_max
+    if full and not deposit.intention:
+        deposit = replace(deposit, intention="review")
+    if deposit.intention == "suspend":
+        return suspended_or_closed(deposit, note)
+    if deposit.intention == "cancel":
+        return roll_back(deposit, shutter_open=True, note=note)
+    if deposit.intention == "review":
+        return settle_port(deposit, note)
+    return go(deposit, State.CASH_IN, *orders, note=note)
+
+
+def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """Cancel: escrow goes back out. Notes that have left the escrow cannot; they are retracted and disputed."""
+    deposit = replace(deposit, intention="", returned_minor=(), bezel=None)
+    if deposit.escrowed:
+        first: AnyOrder = CancelEscrow() if shutter_open else OpenShutter()
+        orders = (DisableValidator(), first) if shutter_open else (first,)
+        return go(deposit, State.RETURNING, *orders, note=note)
+    return finish_roll_back(deposit, note)
+
+
+def finish_roll_back(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """All that could be returned has been taken."""
+    deposit = replace(deposit, outcome=deposit.outcome or "returned", bezel=None)
+    if open_notes(deposit.notes):
+        return retract(deposit, "could not be returned", CloseShutter(), note=note)
+    return close(deposit, "returned", DisableValidator(), CloseShutter(), note=note)
+
+
+def suspended_or_closed(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """The depositor may be gone: wait for the deposit code, or close when nothing is at stake."""
+    deposit = replace(deposit, intention="")
+    if open_notes(deposit.notes):
+        return go(deposit, State.SUSPENDED, DisableValidator(), CloseShutter(), note=note)
+    return close(deposit, deposit.outcome or "interrupted", DisableValidator(), CloseShutter(), note=note)
+
+
+def retract(deposit: Deposit, reason: str, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """Open notes go to the retract bin, disputed for the identified account."""
+    notes = claimed(deposit.notes, lambda item: item.claim is Claim.OPEN, Claim.DISPUTED, reason)
+    deposit = replace(
+        deposit, notes=notes, outcome=deposit.outcome or "retracted", intention="", emptied=not deposit.escrowed
+    )
+    first: AnyOrder = RunBoard(PURGE, (PURGE_ANY,)) if deposit.emptied else CommitEscrow()
+    return go(deposit, State.RETRACTING, *orders, first, note=note)
+
+
+def suspect_on_transport(deposit: Deposit) -> bool:
+    """Whether a suspect note waits for its purge."""
+    return any(note.suspect for note in at(deposit.notes, Place.TRANSPORT, Place.TRAY))
+
+
+def purge_suspect(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """A suspect note leaves for the retract bin before any genuine note moves."""
+    return go(deposit, State.PURGING, DisableValidator(), RunBoard(PURGE, (1,)), note=note)
+
+
+def resume_cash_in(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
+    """After a purge: go on as intended, taking notes again if nothing else was asked for."""
+    return next_note(deposit, EnableValidator(), note=note)

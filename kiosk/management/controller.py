@@ -1,0 +1,268 @@
+"""The controller: one loop that turns facts into durable state, and state into orders.
+
+Crash-only: a restart, a device that resets and a link that fails all lead through the same door. `run` connects,
+lets the devices tell what happened, reconciles that with the journal (`Reconciled`) and only then commands
+anything. Every fact is applied under one lock and is durable before its orders are queued.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from firmware_bridge.errors import DeviceChanged, DeviceFault
+from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind
+from kiosk.clock import Clock, rfc3339
+from kiosk.core import facts as f
+from kiosk.core.deposit import IllegalTransition, allowed, step, timeout_s
+from kiosk.core.facts import Fact
+from kiosk.core.orders import AnyOrder
+from kiosk.core.records import alert, service
+from kiosk.core.state import Deposit, RecordDraft
+from kiosk.guarantee.journal import Journal
+from kiosk.management.batches import Batches
+from kiosk.management.hands import Hands
+from kiosk.management.machine import Devices, Machine, evidence, hazards
+from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.store import Runner
+
+_log = logging.getLogger(__name__)
+RETRY_S: Final = 1.0
+SNAPSHOT_S: Final = 0.25
+BOARD_SETTLE_S: Final = 60.0
+_ACCEPTED_SERIAL: Final = "validator_serial"
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What the controller needs of the configuration, plain."""
+
+    accept_channels: frozenset[int]
+    suspect_channels: frozenset[int]
+    shutter_s: float
+    board_watchdog_ms: int
+    accepted_serial: int | None = None
+
+
+class Controller:
+    """Owns the deposit. Everything that it waits for or draws is given to it."""
+
+    def __init__(  # noqa: PLR0913 - the rooms that only the process entry point may join
+        self,
+        *,
+        devices: Devices,
+        journal: Journal,
+        runner: Runner,
+        risk: RiskDesk,
+        clock: Clock,
+        settings: Settings,
+        guarantee: Callable[[Deposit], tuple[f.Finding, ...]],
+        changed: Callable[[], None],
+        grew: Callable[[], None],
+        sensed: Callable[[BoardSnapshot], None],
+    ) -> None:
+        self.devices = devices
+        self.journal = journal
+        self.runner = runner
+        self.risk = risk
+        self.clock = clock
+        self.settings = settings
+        self.guarantee = guarantee
+        self.machine = Machine()
+        self.deposit = Deposit()
+        self.orders: asyncio.Queue[AnyOrder] = asyncio.Queue()
+        self.deadline_s: float | None = None  # monotonic
+        self._changed, self._grew, self._sensed = changed, grew, sensed
+        self._lock = asyncio.Lock()
+        self._deadline_moved = asyncio.Event()
+        self._hazards: tuple[str, ...] = ()
+        self._lines_moved = asyncio.Event()
+        self._restarted = True
+        self._hands = Hands(self)
+        self.batches = Batches(self)
+
+    # --- facts ------------------------------------------------------------------------------------------
+
+    async def apply(self, fact: Fact) -> None:
+        """Step, make durable, queue the orders. Completes even if the caller is cancelled meanwhile."""
+        await asyncio.shield(asyncio.ensure_future(self._apply(fact)))
+
+    async def request(self, fact: Fact) -> bool:
+        """Apply what a person asked for, if the table lists it now; otherwise nothing happens."""
+        if not self.machine.connected or not allowed(self.deposit.state, type(fact)):
+            return False
+        with contextlib.suppress(IllegalTransition):  # the state moved on while the lock was awaited
+            await self.apply(fact)
+            return True
+        return False
+
+    async def _apply(self, fact: Fact) -> None:
+        async with self._lock:
+            before = self.deposit
+            outcome = step(before, fact)
+            await self.runner.run(self.journal.commit, fact, outcome, before, self.clock.now_utc())
+            self.deposit = outcome.deposit
+            for order in outcome.orders:
+                self.orders.put_nowait(order)
+            self._move_deadline(before, fact)
+        if outcome.records:
+            self._grew()
+        self._changed()
+
+    def _move_deadline(self, before: Deposit, fact: Fact) -> None:
+        if before.state is self.deposit.state and isinstance(fact, f.Assessed | f.Acknowledged | f.AtReset):
+            return
+        limit_s = timeout_s(self.deposit)
+        self.deadline_s = None if limit_s is None else self.clock.monotonic_s() + limit_s
+        self._deadline_moved.set()
+
+    async def record(self, draft: RecordDraft) -> None:
+        """A record of its own: service events and alerts outside any deposit."""
+        await self.runner.run(self.journal.append, draft, self.clock.now_utc())
+        self._grew()
+        self._changed()
+
+    def announce(self) -> None:
+        """Something that status shows has changed outside the deposit."""
+        self._changed()
+
+    # --- the loop ---------------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Until cancelled. Device faults lead to reconciliation; a journal error ends the controller."""
+        self.deposit = await self.runner.run(self.journal.unfinished)
+        self.devices.lines.set_listener(self._line_changed)
+        await self.record(service("started", {"state": str(self.deposit.state)}))
+        while True:
+            try:
+                await self._connect()
+                await self._operate()
+            except* DeviceFault as faults:
+                await self._disconnected(_first(faults))
+            await self.clock.sleep(RETRY_S)
+
+    async def _disconnected(self, fault: DeviceFault) -> None:
+        _log.warning("reconciling after a fault: %s", fault)
+        news = str(fault) != self.machine.fault
+        self.machine.connected, self.machine.fault, self.machine.remedy = False, str(fault), fault.remedy
+        self.deadline_s = None
+        if news:
+            await self.record(alert(self.deposit, "device", (str(fault),)))
+        self._changed()
+
+    async def _connect(self) -> None:
+        """Start the devices, hear them out, then compare with the journal. Nothing is commanded before that."""
+        async with self._lock:  # a fact whose commit was under way when the fault came
+            while not self.orders.empty():
+                self.orders.get_nowait()
+        self._hands.reset()
+        await self._identify_validator()
+        await self.batches.hear_out()
+        snapshot = await self._board_at_rest()
+        found = await evidence(self.devices, snapshot)
+        await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
+        self.machine.levels = await self.devices.validator.levels()
+        self.machine.printer = await self.devices.printer.status()
+        await self.apply(f.Reconciled(rfc3339(self.clock.now_utc()), found, restarted=self._restarted))
+        self._restarted = False
+        self.machine.connected, self.machine.fault = True, ""
+        self._changed()
+
+    async def _identify_validator(self) -> None:
+        identity = await self.devices.validator.start()
+        remembered = await self.runner.run(self.journal.memory, _ACCEPTED_SERIAL)
+        accepted = self.settings.accepted_serial if remembered is None else int(remembered)
+        if accepted is not None and identity.serial_number != accepted:
+            raise DeviceChanged("validator", f"serial number {identity.serial_number} instead of {accepted}")
+        if remembered is None:
+            draft = service("device_accepted", {"device": "validator", "serial": identity.serial_number})
+            serial = str(identity.serial_number)
+            await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, serial, draft, self.clock.now_utc())
+        self.machine.identity = identity
+
+    async def _board_at_rest(self) -> BoardSnapshot:
+        """The board's word once it has finished what it was told before; bounded."""
+        end_s = self.clock.monotonic_s() + BOARD_SETTLE_S
+        while True:
+            snapshot = await self.devices.board.snapshot()
+            self.machine.snapshot = snapshot
+            working = snapshot.accepted_sequence != snapshot.finished_sequence
+            if not working or snapshot.state == BoardState.FAULT or self.clock.monotonic_s() > end_s:
+                return snapshot
+            await self.clock.sleep(SNAPSHOT_S)
+
+    async def _operate(self) -> None:
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self._hands.work(group), name="hands")
+                group.create_task(self.batches.poll(), name="validator")
+                group.create_task(self._watch_board(), name="board")
+                group.create_task(self._watch_lines(), name="lines")
+                group.create_task(self._watch_deadline(), name="deadline")
+        finally:
+            self.machine.connected = False
+
+    async def _watch_board(self) -> None:
+        boot_id = self.machine.snapshot.boot_id if self.machine.snapshot else 0
+        while True:
+            snapshot = await self.devices.board.snapshot()
+            if snapshot.boot_id != boot_id:
+                raise DeviceFault("board", "it was restarted")
+            self.machine.snapshot = snapshot
+            await self._hands.board_seen(snapshot)
+            self._sensed(snapshot)
+            await self.clock.sleep(SNAPSHOT_S)
+
+    # --- time and lines ---------------------------------------------------------------------------------
+
+    async def _watch_deadline(self) -> None:
+        self._deadline_moved.set()
+        while True:
+            self._deadline_moved.clear()
+            if self.deadline_s is None:
+                await self._deadline_moved.wait()
+                continue
+            left_s = self.deadline_s - self.clock.monotonic_s()
+            if left_s <= 0:
+                self.deadline_s = None
+                await self.request(f.TimedOut())
+                continue
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._deadline_moved.wait(), left_s)
+
+    def _line_changed(self, line: Line, value: bool) -> None:  # noqa: FBT001 - a level
+        _log.info("line %s is %s", line, "active" if value else "inactive")
+        self._lines_moved.set()
+
+    async def _watch_lines(self) -> None:
+        """Hazards are hard rules: they close the port without asking the watcher."""
+        while True:
+            found = hazards(self.devices.lines)
+            news = tuple(item for item in found if item not in self._hazards)
+            self._hazards = found
+            if news and allowed(self.deposit.state, f.Assessed):
+                item = f.Assessment(stage_of(self.deposit.state), "high", news)
+                with contextlib.suppress(IllegalTransition):
+                    await self.apply(f.Assessed(rfc3339(self.clock.now_utc()), asked=False, assessments=(item,)))
+            elif news:
+                await self.record(alert(self.deposit, "cabinet", news))
+            self._changed()
+            await self._lines_moved.wait()
+            self._lines_moved.clear()
+
+    def kick_off(self, kind: NoteEventKind, words: str | None) -> None:
+        """Remember (or forget) why the validator takes nothing, for readiness."""
+        if words is None:
+            self.machine.stopped.pop(kind, None)
+        else:
+            self.machine.stopped[kind] = words
+
+
+def _first(group: BaseExceptionGroup[DeviceFault]) -> DeviceFault:
+    for error in group.exceptions:
+        if isinstance(error, BaseExceptionGroup):
+            return _first(error)
+        return error
+    raise group

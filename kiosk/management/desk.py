@@ -1,0 +1,240 @@
+"""Requests of the other processes: a person's touch becomes a fact, a watcher's report an assessment."""
+
+import contextlib
+import hmac
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import UTC, datetime, time
+from typing import Final
+
+from firmware_bridge.errors import DeviceFault
+from kiosk.clock import rfc3339
+from kiosk.core import accounts
+from kiosk.core import facts as f
+from kiosk.core.deposit import IllegalTransition, allowed
+from kiosk.core.facts import Fact
+from kiosk.core.policy import Limit, NoteKind, Policy, Timing
+from kiosk.core.state import State
+from kiosk.guarantee.journal import Journal
+from kiosk.management.controller import Controller
+from kiosk.management.machine import not_ready
+from kiosk.management.view import Books
+from kiosk.messages import (
+    DeliverAck,
+    Depositor,
+    FetchOutbox,
+    GetStatus,
+    Identify,
+    LinkReport,
+    Ok,
+    OutboxRow,
+    OutboxRows,
+    Refused,
+    Reply,
+    Request,
+    Resume,
+    RiskReport,
+    Role,
+    Status,
+)
+
+CABINET_SLOTS: Final = 40
+OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
+_CODE_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # none that can be mistaken for another
+_CODE_CHARACTERS: Final = 8
+RESUME_TRIES_MAX: Final = 5
+
+
+@dataclass(frozen=True)
+class Rules:
+    """From the configuration: what every deposit is held to."""
+
+    kinds: tuple[NoteKind, ...]
+    deposit_minor_max: dict[str, int]
+    day_minor_max: dict[str, int]
+    notes_max: int
+    timing: Timing
+    staff: str
+
+
+class Desk:
+    """The bus handler. Never holds money logic: it asks the table."""
+
+    def __init__(
+        self,
+        controller: Controller,
+        rules: Rules,
+        randomness: Callable[[int], bytes],
+        status: Callable[[Books], Status],
+    ) -> None:
+        self._c = controller
+        self._rules = rules
+        self._randomness = randomness
+        self._status = status
+        self._resume_tries = 0
+        self.link = LinkReport(connected=False, detail="the uplink has not reported")
+
+    async def handle(self, role: Role, request: Request) -> Reply:  # noqa: PLR0911 - one answer a request
+        """Answer one allowed request (the bus has checked the role's list)."""
+        del role
+        match request:
+            case GetStatus():
+                return self._status(await self.books())
+            case Identify():
+                return await self._identify(request)
+            case Depositor():
+                return await self._touch(request)
+            case Resume():
+                return await self._resume(request)
+            case RiskReport():
+                return await self._risk(request)
+            case FetchOutbox():
+                return await self._c.runner.run(outbox_rows, self._c.journal, request)
+            case DeliverAck():
+                await self._c.runner.run(self._c.journal.acknowledge, request.ack)
+                self._c.announce()
+                return Ok()
+            case LinkReport():
+                self.link = request
+                return Ok()
+        return Refused("unknown_request", type(request).__name__)
+
+    async def books(self) -> Books:
+        """The journal's figures, now."""
+        return await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()))
+
+    # --- depositor --------------------------------------------------------------------------------------
+
+    async def _identify(self, request: Identify) -> Reply:
+        account = accounts.normalise(request.account)
+        if account is None:
+            return Refused("bad_account", "This is not a complete account number.", "Check the digits and try again.")
+        if self._c.deposit.state is State.DONE:
+            await self._c.request(f.Finish())
+        if self._c.deposit.state is not State.IDLE:
+            return Refused("busy", "A deposit is under way.", "Finish or cancel it first.")
+        await self._refresh()
+        reasons = tuple(not_ready(self._c.machine, self._c.devices.lines))
+        if reasons:
+            return Refused("out_of_service", "; ".join(reasons), "Please ask the staff.")
+        begin = await self._begin(account)
+        if isinstance(begin, Refused):
+            return begin
+        self._resume_tries = 0
+        return Ok() if await self._c.request(begin) else Refused("busy", "A deposit is under way.", "Try again.")
+
+    async def _refresh(self) -> None:
+        """Ask the devices again before promising anything; a fault shows in the reasons."""
+        machine, devices = self._c.machine, self._c.devices
+        if not machine.connected:
+            return
+        try:
+            machine.printer = await devices.printer.status()
+            async with self._c.batches.lock:
+                machine.levels = await devices.validator.levels()
+        except DeviceFault as fault:
+            machine.connected, machine.fault, machine.remedy = False, str(fault), fault.remedy
+
+    async def _begin(self, account: str) -> f.Begin | Refused:
+        now = self._c.clock.now_utc()
+        journal, runner = self._c.journal, self._c.runner
+        slot = await runner.run(journal.free_slot, CABINET_SLOTS)
+        if slot is None:
+            return Refused("out_of_service", "no cabinet slot is free", "Please ask the staff.")
+        credited = await runner.run(journal.credited_since, _midnight(now))
+        deposit_id = self._randomness(16)
+        return f.Begin(
+            at=rfc3339(now),
+            deposit_id=deposit_id,
+            code="".join(_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in self._randomness(_CODE_CHARACTERS)),
+            account_sealed=await runner.run(journal.seal_account, deposit_id, account),
+            account_masked=accounts.masked(account),
+            staff=self._rules.staff,
+            policy=self._policy(credited),
+            bundle_serial=await runner.run(journal.next_serial),
+            slot=slot,
+        )
+
+    def _policy(self, credited_today: dict[str, int]) -> Policy:
+        rules = self._rules
+        limits = tuple(
+            Limit(currency, maximum, max(rules.day_minor_max[currency] - credited_today.get(currency, 0), 0))
+            for currency, maximum in sorted(rules.deposit_minor_max.items())
+        )
+        capabilities = self._c.devices.validator.capabilities
+        return Policy(
+            kinds=rules.kinds,
+            limits=limits,
+            notes_max=min(rules.notes_max, capabilities.escrow_notes_max),
+            timing=rules.timing,
+            suspect_custody=capabilities.suspect_custody,
+        )
+
+    async def _touch(self, request: Depositor) -> Reply:
+        facts: dict[str, Fact] = {
+            "done": f.Done(),
+            "confirm": f.Confirm(rfc3339(self._c.clock.now_utc())),
+            "cancel": f.Cancel(),
+            "more_time": f.MoreTime(),
+            "finish": f.Finish(),
+        }
+        if await self._c.request(facts[request.action]):
+            return Ok()
+        state = self._c.deposit.state
+        return Refused("not_now", f"{request.action} is not possible now ({state}).", "Look at the screen.")
+
+    async def _resume(self, request: Resume) -> Reply:
+        if self._c.deposit.state is not State.SUSPENDED:
+            return Refused("nothing_to_resume", "No deposit waits for its code.", "Begin a new deposit.")
+        if self._resume_tries >= RESUME_TRIES_MAX:
+            return Refused("too_many_tries", "Too many wrong codes.", "Ask the staff; the notes are safe.")
+        if not hmac.compare_digest(request.code.strip().upper().encode(), self._c.deposit.code.encode()):
+            self._resume_tries += 1
+            return Refused("wrong_code", "This is not the code of this deposit.", "Look at the code again.")
+        return Ok() if await self._c.request(f.Resume()) else Refused("not_now", "The time is over.", "Ask the staff.")
+
+    # --- watcher, uplink --------------------------------------------------------------------------------
+
+    async def _risk(self, report: RiskReport) -> Reply:
+        assessment = self._c.risk.report(report)
+        deposit = self._c.deposit
+        stale = report.deposit_code != deposit.code
+        if assessment is None or stale or not allowed(deposit.state, f.Assessed):
+            return Ok()
+        known = next((item for item in deposit.assessments if item.stage == assessment.stage), None)
+        if known is not None and known.grade == assessment.grade:
+            return Ok()  # nothing new: the journal is not a diary of scores
+        with contextlib.suppress(IllegalTransition):
+            fact = f.Assessed(rfc3339(self._c.clock.now_utc()), asked=False, assessments=(assessment,))
+            await self._c.apply(fact)
+        return Ok()
+
+
+def outbox_rows(journal: Journal, request: FetchOutbox) -> OutboxRows:
+    """Unacknowledged envelopes, as many as fit one answer, with the newest checkpoint."""
+    rows: list[OutboxRow] = []
+    room = OUTBOX_BYTES_MAX
+    for row in journal.log.outbox(request.first_sequence, request.rows_max):
+        room -= len(row.envelope)
+        if rows and room < 0:
+            break
+        rows.append(OutboxRow(row.sequence, row.envelope))
+    size = journal.log.size()
+    checkpoint = journal.log.checkpoint().encode() if size else b""
+    return OutboxRows(rows=tuple(rows), next_sequence=size, checkpoint=checkpoint)
+
+
+def _books(journal: Journal, midnight: datetime) -> Books:
+    log = journal.log
+    size = log.size()
+    return Books(
+        log_size=size,
+        log_root=log.root().hex() if size else "",
+        outbox_rows=log.outbox_rows(),
+        acknowledged=log.acknowledged(),
+        deposits_today=journal.deposits_since(midnight),
+    )
+
+
+def _midnight(now: datetime) -> datetime:
+    return datetime.combine(now.astimezone(UTC).date(), time(), tzinfo=UTC)

@@ -1,0 +1,202 @@
+"""Carries out orders, one after another, each already durable. Outcomes come back as facts.
+
+Board commands run in the background of the others (the belt turns while the store empties); their sequence number
+and boot id are journalled (`BoardDispatched`) before the block is sent, so that a crash leaves exactly one question:
+has the board accepted that sequence?
+"""
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from datetime import datetime
+from typing import TYPE_CHECKING, Final
+
+from firmware_bridge.errors import CommandRefused, DeviceFault
+from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, Label, Line
+from kiosk.clock import rfc3339
+from kiosk.core import facts as f
+from kiosk.core import orders as o
+from kiosk.core.deposit import allowed
+from kiosk.core.money import Claim
+from kiosk.core.orders import AnyOrder
+from kiosk.core.state import BoardPending, Deposit
+from kiosk.management.machine import board_evidence, evidence
+
+if TYPE_CHECKING:
+    from kiosk.management.controller import Controller
+
+_log = logging.getLogger(__name__)
+SEQUENCE_MODULUS: Final = 1 << 16
+LINE_POLL_S: Final = 0.05
+BOARD_REPLY_S_MAX: Final = 120.0
+STORE_EMPTY_TRIES_MAX: Final = 40
+
+
+class Hands:
+    """One worker for the controller's order queue."""
+
+    def __init__(self, controller: "Controller") -> None:
+        self._c = controller
+        self._pending: BoardPending | None = None
+        self._pending_until_s = 0.0
+
+    def reset(self) -> None:
+        """Forget what was under way: reconciliation decides about it."""
+        self._pending = None
+
+    async def work(self, group: asyncio.TaskGroup) -> None:
+        """Take orders for ever. Raises `DeviceFault` when a device fails under one."""
+        while True:
+            order = await self._c.orders.get()
+            _log.info("order %s", type(order).__name__)
+            await self._carry_out(order, group)
+
+    async def _carry_out(self, order: AnyOrder, group: asyncio.TaskGroup) -> None:
+        match order:
+            case o.RequestAssessment():
+                group.create_task(self._assess(order))
+            case o.CheckGuarantee():
+                await self._check()
+            case o.RunBoard():
+                await self._run_board(order)
+            case o.PrintLabel():
+                await self._print_label(order)
+            case o.OpenShutter():
+                await self._move_shutter(opened=True)
+            case o.CloseShutter():
+                await self._move_shutter(opened=False)
+            case o.PrepareValidator():
+                await self._prepare()
+            case _:
+                await self._command_validator(order)
+
+    # --- validator --------------------------------------------------------------------------------------
+
+    async def _command_validator(self, order: AnyOrder) -> None:
+        validator, batches = self._c.devices.validator, self._c.batches
+        async with batches.lock:
+            match order:
+                case o.AcceptNote():
+                    batches.held = False  # the next poll accepts it
+                case o.RejectNote():
+                    await validator.reject()
+                    batches.held = False
+                case o.EnableValidator():
+                    await validator.enable()
+                case o.DisableValidator():
+                    await validator.disable()
+                case o.CommitEscrow():
+                    await self._tolerate(validator.commit_escrow())
+                case o.CancelEscrow():
+                    await validator.cancel_escrow()
+        if isinstance(order, o.EmptyStore):
+            await self._empty_store()
+        if isinstance(order, o.CommitEscrow):
+            await self._c.apply(f.EscrowCommitted())
+
+    async def _tolerate(self, command: Awaitable[None]) -> None:
+        try:
+            await command
+        except CommandRefused as refusal:
+            # Committing what is committed is refused by some firmware: emptying is what counts, and it will tell.
+            _log.warning("commit refused: %s", refusal)
+
+    async def _empty_store(self) -> None:
+        """Refused while a note still moves: asked again, a bounded number of times."""
+        for attempt in range(STORE_EMPTY_TRIES_MAX):
+            async with self._c.batches.lock:
+                try:
+                    await self._c.devices.validator.empty_to_stacker()
+                except CommandRefused as refusal:
+                    if attempt + 1 == STORE_EMPTY_TRIES_MAX:
+                        raise DeviceFault("validator", f"it does not empty its store: {refusal}") from refusal
+                else:
+                    return
+            await self._c.clock.sleep(LINE_POLL_S * 10)
+
+    async def _prepare(self) -> None:
+        settings = self._c.settings
+        async with self._c.batches.lock:
+            await self._c.devices.validator.configure(settings.accept_channels, settings.suspect_channels)
+            snapshot = await self._c.devices.board.snapshot()
+            found = await evidence(self._c.devices, snapshot)
+        await self._c.apply(f.Prepared(found))
+
+    # --- board ------------------------------------------------------------------------------------------
+
+    async def _run_board(self, order: o.RunBoard) -> None:
+        snapshot = await self._c.devices.board.snapshot()
+        sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
+        command = BoardCommand(sequence, BoardOpcode(order.opcode), order.arguments, snapshot.boot_id)
+        await self._c.apply(f.BoardDispatched(order.opcode, sequence, snapshot.boot_id))
+        await self._c.devices.board.submit(command)
+        self._pending_until_s = self._c.clock.monotonic_s() + BOARD_REPLY_S_MAX
+        self._pending = BoardPending(order.opcode, sequence, snapshot.boot_id)
+
+    async def board_seen(self, snapshot: BoardSnapshot) -> None:
+        """Called with each snapshot: the end of the pending command becomes a fact."""
+        pending = self._pending
+        if pending is None:
+            return
+        if snapshot.finished_sequence != pending.sequence:
+            if self._c.clock.monotonic_s() > self._pending_until_s:
+                raise DeviceFault("board", f"command {pending.sequence} does not finish")
+            return
+        self._pending = None
+        fact = f.BoardFinished(pending.opcode, snapshot.finished_result, board_evidence(snapshot))
+        if allowed(self._c.deposit.state, f.BoardFinished):
+            await self._c.apply(fact)
+
+    # --- label, shutter ---------------------------------------------------------------------------------
+
+    async def _print_label(self, order: o.PrintLabel) -> None:
+        try:
+            await self._c.devices.printer.print_label(
+                bundle_label(self._c.deposit, order.copy, self._c.clock.now_utc())
+            )
+        except DeviceFault as fault:
+            # A label never holds up a credit: the table decides about another copy.
+            await self._c.apply(f.LabelPrinted(order.copy, ok=False, detail=str(fault)))
+        else:
+            await self._c.apply(f.LabelPrinted(order.copy, ok=True))
+
+    async def _move_shutter(self, *, opened: bool) -> None:
+        lines, clock = self._c.devices.lines, self._c.clock
+        lines.write(Line.SHUTTER_OPEN_CMD, opened)
+        lines.write(Line.PORT_LAMP, opened)
+        sensor = Line.SHUTTER_OPENED if opened else Line.SHUTTER_CLOSED
+        end_s = clock.monotonic_s() + self._c.settings.shutter_s
+        while not lines.read(sensor) and clock.monotonic_s() < end_s:
+            await clock.sleep(LINE_POLL_S)
+        moved = f.ShutterMoved(open=opened, ok=lines.read(sensor))
+        if allowed(self._c.deposit.state, f.ShutterMoved):
+            await self._c.apply(moved)
+
+    # --- risk and guarantee -----------------------------------------------------------------------------
+
+    async def _assess(self, order: o.RequestAssessment) -> None:
+        found = await self._c.risk.assess(self._c.deposit.code, order.stages)
+        if allowed(self._c.deposit.state, f.Assessed):
+            await self._c.apply(f.Assessed(rfc3339(self._c.clock.now_utc()), asked=True, assessments=found))
+
+    async def _check(self) -> None:
+        findings = await self._c.runner.run(self._c.guarantee, self._c.deposit)
+        await self._c.apply(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))
+
+
+def bundle_label(deposit: Deposit, copy: int, now: datetime) -> Label:
+    """Bundle id, denomination counts, responsible staff, QR. No account data."""
+    counts: dict[tuple[str, int], int] = {}
+    for note in deposit.notes:
+        if note.claim is Claim.CREDITED and note.value_minor is not None:
+            key = (note.currency, note.value_minor)
+            counts[key] = counts.get(key, 0) + 1
+    rows = [f"{currency} {minor / 100:g} x {count}" for (currency, minor), count in sorted(counts.items())]
+    total = {currency: 0 for currency, _ in counts}
+    for (currency, minor), count in counts.items():
+        total[currency] += minor * count
+    sums = [f"{currency} {minor // 100}.{minor % 100:02d}" for currency, minor in sorted(total.items())]
+    bundle = deposit.bundle
+    qr = ";".join((bundle.name, f"C{copy}", *(f"{c}{m}x{n}" for (c, m), n in sorted(counts.items())), deposit.staff))
+    lines = (f"Bundle {bundle.name}", *sums, *rows, f"Staff {deposit.staff}", f"Copy {copy}", f"{now:%Y-%m-%d %H:%M}")
+    return Label(bundle_id=bundle.name, copy=copy, lines=lines, qr=qr, barcode=f"{bundle.name}-{copy}")

@@ -1,0 +1,128 @@
+"""The hardware as the controller holds it, and what of it is known right now."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+from firmware_bridge.errors import DeviceFault
+from firmware_bridge.interfaces import (
+    BoardSnapshot,
+    DepositBoard,
+    LabelPrinter,
+    LabelPrinterStatus,
+    Level,
+    Line,
+    Lines,
+    Validator,
+    ValidatorIdentity,
+)
+from kiosk.core.facts import BoardEvidence, Evidence, ValidatorEvidence
+
+CABINET_FULL_PERMILLE = 1000
+
+
+@dataclass(frozen=True)
+class Devices:
+    """Drivers, already bound to their transports."""
+
+    validator: Validator
+    board: DepositBoard
+    printer: LabelPrinter
+    lines: Lines
+
+    def close(self) -> None:
+        """Give every port back."""
+        for device in (self.validator, self.board, self.printer, self.lines):
+            device.close()
+
+
+@dataclass
+class Machine:
+    """The latest news of each device; the controller's loop is the only writer."""
+
+    connected: bool = False
+    fault: str = ""  # why not connected
+    remedy: str = ""
+    identity: ValidatorIdentity | None = None
+    snapshot: BoardSnapshot | None = None
+    printer: LabelPrinterStatus | None = None
+    levels: tuple[Level, ...] = ()
+    stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
+
+
+def board_evidence(snapshot: BoardSnapshot) -> BoardEvidence:
+    """The part of a snapshot that tells where notes are."""
+    return BoardEvidence(
+        boot_id=snapshot.boot_id,
+        accepted_sequence=snapshot.accepted_sequence,
+        finished_sequence=snapshot.finished_sequence,
+        finished_result=snapshot.finished_result,
+        tray_notes=snapshot.tray_notes,
+        transport_occupied=snapshot.transport_occupied,
+        strap_present=snapshot.strap_present,
+        label_present=snapshot.label_present,
+        total_collected=snapshot.total_collected,
+        total_stored=snapshot.total_stored,
+    )
+
+
+async def evidence(devices: Devices, snapshot: BoardSnapshot) -> Evidence:
+    """Counters and levels of the validator beside the board's snapshot. Raises `DeviceFault`."""
+    counters = await devices.validator.counters()
+    levels = await devices.validator.levels()
+    return Evidence(
+        validator=ValidatorEvidence(
+            stacked=counters.stacked,
+            stored=counters.stored,
+            dispensed=counters.dispensed,
+            transferred=counters.transferred,
+            levels=tuple((level.value_minor, level.currency, level.count) for level in levels if level.count),
+        ),
+        board=board_evidence(snapshot),
+    )
+
+
+def hazards(lines: Lines) -> tuple[str, ...]:
+    """What the cabinet's own lines say against handling money, in words."""
+    try:
+        found = {
+            "the emergency stop is pressed": lines.read(Line.E_STOP),
+            "the cabinet is being tampered with": lines.read(Line.TAMPER),
+            "the cabinet door is open": not lines.read(Line.DOOR_CLOSED),
+        }
+    except DeviceFault:
+        return ("the cabinet's lines cannot be read",)  # a cabinet that cannot be seen is not a safe one
+    return tuple(words for words, present in found.items() if present)
+
+
+def _supply(lines: Lines) -> Iterator[str]:
+    try:
+        if not lines.read(Line.POWER_GOOD):
+            yield "the mains power has failed"
+        if lines.read(Line.SERVICE_KEY):
+            yield "the service key is turned"
+    except DeviceFault:
+        yield "the cabinet's lines cannot be read"
+
+
+def not_ready(machine: Machine, lines: Lines) -> Iterator[str]:
+    """Why no deposit may begin now; nothing when one may. Cash-in start needs all of it (DESIGN.md section 3)."""
+    if not machine.connected:
+        yield machine.fault or "devices are starting"
+        return
+    danger = hazards(lines)
+    yield from danger
+    if not danger:
+        yield from _supply(lines)
+    yield from machine.stopped.values()
+    board = machine.snapshot
+    if board is not None:
+        if board.tray_notes or board.transport_occupied:
+            yield "notes lie in the tray or on the transport"
+        if board.strap_stock == 0:
+            yield "no straps are left"
+        if board.cabinet_fill_permille >= CABINET_FULL_PERMILLE:
+            yield "the cabinet is full"
+    if any(level.count for level in machine.levels):
+        yield "the note store is not empty"
+    if machine.printer is not None and not machine.printer.ready:
+        yield "the label printer is not ready"

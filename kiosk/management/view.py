@@ -1,0 +1,110 @@
+"""What the other processes may see: the controller's state as a `Status` message."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from kiosk.clock import Clock
+from kiosk.core.money import Claim, sums, unvalued
+from kiosk.core.state import Deposit, State
+from kiosk.management.controller import Controller
+from kiosk.management.machine import Machine, not_ready
+from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, Status
+
+
+@dataclass(frozen=True)
+class Books:
+    """Figures of the journal, read on its own thread."""
+
+    log_size: int = 0
+    log_root: str = ""
+    outbox_rows: int = 0
+    acknowledged: int = 0
+    deposits_today: int = 0
+
+
+@dataclass(frozen=True)
+class Identity:
+    """What does not change while the process lives."""
+
+    kiosk: str
+    config_hash: str
+    version: str
+    single_user: bool
+    started_s: float  # monotonic
+
+
+def status(controller: Controller, books: Books, identity: Identity, *, clock_synchronised: bool) -> Status:
+    """The whole kiosk at one moment."""
+    reasons = tuple(not_ready(controller.machine, controller.devices.lines))
+    clock = controller.clock
+    return Status(
+        kiosk=identity.kiosk,
+        state=str(controller.deposit.state),
+        in_service=not reasons,
+        out_of_service_reasons=reasons,
+        deposit=deposit_view(controller.deposit, controller.deadline_s, clock),
+        devices=tuple(_devices(controller.machine)),
+        scene_grade=controller.risk.grade,
+        log_size=books.log_size,
+        log_root=books.log_root,
+        outbox_rows=books.outbox_rows,
+        acknowledged=books.acknowledged,
+        deposits_today=books.deposits_today,
+        single_user=identity.single_user,
+        clock_synchronised=clock_synchronised,
+        config_hash=identity.config_hash,
+        version=identity.version,
+        uptime_s=round(clock.monotonic_s() - identity.started_s, 1),
+    )
+
+
+def deposit_view(deposit: Deposit, deadline_s: float | None, clock: Clock) -> DepositView | None:
+    """The deposit as the screen may show it; None when the kiosk is idle."""
+    if deposit.state is State.IDLE:
+        return None
+    counted = Counter((note.currency, note.value_minor or 0) for note in deposit.genuine)
+    total: Counter[str] = Counter()
+    for (currency, value), count in counted.items():
+        total[currency] += value * count
+    return DepositView(
+        code=deposit.code,
+        state=str(deposit.state),
+        account_masked=deposit.account_masked,
+        counted=tuple(
+            DenominationCount(value, currency, count) for (currency, value), count in sorted(counted.items())
+        ),
+        total=_amounts(dict(total)),
+        notes_left=max(deposit.policy.notes_max - len(deposit.genuine), 0),
+        last_refusal=deposit.last_refusal or None,
+        retained=_amounts(sums(deposit.notes, Claim.RETAINED)),
+        returned=_amounts(sums(deposit.notes, Claim.RETURNED)),
+        disputed=_amounts(sums(deposit.notes, Claim.DISPUTED)),
+        disputed_unvalued=unvalued(deposit.notes, Claim.DISPUTED),
+        bundle_id=deposit.bundle.name if deposit.confirmed else None,
+        grade=deposit.grade if deposit.assessments else None,
+        reasons=tuple(reason for item in deposit.assessments if item.grade != "low" for reason in item.reasons),
+        deadline_s=None if deadline_s is None else round(max(deadline_s - clock.monotonic_s(), 0.0), 1),
+    )
+
+
+def _amounts(by_currency: dict[str, int]) -> tuple[Amount, ...]:
+    return tuple(Amount(minor, currency) for currency, minor in sorted(by_currency.items()))
+
+
+def _devices(machine: Machine) -> Iterator[DeviceView]:
+    if not machine.connected:
+        device, _, detail = machine.fault.partition(": ")
+        yield DeviceView(device or "devices", "down" if machine.fault else "starting", detail, machine.remedy)
+    if machine.identity is not None:
+        stopped = "; ".join(machine.stopped.values())
+        detail = f"serial {machine.identity.serial_number}, firmware {machine.identity.firmware}"
+        yield DeviceView("validator", "degraded" if stopped else "ok", stopped or detail)
+    if machine.snapshot is not None:
+        board = machine.snapshot
+        filled, stock = board.cabinet_fill_permille / 10, board.strap_stock
+        yield DeviceView("board", "ok", f"cabinet {filled:g} % full, {stock} straps, {board.supply_mv / 1000:g} V")
+    if machine.printer is not None:
+        ready = machine.printer.ready
+        detail = "ready" if ready else "does not answer" if not machine.printer.answered else "not ready"
+        yield DeviceView("label_printer", "ok" if ready else "down", detail)

@@ -1,0 +1,219 @@
+"""The controller's process: drivers on their ports, journal, keys, bus. It has no network and imports no vision."""
+
+import asyncio
+import os
+from collections.abc import Callable
+from functools import partial
+from importlib.metadata import version
+from pathlib import Path
+from typing import Final
+
+from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_factory
+from firmware_bridge.drivers.modbus_board import ModbusBoard
+from firmware_bridge.drivers.ssp_validator import SspValidator
+from firmware_bridge.drivers.zpl_printer import ZplPrinter
+from firmware_bridge.interfaces import BoardSnapshot, Line
+from firmware_bridge.serial_port import BOARD_SETTINGS, VALIDATOR_SETTINGS, SerialPort, SerialSettings
+from kiosk.bus import BusServer
+from kiosk.clock import Clock, SystemClock
+from kiosk.config import Config, bus_uids, config_hash, load_config
+from kiosk.core.policy import NoteKind, Timing
+from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.personal import load_kek
+from kiosk.management.assurance import findings
+from kiosk.management.controller import Controller, Settings
+from kiosk.management.desk import Desk, Rules
+from kiosk.management.machine import Devices, hazards
+from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.store import ThreadRunner
+from kiosk.management.view import Books, Identity, status
+from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
+from kiosk.processes import notify
+from kiosk.processes.timesync import clock_synchronised
+
+STATUS_S: Final = 0.1  # changes within this time are told together
+
+
+def rules_of(config: Config) -> Rules:
+    """What every deposit is held to."""
+    timing = config.timing
+    return Rules(
+        kinds=tuple(
+            NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in config.cash.notes
+        ),
+        deposit_minor_max={currency: limit.deposit_minor_max for currency, limit in config.limits.items()},
+        day_minor_max={currency: limit.day_minor_max for currency, limit in config.limits.items()},
+        notes_max=min(limit.deposit_notes_max for limit in config.limits.values()),
+        timing=Timing(
+            idle_s=timing.idle_s,
+            review_s=timing.confirm_s,
+            resume_s=timing.resume_s,
+            returned_s=timing.take_s,
+            result_s=timing.result_s,
+        ),
+        staff=config.kiosk.staff,
+    )
+
+
+def settings_of(config: Config) -> Settings:
+    """What the controller itself needs."""
+    return Settings(
+        accept_channels=frozenset(note.channel for note in config.cash.notes),
+        suspect_channels=frozenset(note.channel for note in config.cash.notes if note.suspect),
+        shutter_s=config.timing.shutter_s,
+        board_watchdog_ms=config.board.watchdog_ms,
+        accepted_serial=config.validator.accepted_serial,
+    )
+
+
+def open_devices(config: Config) -> Devices:
+    """Every driver on its port; ports that are not there yet open themselves later."""
+    ports = [
+        SerialPort(config.validator.port, VALIDATOR_SETTINGS, name="validator"),
+        SerialPort(config.board.port, BOARD_SETTINGS, name="board"),
+        SerialPort(config.label_printer.port, SerialSettings(config.label_printer.baud, 1), name="label printer"),
+    ]
+    for port in ports:
+        port.open()
+    gpio = config.gpio
+    lines = {Line(role): LineSettings(line.pin, line.active_high, line.pull) for role, line in gpio.lines.items()}
+    return Devices(
+        validator=SspValidator(
+            ports[0],
+            fixed_key=int(config.validator.fixed_key_hex, 16),
+            escrow_notes_max=config.validator.escrow_notes_max,
+        ),
+        board=ModbusBoard(ports[1], unit=config.board.unit),
+        printer=ZplPrinter(ports[2]),
+        lines=GpioLines(partial(open_factory, gpio.factory, gpio.host, gpio.port), lines),
+    )
+
+
+class Process:
+    """Controller, desk and bus, joined."""
+
+    def __init__(self, config: Config, devices: Devices, journal: Journal, clock: Clock) -> None:
+        self._config = config
+        self._clock = clock
+        self._dirty = asyncio.Event()
+        self._log_size = -1
+        self._told_stage: tuple[str | None, str] = ("?", "")
+        self._identity = Identity(
+            kiosk=config.kiosk.id,
+            config_hash=config_hash(config),
+            version=version("deposit-kiosk"),
+            single_user=config.bus.single_user,
+            started_s=clock.monotonic_s(),
+        )
+        self.risk = RiskDesk(self._ask, lambda: hazards(devices.lines), config.timing.assess_s)
+        self.controller = Controller(
+            devices=devices,
+            journal=journal,
+            runner=ThreadRunner(),
+            risk=self.risk,
+            clock=clock,
+            settings=settings_of(config),
+            guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, journal),
+            changed=self._changed,
+            grew=self._changed,
+            sensed=self._sensed,
+        )
+        self.desk = Desk(self.controller, rules_of(config), os.urandom, self._status)
+        self.bus = BusServer(
+            config.paths.bus_dir,
+            self.desk.handle,
+            bus_uids(config),
+            single_user=config.bus.single_user,
+            on_presence=self._presence,
+        )
+
+    async def run(self) -> None:
+        """Until cancelled."""
+        await self.bus.start()
+        notify.ready("serving the bus")
+        try:
+            async with asyncio.TaskGroup() as group:
+                group.create_task(self.controller.run(), name="controller")
+                group.create_task(self._tell(), name="status")
+        finally:
+            await self.bus.close()
+            self.controller.runner.close()
+
+    def _status(self, books: Books) -> Status:
+        return status(self.controller, books, self._identity, clock_synchronised=clock_synchronised())
+
+    def _changed(self) -> None:
+        self._tell_stage()
+        self._dirty.set()
+
+    def _tell_stage(self) -> None:
+        deposit = self.controller.deposit
+        stage = (deposit.code or None, stage_of(deposit.state))
+        if stage != self._told_stage:
+            self._told_stage = stage
+            self.bus.push("stage", StageChanged(*stage))
+
+    async def _tell(self) -> None:
+        """Status and outbox news, at a bounded rate."""
+        while True:
+            await self._dirty.wait()
+            self._dirty.clear()
+            books = await self.desk.books()
+            self.bus.push("status", self._status(books))
+            if books.log_size != self._log_size:
+                self._log_size = books.log_size
+                self.bus.push("outbox", OutboxGrew(books.log_size))
+            await self._clock.sleep(STATUS_S)
+
+    def _ask(self, request: AssessRequest) -> None:
+        self.bus.push("stage", request)
+
+    def _presence(self, role: Role, clients: int) -> None:
+        if role == "watcher" and not clients:
+            self.risk.absent()
+        if role == "watcher" and clients:
+            self._told_stage = ("?", "")  # it has just come and must hear where we are
+            asyncio.get_running_loop().call_later(STATUS_S, self._tell_stage)
+        self._dirty.set()
+
+    def _sensed(self, snapshot: BoardSnapshot) -> None:
+        self.bus.push(
+            "sensor",
+            SensorReading(
+                at_monotonic_s=self._clock.monotonic_s(),
+                board_state=snapshot.state,
+                temperature_decicelsius=snapshot.temperature_decicelsius,
+                supply_mv=snapshot.supply_mv,
+                tilt_mg=snapshot.tilt_mg,
+                vibration_mg_rms=snapshot.vibration_mg_rms,
+                gas_permille=snapshot.gas_permille,
+                motor_current_ma=snapshot.motor_current_ma,
+                door_bits=snapshot.door_bits,
+                tray_notes=snapshot.tray_notes,
+                transport_occupied=snapshot.transport_occupied,
+            ),
+        )
+
+
+def open_journal(config: Config, synchronised: Callable[[], bool] = clock_synchronised) -> Journal:
+    """The journal with the kiosk's keys. Raises `ConfigError` or `JournalError` with what to do."""
+    keys_dir = config.keys_dir
+    return Journal(
+        config.paths.state_dir / "journal.db",
+        LogKeys.load(config.kiosk.id, keys_dir),
+        load_kek(keys_dir / "vault.key"),
+        clock_synchronised=synchronised,
+    )
+
+
+async def run(config_path: Path) -> None:
+    """Until cancelled; `ConfigError` and `JournalError` end it before any device is touched."""
+    config = load_config(config_path)
+    journal = open_journal(config)
+    devices = open_devices(config)
+    try:
+        await Process(config, devices, journal, SystemClock()).run()
+    finally:
+        devices.close()
+        journal.close()

@@ -1,0 +1,153 @@
+"""`make demo`: three deposits from banknote to verified record, on real interfaces, with every check stated.
+
+The last line is one JSON object; the exit code is 0 only if every check held. `inserted`, `returned` and `retained`
+are the simulated world's count, `credited`, `disputed` and `risk` the bank's store's, `records_sent` the kiosk's
+journal's: no process passes its figure to another.
+"""
+
+import argparse
+import asyncio
+import json
+import sqlite3
+import sys
+import tempfile
+import time
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+from scripts.depositor import ScenarioFailed, ScriptedDepositor, load
+from scripts.stage import Stage, StageFailed
+
+SCENARIO = Path(__file__).parent.parent / "tests" / "scenario" / "demo.toml"
+
+
+class Progress:
+    """Says what happens, with the seconds since the start."""
+
+    def __init__(self) -> None:
+        self.began_s = time.monotonic()
+
+    def __call__(self, words: str) -> None:
+        print(f"[{time.monotonic() - self.began_s:5.1f} s] {words}", flush=True)
+
+
+def journal_records(folder: Path) -> tuple[int, list[str]]:
+    """Leaves in the kiosk's journal, and the code-free outcomes of its deposits."""
+    with closing(sqlite3.connect(f"file:{folder / 'kiosk' / 'journal.db'}?mode=ro", uri=True)) as journal:
+        leaves = int(journal.execute("SELECT count(*) FROM leaves").fetchone()[0])
+        outcomes = [row[0] for row in journal.execute("SELECT outcome FROM deposits ORDER BY serial")]
+    return leaves, outcomes
+
+
+async def run(folder: Path, say: Progress) -> dict[str, Any]:
+    """Set the stage, make the deposits, take it down, let the bank verify. Raises what failed."""
+    scenario = load(SCENARIO)
+    stage = Stage(folder, say)
+    grades: list[str] = []
+    try:
+        await stage.up()
+        say("in service; the depositor comes")
+        depositor = ScriptedDepositor(stage, say)
+        for deposit in _by_deposit(scenario.step):
+            await depositor.perform(deposit[:-1])  # all but the last `finish`
+            status = await stage.status()
+            grades.append((status.deposit.grade if status.deposit else None) or "none")
+            say(_told(status.deposit))
+            await depositor.perform(deposit[-1:])
+        say("waiting for the bank's signed acknowledgement of every record")
+        await stage.wait(stage.settled, "kiosk")
+        world = (await stage.world("/state"))["totals"]
+    finally:
+        await stage.down()
+    say("the bank verifies its store, offline")
+    report = await stage.verify()
+    return _result(folder, world, report, grades, scenario.expect)
+
+
+def _by_deposit(steps: tuple[Any, ...]) -> list[tuple[Any, ...]]:
+    parts: list[tuple[Any, ...]] = []
+    part: list[Any] = []
+    for step in steps:
+        part.append(step)
+        if step.do == "finish":
+            parts.append(tuple(part))
+            part = []
+    return parts
+
+
+def _told(deposit: Any) -> str:  # noqa: ANN401 - DepositView or None
+    if deposit is None:
+        return "no deposit"
+    parts = [f"  {deposit.state}: risk {deposit.grade}"]
+    for name in ("total", "retained", "returned", "disputed"):
+        amounts = ", ".join(f"{amount.currency} {amount.minor / 100:.2f}" for amount in getattr(deposit, name))
+        if amounts:
+            parts.append(f"{'credited' if name == 'total' else name} {amounts}")
+    parts.extend(deposit.reasons[:2])
+    return "; ".join(parts)
+
+
+def _result(
+    folder: Path, world: dict[str, Any], report: dict[str, Any], grades: list[str], expect: dict[str, Any]
+) -> dict[str, Any]:
+    sent, outcomes = journal_records(folder)
+    result = {
+        "deposits": report["deposits"],
+        "inserted_minor": _minor(world["inserted_minor"]),
+        "credited_minor": _minor(report["credited_minor"]),
+        "returned_minor": _minor(world["returned_minor"]),
+        "retained_minor": _minor(world["retained_minor"]),
+        "disputed_minor": _minor(report["disputed_minor"]),
+        "records_sent": sent,
+        "records_verified": report["verified"],
+        "risk": report["risk"],
+    }
+    inside = result["credited_minor"] + result["returned_minor"] + result["retained_minor"] + result["disputed_minor"]
+    checks = {
+        "the bank's store verifies": report["ok"],
+        "three deposits": report["deposits"] == len(outcomes) == 3,  # noqa: PLR2004
+        "inserted = credited + returned + retained + disputed": result["inserted_minor"] == inside,
+        "what was returned: world and bank agree": result["returned_minor"] == _minor(report["returned_minor"]),
+        "what was retained: world and bank agree": result["retained_minor"] == _minor(report["retained_minor"]),
+        "every record sent was verified": sent == report["verified"] == report["records"],
+        "nothing is disputed": result["disputed_minor"] == 0,
+        "the clean deposit is low": grades[:1] == ["low"],
+        "the one with the onlooker is not": len(grades) == 3 and grades[2] in ("medium", "high"),  # noqa: PLR2004
+        **{f"{name} as the scenario expects": result[name] == value for name, value in expect.items()},
+    }
+    result["failed"] = [name for name, held in checks.items() if not held]
+    for name, held in checks.items():
+        print(f"  {'ok  ' if held else 'FAIL'} {name}")
+    for failure in report["failures"][:10]:
+        print(f"  FAIL verify: {failure}")
+    return result
+
+
+def _minor(amounts: int | dict[str, int]) -> int:
+    return amounts if isinstance(amounts, int) else sum(amounts.values())
+
+
+def main() -> int:
+    """Parse, run, print the JSON line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--dir", type=Path, help="run directory; kept afterwards (default: a temporary one)")
+    arguments = parser.parse_args()
+    say = Progress()
+    with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as temporary:
+        folder = arguments.dir or Path(temporary)
+        folder.mkdir(parents=True, exist_ok=True)
+        try:
+            result = asyncio.run(run(folder.absolute(), say))
+        except (StageFailed, ScenarioFailed) as error:
+            print(f"FAIL {error}", file=sys.stderr)
+            result = {"failed": [str(error).splitlines()[0]]}
+    failed = result.pop("failed")
+    word = "ok" if not failed else "failed"
+    seconds = round(time.monotonic() - say.began_s, 1)
+    print(json.dumps({"demo": word, **result, "seconds": seconds} | ({"why": failed} if failed else {})))
+    return 0 if not failed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
