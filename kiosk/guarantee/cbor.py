@@ -21,31 +21,7 @@ INT_MIN: Final = -(2**64)
 INT_MAX: Final = 2**64 - 1
 # Every tag that cbor2 would turn into a Python object (dates, regular expressions, shared references, ...).
 _KNOWN_TAGS: Final = (
-    *(
-        0,
-        1,
-        2,
-        3,
-        4,
-        5,
-        25,
-        28,
-        29,
-        30,
-        35,
-        36,
-        37,
-        52,
-        54,
-        100,
-        256,
-        258,
-        260,
-        261,
-        1004,
-        43000,
-        55799,
-    ),
+    *(0, 1, 2, 3, 4, 5, 25, 28, 29, 30, 35, 36, 37, 52, 54, 100, 256, 258, 260, 261, 1004, 43000, 55799),
 )
 
 
@@ -82,13 +58,7 @@ def decode(data: bytes, bytes_max: int) -> Any:  # noqa: ANN401 - what is inside
             allow_duplicate_keys=False,
         )
         again = encode(value)
-    except (
-        cbor2.CBORError,
-        ValueError,
-        TypeError,
-        OverflowError,
-        RecursionError,
-    ) as error:
+    except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise VerificationError(f"not CBOR of our profile: {error}") from error
     if again != data:
         raise VerificationError("CBOR is not in its deterministic form (trailing bytes, key order or a longer form)")
@@ -151,7 +121,7 @@ def _key_order(value: Mapping[object, object]) -> Iterable[object]:
     """The keys in the order of their encodings."""
     kinds = set(map(type, value))
     if kinds == {str}:
-        return _text_order(tuple(value))  # IGN1
+        return _text_order(tuple(value))
     if kinds <= {int} and all(0 <= key <= INT_MAX for key in value):  # type: ignore[operator]  # just checked
         return sorted(value)  # type: ignore[type-var]
     raise _RefusedError("map keys must be all text or all unsigned integers")

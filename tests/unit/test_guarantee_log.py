@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import acks, checkpoint, cose, leaf, merkle, verify
+from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, seal, verify
 from kiosk.guarantee.personal import ErasedError
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 
@@ -293,3 +293,12 @@ def test_another_kek_opens_nothing() -> None:
         stranger.open_text(DEPOSIT_ID, sealed, "holder")
     with pytest.raises(ValueError, match="32"):
         type(kit.vault)(kit.connection, b"short")
+
+
+@pytest.mark.parametrize("point", [bytes(32), b"\x01" + bytes(31), b"\xec" + b"\xff" * 30 + b"\x7f"])
+def test_a_sender_with_a_degenerate_point_is_refused_like_any_other(point: bytes) -> None:
+    kit = Kit()
+    fields = cbor.decode(kit.append().envelope, seal.ENVELOPE_BYTES_MAX)
+    fields[6] = fields[6][:1088] + point + fields[6][1120:]
+    with pytest.raises(VerificationError, match="does not open"):
+        kit.receive(cbor.encode(fields))
