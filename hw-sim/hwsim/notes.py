@@ -74,6 +74,7 @@ class NoteBook:
         self._now_s = now_s
         self._notes: dict[int, Note] = {}
         self._at: dict[Place, list[Note]] = {place: [] for place in Place}
+        self._observers: list[Callable[[Note, Place], None]] = []
 
     def create(self, currency: str, value_minor: int, kind: Kind) -> Note:
         """A new note, in somebody's hand."""
@@ -96,6 +97,12 @@ class NoteBook:
         note.place = goal
         note.slot = slot
         note.history.append((self._now_s(), goal))
+        for observer in tuple(self._observers):
+            observer(note, origin)
+
+    def observe(self, observer: Callable[[Note, Place], None]) -> None:
+        """Hear of each move, after it: (note, where it came from)."""
+        self._observers.append(observer)
 
     def mark_inserted(self, note: Note) -> None:
         """The note has passed the safe point."""

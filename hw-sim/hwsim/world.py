@@ -43,10 +43,14 @@ class NoteIntake(Device, Protocol):
         """The hand took back a note that had not been drawn in."""
 
 
-class Peelable(Protocol):
-    """A printed label on the peel bar."""
+@dataclass(frozen=True, slots=True)
+class PeeledLabel:
+    """A printed label on the peel bar: its running number and what one can read on it."""
 
     number: int
+    lines: tuple[str, ...]
+    qr: str
+    barcode: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +80,9 @@ class World:
         self.slots: list[str] = ["" for _ in range(config.slots)]  # "" free, else what lies there
         for slot in config.occupied_slots:
             self.slots[slot] = "earlier"
-        self.peel_bar: Peelable | None = None
+        self.peel_bar: PeeledLabel | None = None
+        self.on_label_taken: Callable[[], None] | None = None  # the printer hears of it
+        self.on_restocked: Callable[[], None] | None = None
         self.happenings: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)
         self._observers: list[Callable[[Happening], None]] = []
         self._devices: dict[str, Device] = {}
@@ -175,6 +181,8 @@ class World:
         if labels is not None:
             self.labels = labels
         self.announce("stock", "changed", straps=self.straps, labels=self.labels)
+        if self.on_restocked is not None:
+            self.on_restocked()
 
     def empty_cabinet(self) -> None:
         """The courier takes every bundle and what the retract bin holds."""
@@ -183,6 +191,13 @@ class World:
                 self.notes.move(note, place, Place.REMOVED)
         self.slots = ["" for _ in self.slots]
         self.announce("hand", "emptied_cabinet")
+
+    def take_label(self) -> PeeledLabel | None:
+        """The applicator (or a hand) takes the label from the printer's peel bar."""
+        label, self.peel_bar = self.peel_bar, None
+        if label is not None and self.on_label_taken is not None:
+            self.on_label_taken()
+        return label
 
     # --- power -----------------------------------------------------------------------------------------
 

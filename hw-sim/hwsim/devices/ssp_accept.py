@@ -171,19 +171,14 @@ class Acceptor:
     def states(self) -> list[Event]:
         """Events that repeat while the note in the path stays as it is."""
         path = self._body.path
-        if path.jam is Jam.UNSAFE:
-            return [Event(Ev.UNSAFE_JAM)]
-        if path.jam is Jam.SAFE:
-            return [Event(Ev.SAFE_JAM)]
-        if path.phase is Phase.SCANNING:
-            return [Event(Ev.READ, {"channel": 0})]
-        if path.phase is Phase.ESCROW:
-            return [Event(Ev.READ, {"channel": self._channel().number})]
+        if path.jam in {Jam.UNSAFE, Jam.SAFE}:
+            return [Event(Ev.UNSAFE_JAM if path.jam is Jam.UNSAFE else Ev.SAFE_JAM)]
+        if path.phase in {Phase.SCANNING, Phase.ESCROW}:
+            held = path.phase is Phase.ESCROW
+            return [Event(Ev.READ, {"channel": self._channel().number if held else 0})]
         if path.phase in {Phase.MOVING, Phase.PAST_SAFE}:
             return [Event(Ev.STACKING)]
-        if path.phase is Phase.REJECTING:
-            return [Event(Ev.REJECTING)]
-        return []
+        return [Event(Ev.REJECTING)] if path.phase is Phase.REJECTING else []
 
     def shown(self, codes: frozenset[int]) -> None:
         """These events went out: once EF n has, the next poll accepts."""

@@ -27,6 +27,8 @@ class Phase(StrEnum):
 
 
 class Jam(StrEnum):
+    """Where a note is stuck."""
+
     NONE = "none"
     UNSAFE = "unsafe"
     SAFE = "safe"

@@ -6,6 +6,7 @@ from random import Random
 from typing import Final
 
 from hwsim.config import SspProfile
+from hwsim.devices.link_faults import LinkFaults
 from hwsim.devices.ssp_codes import Generic
 from hwsim.devices.ssp_crypto import STEX, Session, WrongCount, WrongKey
 from hwsim.devices.ssp_frame import Frame, FrameDecoder
@@ -21,24 +22,6 @@ class Reply:
     data: bytes
     secret: bool = False
     then: Callable[[], None] | None = None
-
-
-@dataclass(slots=True)
-class LinkFaults:
-    """Replies to lose or spoil; `command` 0 means any."""
-
-    lose: int = 0
-    lose_command: int = 0
-    corrupt: int = 0
-    muted: bool = False
-
-    def loses(self, command: int) -> bool:
-        if self.muted:
-            return True
-        if self.lose and self.lose_command in {0, command}:
-            self.lose -= 1
-            return True
-        return False
 
 
 class Link:
@@ -103,8 +86,4 @@ class Link:
             if reply.then is not None:
                 reply.then()
             return
-        wire = self._stored
-        if self.faults.corrupt > 0:
-            self.faults.corrupt -= 1
-            wire = wire[:-1] + bytes((wire[-1] ^ 0x01,))
-        self._send(wire, reply.then)
+        self._send(self.faults.spoil(self._stored), reply.then)

@@ -20,6 +20,8 @@ TRANSFER_VERSION: Final = 8  # PV from which C9 exists
 
 
 class Work(StrEnum):
+    """What an operation is for."""
+
     RETURN = "return"  # 0x76, 0x33, 0x46: one at a time to the bezel
     EMPTY = "empty"  # 0x3F
     SMART_EMPTY = "smart_empty"
