@@ -23,11 +23,15 @@ class Message(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True)
 
 
 class Amount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Money of one currency, in minor units."""
+
     minor: int
     currency: str
 
 
 class DenominationCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many notes of one face."""
+
     value_minor: int
     currency: str
     count: int
@@ -54,6 +58,8 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class DeviceView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One device as `kioskctl status` shows it; `remedy` is for the technician."""
+
     name: str
     state: str  # ok, starting, degraded, down
     detail: str = ""
@@ -167,11 +173,15 @@ class FetchOutbox(Message, frozen=True):
 
 
 class OutboxRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sealed record on its way to the bank."""
+
     sequence: int
     envelope: bytes
 
 
 class OutboxRows(Message, frozen=True):
+    """The answer to `FetchOutbox`, in sequence."""
+
     rows: tuple[OutboxRow, ...]
     next_sequence: int  # one past the last record there is
     checkpoint: bytes  # the newest signed checkpoint (signed-note), empty when there is none
@@ -225,20 +235,12 @@ class AssessRequest(Message, frozen=True):
 
 
 class OutboxGrew(Message, frozen=True):
+    """Pushed when records were added."""
+
     next_sequence: int
 
 
-Request = (
-    GetStatus
-    | Subscribe
-    | Identify
-    | Depositor
-    | Resume
-    | RiskReport
-    | FetchOutbox
-    | DeliverAck
-    | LinkReport
-)
+Request = GetStatus | Subscribe | Identify | Depositor | Resume | RiskReport | FetchOutbox | DeliverAck | LinkReport
 Reply = Ok | Refused | Status | OutboxRows
 Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
 
