@@ -1,4 +1,4 @@
-"""The bundle label: 60 x 80 mm at 203 dpi (8 dots per mm), one format per label.
+"""The bundle label: 60 x 75 mm at 203 dpi (8 dots per mm), one format per label.
 
 From top to bottom: bundle id and copy, text lines, Code 128, QR code. User text never reaches the printer
 as commands: control characters are refused, `^`, `~` and `_` travel as `^FH` hex escapes.
@@ -11,7 +11,7 @@ from firmware_bridge.interfaces import Label
 from firmware_bridge.protocols.zpl.errors import ZplError
 
 WIDTH_DOTS: Final = 480
-HEIGHT_DOTS: Final = 640
+HEIGHT_DOTS: Final = 600
 LINES_MAX: Final = 8
 LINE_CHARACTERS_MAX: Final = 40
 BARCODE_CHARACTERS_MAX: Final = 32
@@ -19,13 +19,13 @@ BARCODE_CHARACTERS_MAX: Final = 32
 _MARGIN_DOTS: Final = 24
 _TITLE_DOTS: Final = 34
 _LINE_DOTS: Final = 26
-_LINES_TOP: Final = 68
-_LINE_PITCH: Final = 30
-_BARCODE_TOP: Final = 318
-_BARCODE_HEIGHT: Final = 64
+_LINES_TOP: Final = 66
+_LINE_PITCH: Final = 28
+_BARCODE_TOP: Final = 294
+_BARCODE_HEIGHT: Final = 56
 _BARCODE_SPACE: Final = WIDTH_DOTS - 2 * _MARGIN_DOTS
-_QR_TOP: Final = 430
-_QR_SPACE: Final = HEIGHT_DOTS - _QR_TOP - 14
+_QR_TOP: Final = 396
+_QR_SPACE: Final = HEIGHT_DOTS - _QR_TOP - 16
 _QR_MAGNIFICATION_MAX: Final = 10
 _QR_MAGNIFICATION_MIN: Final = 2
 # Bytes that fit QR versions 1, 2, ... at level M in byte mode (ISO/IEC 18004 table 7).
