@@ -197,6 +197,8 @@ class Validator(Protocol):
 
 
 class BoardOpcode(IntEnum):
+    """What a command block may order."""
+
     HOME = 1
     COLLECT = 2
     STRAP = 3
@@ -209,6 +211,8 @@ class BoardOpcode(IntEnum):
 
 
 class BoardResult(IntEnum):
+    """How the last finished command ended (input 5)."""
+
     OK = 0
     JAM = 2
     TIMEOUT = 3
@@ -220,6 +224,8 @@ class BoardResult(IntEnum):
 
 
 class BoardState(IntEnum):
+    """What the board is doing (input 6)."""
+
     IDLE = 0
     COLLECTING = 1
     STRAPPING = 2
@@ -230,6 +236,8 @@ class BoardState(IntEnum):
 
 
 class BoardEventCode(IntEnum):
+    """What an entry of the ring tells."""
+
     NOTE_IN_TRAY = 1
     TRAY_REMOVED = 2
     TRAY_EMPTIED_BY_HAND = 3
@@ -343,6 +351,8 @@ class Label:
 
 
 class LabelPrinter(Protocol):
+    """The label printer. Only its own word counts: bytes sent prove nothing."""
+
     async def status(self) -> LabelPrinterStatus: ...
 
     async def print_label(self, label: Label) -> None:
