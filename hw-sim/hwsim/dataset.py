@@ -17,6 +17,7 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from hwsim.machine_dataset import write_machine
 from hwsim.scene import HEIGHT, WIDTH, SceneRenderer, SceneState
 
 EVENTS: Final = ("none", "onlooker", "covered", "frozen", "hand_long")
@@ -65,10 +66,10 @@ def _within(intervals: Sequence[tuple[float, float]], at_s: float) -> bool:
 def script(deposit: int, seed: int, event: str) -> Script:
     """Draw one deposit: people, light, pace; and one danger when `event` is not `none`."""
     rng = np.random.default_rng((seed & 0x7FFFFFFF, deposit))
-    start_s = float(rng.uniform(2.5, 6.0))
+    start_s = float(rng.uniform(3.5, 6.5))
     duration_s = float(np.clip(DURATION_S[0] + rng.gamma(2.0, 3.5), *DURATION_S))
     end_s = start_s + duration_s
-    arrives_s = start_s + float(rng.uniform(-2.5, 1.0))
+    arrives_s = start_s + float(rng.uniform(-3.5, -0.5) if rng.random() < 0.9 else rng.uniform(-0.5, 1.0))
     leaves_s = end_s + float(rng.uniform(-2.0, 6.0))
     made = Script(
         deposit=deposit,
@@ -170,8 +171,6 @@ def run(args: argparse.Namespace) -> int:
         if args.only != "machine":
             write_clip(out / "clips" / f"{name}.avi", made)
         if args.only != "scene":
-            from hwsim.machine_dataset import write_machine
-
             write_machine(out / "machine" / f"{name}.npz", made.seed, made.start_s, made.end_s)
         index.append(
             {

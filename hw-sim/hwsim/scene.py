@@ -24,7 +24,7 @@ Lens = Literal["clear", "covered", "frozen"]
 
 WIDTH: Final = 320
 HEIGHT: Final = 240
-NOISE_FIELDS: Final = 12
+NOISE_FIELDS: Final = 5
 NOISE_MARGIN: Final = 48
 SLOT_S: Final = 7.0  # at most one passer-by sets out in each slot of this length
 CROSSING_S_MAX: Final = 14.0
@@ -179,9 +179,9 @@ class SceneRenderer:
             lingering = who < 0.25
             path = progress if not lingering else 0.5 + 0.5 * math.copysign(abs(2 * progress - 1) ** 3, progress - 0.5)
             x = -30 + (WIDTH + 60) * (path if chance * 1000 % 2 < 1 else 1 - path)
-            scale = 0.17 + 0.17 * depth
+            scale = 0.15 + 0.13 * depth
             bob = 1.2 * math.sin(2 * math.pi * 1.8 * at_s) * (0.2 if lingering else 1.0)
-            foot_y = self._ground_y + 46 * (scale - 0.17) / 0.17
+            foot_y = self._ground_y + 40 * (scale - 0.15) / 0.13
             _draw_far_person(canvas, person(int(who * 1e6)), x, foot_y + bob, scale)
 
     def _draw_people(self, canvas: Frame, state: SceneState, at_s: float) -> None:

@@ -21,14 +21,10 @@ class FeatureWords:
 
 _SCENE: Final = (
     FeatureWords("brightness", "grey level", "the picture is unusually bright", "the picture is unusually dark"),
-    FeatureWords(
-        "contrast", "grey level", "unusually hard light and shadow", "the picture is flat and without contrast"
-    ),
-    FeatureWords("dark_share", "share", "much of the picture is black", "less darkness in the picture than usual"),
     FeatureWords("sharpness", "log variance", "the picture is unusually harsh or noisy", "the picture is blurred"),
     FeatureWords("edge_share", "share", "unusually much detail in the picture", "hardly any detail can be seen"),
     FeatureWords("lost_edges", "share", "the view of the shop is blocked", "the shop is unusually empty"),
-    FeatureWords("grain", "grey level", "the picture is unusually noisy", "the picture is unnaturally still"),
+    FeatureWords("grain", "log grey level", "the picture is unusually noisy", "the picture is unnaturally still"),
     FeatureWords("flicker", "share a second", "the light changes quickly", "the light is unnaturally constant"),
     FeatureWords("flow_peak", "widths a second", "very quick movement", "nothing moves"),
     FeatureWords("flow_mean", "widths a second", "movement all over the picture", "nothing moves"),
@@ -41,7 +37,6 @@ _SCENE: Final = (
         "front_area", "share", "more than one person's worth of people at the kiosk", "nobody stands at the kiosk"
     ),
     FeatureWords("far_area", "share", "many people or a large object behind", "nobody is behind"),
-    FeatureWords("far_blobs", "count", "several people behind", "nobody is behind"),
     FeatureWords(
         "head_top", "share", "somebody stands unusually tall or near", "the depositor's head is out of view or very low"
     ),
@@ -87,7 +82,8 @@ _MACHINE: Final = (
     FeatureWords("vibration_peak", "mg rms", "a blow against the cabinet", "the vibration sensor reads nothing"),
     FeatureWords("gas", "permille", "gas or smoke at the cabinet", "the gas sensor reads lower than usual"),
     FeatureWords("gas_rise", "permille", "gas or smoke is rising", "the gas reading falls quickly"),
-    FeatureWords("motor_busy", "mA", "a motor works harder than usual", "a motor runs with hardly any load"),
+    FeatureWords("busy", "share", "the board works longer than usual", "the board does nothing"),
+    FeatureWords("motor", "mA", "a motor works harder than usual", "a motor runs with hardly any load"),
     FeatureWords("motor_idle", "mA", "a motor draws current while nothing should move", "no idle current at all"),
     FeatureWords("doors_open", "count", "a door of the cabinet is open", "all doors are closed"),
 )

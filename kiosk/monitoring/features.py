@@ -16,34 +16,25 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from kiosk.monitoring import people
+
 Grey = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
 Row = npt.NDArray[np.float32]
 
 NAMES: Final[tuple[str, ...]] = (
     "brightness",  # mean grey, 0..255
-    "contrast",  # standard deviation of grey
-    "dark_share",  # pixels darker than 24
     "sharpness",  # log(1 + variance of the Laplacian)
     "edge_share",  # pixels on an edge
     "lost_edges",  # of the empty shop's edges, the share that cannot be seen now
-    "grain",  # grey levels that quiet pixels change by between frames: sensor noise
+    "grain",  # log of the grey levels that quiet pixels change by between frames: sensor noise
     "flicker",  # change of overall brightness, share a second
     "flow_peak",  # mean of the three strongest of 20 cells, picture widths a second
     "flow_mean",  # mean over the picture
     "flow_port",  # at the lower middle, where hands feed notes
     "flow_beside",  # the busier of the two sides beside the depositor's head
     "activity",  # pixels that changed since the last frame
-    "front_area",  # taken by people near the kiosk
-    "far_area",  # taken by people or things in the background
-    "far_blobs",  # how many of them
-    "head_top",  # height of the topmost point of the people in front
-    "head_width",  # their width just under that point
-    "shoulder_width",  # their width at shoulder height
-    "beside_most",  # taken at head and shoulder height on the fuller side
-    "beside_least",  # ... and on the emptier side
-    "second_head",  # height by which a second head stands out beside the first
-    "asymmetry",  # difference of the two halves of the people in front
+    *people.NAMES,
 )
 WIDTH: Final = 160
 HEIGHT: Final = 120
@@ -54,14 +45,11 @@ FOREGROUND_GREY: Final = 11.0  # difference that counts, after compensation of l
 CLEAR_EDGE_GREY: Final = 14.0  # grey levels a pixel: an edge of the empty shop worth missing
 FIRST_FRAMES: Final = 12  # the background is their running mean
 LEARN_GREY_PER_S: Final = 6.0  # sigma-delta step while the kiosk is idle and nobody stands in front
-LEARN_OCCUPIED_GREY_PER_S: Final = (
-    0.5  # ... idle, with somebody in front: heals a background learnt with a person in it
-)
+LEARN_OCCUPIED_GREY_PER_S: Final = 0.5  # ... idle, somebody in front: heals what was learnt with a person in it
 LEARN_BUSY_GREY_PER_S: Final = 0.15  # ... during a deposit: whoever stands still must not vanish
 CADENCE_KEEP: Final = 0.85  # of the smoothed frame interval: arrival times jitter, the camera's own clock does not
 GAIN_RANGE: Final = (0.45, 2.2)
-NEAR_BLOB_ROW: Final = 50  # blobs that reach below this row of the small picture stand at the kiosk
-BLOB_PIXELS_MIN: Final = 10
+GRAIN_FLOOR: Final = 0.05  # grey levels; a picture without any noise is a frozen one
 OCCUPIED_SHARE: Final = 0.15  # of the lowest rows
 
 
@@ -90,6 +78,7 @@ class SceneFeatures:
         self._gain = 1.0
         self._mask: Grey = np.zeros((HALF[1], HALF[0]), np.uint8)
         self._smoothed: Row | None = None
+        self._people = people.People()
 
     def update(self, frame_bgr: npt.NDArray[np.uint8], at_s: float, *, idle: bool) -> SceneRow | None:
         """Features of this frame; None for the first one, which has nothing to be compared with.
@@ -115,14 +104,14 @@ class SceneFeatures:
         motion = _motion(previous_small, small, change, elapsed_s)
         grain, activity = _grain(change)
         flicker = abs(float(grey.mean()) - float(previous.mean())) / max(8.0, float(grey.mean())) / elapsed_s
-        people = _people(self._mask)
-        raw = np.array([*picture, lost, grain, flicker, *motion, activity, *people], np.float32)
+        raw = np.array([*picture, lost, grain, flicker, *motion, activity], np.float32)
         self._learn(plane, elapsed_s, idle=idle)
         keep = float(np.exp(-elapsed_s / SMOOTHING_S))
         self._smoothed = (
             raw if self._smoothed is None else (keep * self._smoothed + (1 - keep) * raw).astype(np.float32)
         )
-        return SceneRow(at_s, self._smoothed.copy(), bool(change.any()), lost, picture[4])
+        standing = np.array(self._people.update(self._mask, at_s), np.float32)
+        return SceneRow(at_s, np.concatenate([self._smoothed, standing]), bool(change.any()), lost, picture[2])
 
     def _elapsed(self, at_s: float) -> float:
         step_s = float(np.clip(at_s - self._previous_s, *STEP_S_RANGE))
@@ -153,7 +142,7 @@ class SceneFeatures:
         elif self._frames <= FIRST_FRAMES:
             self._background += (plane / self._gain - self._background) / self._frames
         else:
-            occupied = bool(self._mask[NEAR_BLOB_ROW:].mean() > OCCUPIED_SHARE)
+            occupied = bool(self._mask[people.NEAR_ROW :].mean() > OCCUPIED_SHARE)
             rate = LEARN_OCCUPIED_GREY_PER_S if occupied else LEARN_GREY_PER_S
             step = (rate if idle else LEARN_BUSY_GREY_PER_S) * elapsed_s
             self._background += np.clip(plane / self._gain - self._background, -step, step)
@@ -178,13 +167,11 @@ def _gradient(plane: Plane | Grey) -> Plane:
     return cv2.magnitude(dx, dy)  # type: ignore[return-value]
 
 
-def _picture(grey: Grey, edges: Plane) -> tuple[float, float, float, float, float]:
-    """brightness, contrast, dark_share, sharpness, edge_share."""
-    mean, deviation = cv2.meanStdDev(grey)
+def _picture(grey: Grey, edges: Plane) -> tuple[float, float, float]:
+    """brightness, sharpness, edge_share."""
     _, sharp = cv2.meanStdDev(cv2.Laplacian(grey, cv2.CV_16S))
-    dark = float(np.count_nonzero(grey < 24)) / grey.size  # noqa: PLR2004 - as named above
     edge = float((edges > 12.0).mean())  # noqa: PLR2004 - grey levels a pixel, above noise and JPEG blocks
-    return float(mean[0, 0]), float(deviation[0, 0]), dark, float(np.log1p(sharp[0, 0] ** 2)), edge
+    return float(grey.mean()), float(np.log1p(sharp[0, 0] ** 2)), edge
 
 
 def _grain(change: Grey) -> tuple[float, float]:
@@ -194,7 +181,7 @@ def _grain(change: Grey) -> tuple[float, float]:
     half = int(np.searchsorted(cumulative, change.size // 2))
     below = counts[: half + 1]
     grain = float((below * np.arange(half + 1)).sum()) / max(1, int(below.sum()))
-    return grain, 1.0 - float(cumulative[14]) / change.size
+    return float(np.log(GRAIN_FLOOR + grain)), 1.0 - float(cumulative[14]) / change.size
 
 
 def _motion(previous: Grey, small: Grey, change: Grey, elapsed_s: float) -> tuple[float, float, float, float]:
@@ -206,58 +193,3 @@ def _motion(previous: Grey, small: Grey, change: Grey, elapsed_s: float) -> tupl
     strongest = np.sort(cells.ravel())[-3:]
     beside = max(float(speed[8:40, :26].mean()), float(speed[8:40, 54:].mean()))
     return float(strongest.mean()), float(cells.mean()), float(speed[44:, 24:56].mean()), beside
-
-
-def _people(mask: Grey) -> tuple[float, ...]:
-    """The last ten features, from the foreground mask (60 rows x 80 columns)."""
-    count, labels, stats, _ = cv2.connectedComponentsWithStats(mask, connectivity=8)
-    bottoms = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
-    areas = stats[:, cv2.CC_STAT_AREA]
-    near = np.zeros(count, bool)
-    near[1:] = (bottoms[1:] > NEAR_BLOB_ROW) & (areas[1:] >= BLOB_PIXELS_MIN)
-    far = ~near & (areas >= BLOB_PIXELS_MIN)
-    far[0] = False
-    front = near[labels]
-    rows, columns = mask.shape
-    far_area, far_blobs = float(areas[far].sum()) / mask.size, float(far.sum())
-    if not front.any():
-        return (0.0, far_area, far_blobs, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
-    top = _profile(front)
-    highest = int(top.min())
-    head_width = float(front[min(rows - 1, highest + 3) : highest + 9].mean()) if highest < rows - 1 else 0.0
-    left, right = float(front[12:42, :28].mean()), float(front[12:42, columns - 28 :].mean())
-    halves = float(front[:, : columns // 2].mean()), float(front[:, columns // 2 :].mean())
-    return (
-        float(front.mean()),
-        far_area,
-        far_blobs,
-        1.0 - highest / rows,
-        head_width,
-        float(front[34:40].mean()),
-        max(left, right),
-        min(left, right),
-        _second_head(rows - top),
-        abs(halves[0] - halves[1]),
-    )
-
-
-def _profile(front: npt.NDArray[np.bool_]) -> npt.NDArray[np.int64]:
-    """First row of each column that belongs to someone; the number of rows where there is none."""
-    top: npt.NDArray[np.int64] = np.where(front.any(axis=0), front.argmax(axis=0), front.shape[0])
-    return top
-
-
-def _second_head(heights: npt.NDArray[np.int64]) -> float:
-    """How far the second summit of the outline rises above the dip between it and the first, as a share."""
-    outline = cv2.blur(heights.astype(np.float32).reshape(1, -1), (5, 1)).ravel()
-    first = int(outline.argmax())
-    best = 0.0
-    for direction in (-1, 1):
-        dip = float(outline[first])
-        column = first + direction
-        while 0 <= column < outline.size:
-            dip = min(dip, float(outline[column]))
-            if outline[column] > 0.25 * heights.size * 0.75:  # a summit near the floor is a hand or a basket
-                best = max(best, float(outline[column]) - dip)
-            column += direction
-    return best / 60.0

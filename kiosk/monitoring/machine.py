@@ -25,8 +25,9 @@ NAMES: Final[tuple[str, ...]] = (
     "vibration_peak",
     "gas",
     "gas_rise",  # now minus the slow mean
-    "motor_busy",  # mean current while the board works, the usual figure while it does not
-    "motor_idle",  # mean current while the board is idle
+    "busy",  # share of the window in which the board worked
+    "motor",  # mean current over the window
+    "motor_idle",  # mean current while the board is idle, the last known one while it is not
     "doors_open",
 )
 WINDOW_S: Final = 5.0
@@ -35,7 +36,6 @@ ROW_INTERVAL_S: Final = 0.25
 READINGS_MAX: Final = 256
 IDLE_STATE: Final = 0
 SETTLE_S: Final = 0.5  # a motor's current may tail off for this long after the board reports idle
-MOTOR_MA_USUAL: Final = 600.0  # the figure that stands in until the board has worked
 
 
 class MachineFeatures:
@@ -47,7 +47,6 @@ class MachineFeatures:
         self._slow_gas = 0.0
         self._busy_until_s = float("-inf")
         self._idle_ma: float | None = None
-        self._busy_ma = MOTOR_MA_USUAL
         self._row_s = float("-inf")
 
     def update(self, reading: SensorReading) -> Row | None:
@@ -60,6 +59,7 @@ class MachineFeatures:
         supply = np.array([r.supply_mv for r in window], float) / 1000
         tilt = np.array([r.tilt_mg for r in window], float)
         vibration = np.array([r.vibration_mg_rms for r in window], float)
+        motor = np.array([r.motor_current_ma for r in window], float)
         gas = float(np.mean([r.gas_permille for r in window]))
         temperature = float(np.mean([r.temperature_decicelsius for r in window])) / 10
         slow_temperature = temperature if self._slow_temperature is None else self._slow_temperature
@@ -75,8 +75,9 @@ class MachineFeatures:
                 float(vibration.max()),
                 gas,
                 gas - self._slow_gas,
-                self._busy_ma,
-                self._idle_ma or 0.0,
+                float(np.mean([r.board_state != IDLE_STATE for r in window])),
+                float(motor.mean()),
+                float(motor.min()) if self._idle_ma is None else self._idle_ma,
                 float(reading.door_bits.bit_count()),
             ],
             np.float32,
@@ -98,11 +99,10 @@ class MachineFeatures:
         self._slow_gas += share * (gas - self._slow_gas)
 
     def _follow_motor(self, reading: SensorReading, elapsed_s: float) -> None:
-        """Means over about two seconds, apart for working and resting."""
+        """Mean over about two seconds of the current that flows while nothing should move."""
         share = 1.0 - float(np.exp(-min(elapsed_s, 1.0) / 2.0))
         current = float(reading.motor_current_ma)
         if reading.board_state != IDLE_STATE:
             self._busy_until_s = reading.at_monotonic_s + SETTLE_S
-            self._busy_ma += share * (current - self._busy_ma)
         elif reading.at_monotonic_s >= self._busy_until_s:
             self._idle_ma = current if self._idle_ma is None else self._idle_ma + share * (current - self._idle_ma)

@@ -1,0 +1,119 @@
+"""Who stands where, from a foreground mask: pure geometry of outlines, no recognition of anybody.
+
+The mask is 60 rows x 80 columns. Things that are narrower than a head are not people at the kiosk: they are
+opened away and count as far. Values are medians over the last second or two, because somebody who walks past
+is gone by then and somebody who looks over a shoulder is not.
+"""
+
+from collections import deque
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+Mask = npt.NDArray[np.uint8]
+Bools = npt.NDArray[np.bool_]
+
+NAMES: Final[tuple[str, ...]] = (
+    "front_area",  # taken by people near the kiosk
+    "far_area",  # taken by people or things in the background
+    "head_top",  # height of the topmost point of the people in front
+    "head_width",  # their width at the height of that head
+    "shoulder_width",  # their width at shoulder height
+    "beside_most",  # taken at head and shoulder height on the fuller side of that head
+    "beside_least",  # ... and on the emptier side
+    "second_head",  # height by which a second head stands out beside the first
+    "asymmetry",  # difference of the two halves of the people in front
+)
+NEAR_ROW: Final = 50  # whatever reaches below this row stands at the kiosk
+PIXELS_MIN: Final = 10
+HEAD_PIXELS: Final = 6  # the narrowest head near the kiosk; hands, poles and people far away are narrower
+HEAD_ROWS: Final = (3, 14)  # below the topmost point: the head, and not yet the shoulders
+BESIDE_COLUMNS: Final = (9, 26)  # from the middle of the head outwards: past the own head, up to an arm's length
+BESIDE_ROWS: Final = 20  # from the topmost point down to the shoulders
+SHOULDER_ROWS: Final = (32, 40)
+SUMMIT_ROW_MAX: Final = 40  # a summit below this row is a hand or a basket
+WINDOW_S: Final = 1.6
+WINDOW_ROWS_MAX: Final = 48
+
+NOBODY: Final = (0.0,) * len(NAMES)
+
+
+class People:
+    """Median of the last second and a half of outlines."""
+
+    def __init__(self) -> None:
+        self._window: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=WINDOW_ROWS_MAX)
+
+    def update(self, mask: Mask, at_s: float) -> tuple[float, ...]:
+        """Take a mask (1 is foreground); returns the features in the order of NAMES."""
+        self._window.append((at_s, outline(mask)))
+        while at_s - self._window[0][0] > WINDOW_S:
+            self._window.popleft()
+        return tuple(np.median([values for _, values in self._window], axis=0).tolist())
+
+
+def outline(mask: Mask) -> tuple[float, ...]:
+    """Features of one mask, in the order of NAMES; shares of the picture or of the named zone."""
+    body = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((HEAD_PIXELS, HEAD_PIXELS), np.uint8))
+    count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
+    bottoms = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
+    near = np.zeros(count, bool)
+    near[1:] = (bottoms[1:] > NEAR_ROW) & (stats[1:, cv2.CC_STAT_AREA] >= PIXELS_MIN)
+    front: Bools = near[labels]
+    around = cv2.dilate(front.astype(np.uint8), np.ones((7, 7), np.uint8))  # what opening took off their outline
+    far_area = float(((mask > 0) & (around == 0)).mean())
+    if not front.any():
+        return (0.0, far_area, *NOBODY[2:])
+    rows, columns = mask.shape
+    top: npt.NDArray[np.int64] = np.where(front.any(axis=0), front.argmax(axis=0), rows)
+    highest = int(top.min())
+    middle = float(np.flatnonzero(top <= highest + 2).mean())
+    left, right = _beside(front, highest, middle)
+    half = columns // 2
+    return (
+        float(front.mean()),
+        far_area,
+        1.0 - highest / rows,
+        _head_width(front, highest),
+        float(front[slice(*SHOULDER_ROWS)].mean()),
+        max(left, right),
+        min(left, right),
+        second_summit(rows - top) / rows,
+        abs(float(front[:, :half].mean()) - float(front[:, half:].mean())),
+    )
+
+
+def _head_width(front: Bools, highest: int) -> float:
+    """Mean width of the wider half of the rows of the head: a brim is only a row or two."""
+    widths = np.sort(front[highest + HEAD_ROWS[0] : highest + HEAD_ROWS[1]].mean(axis=1))
+    return float(widths[widths.size // 2 :].mean()) if widths.size else 0.0
+
+
+def _beside(front: Bools, highest: int, middle: float) -> tuple[float, float]:
+    """How full the places left and right of the topmost head are."""
+    rows = slice(highest + HEAD_ROWS[0], highest + BESIDE_ROWS)
+    near, wide = BESIDE_COLUMNS
+    column = round(middle)
+    sides = (front[rows, max(0, column - wide) : max(0, column - near)], front[rows, column + near : column + wide])
+    left, right = (float(side.sum()) / (BESIDE_ROWS * (wide - near)) for side in sides)
+    return left, right
+
+
+def second_summit(heights: npt.NDArray[np.int64]) -> float:
+    """How far the second summit of the outline rises above the dip between it and the first, in rows."""
+    outline_rows = cv2.blur(heights.astype(np.float32).reshape(1, -1), (5, 1)).ravel()
+    first = int(outline_rows.argmax())
+    lowest = 60 - SUMMIT_ROW_MAX
+    best = 0.0
+    for direction in (-1, 1):
+        dip = float(outline_rows[first])
+        column = first + direction
+        while 0 <= column < outline_rows.size:
+            here = float(outline_rows[column])
+            dip = min(dip, here)
+            if here > lowest:
+                best = max(best, here - max(dip, lowest))
+            column += direction
+    return best

@@ -1,0 +1,283 @@
+"""The watcher with a scripted camera, a scripted controller and a clock moved by hand: no real time passes."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from hwsim.scene import SceneRenderer, SceneState
+from kiosk.appraisal.model import StreamModel
+from kiosk.messages import AssessRequest, Ok, Reply, Request, RiskReport, SensorReading, StageChanged, Subscribe
+from kiosk.monitoring import features, machine
+from kiosk.monitoring.frames import Frame
+from kiosk.monitoring.still import StillRing, blurred_jpeg
+from kiosk.monitoring.watcher import Watcher
+
+ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
+RATE = 12.0
+EMPTY = SceneState(passers_by=0.0, light=0.65, depositor_seed=4, onlooker_seed=9)
+ALONE = replace(EMPTY, depositor=True)
+WATCHED = replace(ALONE, onlooker=True)
+
+
+class HandClock:
+    """Time is what the scripted camera says it is."""
+
+    now_s = 100.0
+
+    def monotonic_s(self) -> float:
+        return self.now_s
+
+    def now_utc(self) -> datetime:
+        return datetime(2026, 11, 21, tzinfo=UTC)
+
+    async def sleep(self, seconds: float) -> None:
+        await asyncio.sleep(0)
+
+
+class ScriptedCamera:
+    """Gives each frame once, and waits until the watcher is done with it; `None` stands for silence."""
+
+    trouble = "the plug was pulled"
+
+    def __init__(self, clock: HandClock) -> None:
+        self._clock = clock
+        self._renderer = SceneRenderer(21)
+        self._queue: asyncio.Queue[Frame | None] = asyncio.Queue()
+        self._asked = asyncio.Event()
+        self._number = 0
+
+    async def newer(self, number: int, timeout_s: float) -> Frame | None:
+        self._asked.set()
+        return await self._queue.get()
+
+    async def show(self, state: SceneState, seconds: float) -> None:
+        for _ in range(int(seconds * RATE)):
+            self._clock.now_s += 1 / RATE
+            self._number += 1
+            at_s = self._clock.now_s
+            await self.give(Frame(self._renderer.render(state, at_s), at_s, self._number))
+
+    async def give(self, frame: Frame | None) -> None:
+        async with asyncio.timeout(20):
+            await self._asked.wait()
+            self._asked.clear()
+            self._queue.put_nowait(frame)
+            await self._asked.wait()
+
+
+class ScriptedController:
+    """Collects reports."""
+
+    def __init__(self) -> None:
+        self.reports: list[RiskReport] = []
+        self.subscribed: list[Subscribe] = []
+        self.news = asyncio.Event()
+
+    async def request(self, message: Request) -> Reply:
+        if isinstance(message, RiskReport):
+            self.reports.append(message)
+            self.news.set()
+        elif isinstance(message, Subscribe):
+            self.subscribed.append(message)
+        return Ok()
+
+    async def answer(self, request_id: int) -> RiskReport:
+        async with asyncio.timeout(20):
+            while True:
+                for report in self.reports:
+                    if report.request_id == request_id:
+                        return report
+                self.news.clear()
+                await self.news.wait()
+
+
+class Kiosk:
+    """A watcher between scripted ends."""
+
+    def __init__(self, folder: Path, *, models: bool = True) -> None:
+        self.clock = HandClock()
+        self.camera = ScriptedCamera(self.clock)
+        self.controller = ScriptedController()
+        self.stills = folder / "stills"
+        loaded = {
+            "scene": StreamModel.load(ARTIFACTS / "scene", "scene", features.NAMES),
+            "machine": StreamModel.load(ARTIFACTS / "machine", "machine", machine.NAMES),
+        }
+        self.watcher = Watcher(self.camera, loaded if models else {}, self.clock, StillRing(self.stills))  # type: ignore[arg-type]
+        self._requests = 0
+
+    async def ask(self, code: str, stage: str) -> RiskReport:
+        self._requests += 1
+        self.watcher.on_push(AssessRequest(self._requests, code, stage))  # type: ignore[arg-type]
+        return await self.controller.answer(self._requests)
+
+    def stage(self, code: str | None, stage: str) -> None:
+        self.watcher.on_push(StageChanged(code, stage))  # type: ignore[arg-type]
+
+
+@pytest.fixture
+async def kiosk(tmp_path: Path) -> AsyncIterator[Kiosk]:
+    async for each in running(Kiosk(tmp_path)):
+        yield each
+
+
+async def running(kiosk: Kiosk) -> AsyncIterator[Kiosk]:
+    tasks = [
+        asyncio.create_task(kiosk.watcher.run_frames()),
+        asyncio.create_task(kiosk.watcher.run_session(kiosk.controller)),
+    ]
+    yield kiosk
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
+    await kiosk.watcher.close()
+
+
+async def test_a_calm_deposit_is_low_and_an_onlooker_is_not_and_says_why(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 4)
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("A1", "access")
+    await kiosk.camera.show(replace(ALONE, hand=True), 5)
+    calm = await kiosk.ask("A1", "access")
+    assert calm.grade == "low"
+    assert calm.lens == "clear"
+    assert calm.frames_per_second == pytest.approx(RATE, abs=0.2)
+    assert [each.stream for each in calm.streams] == ["scene"]
+    assert calm.streams[0].p_value > 0.05
+    assert calm.streams[0].reasons == ()
+
+    kiosk.stage("A1", "escrow")
+    await kiosk.camera.show(replace(WATCHED, hand=True), 4)
+    watched = await kiosk.ask("A1", "escrow")
+    assert watched.grade in ("medium", "high")
+    assert watched.streams[0].p_value <= 0.025
+    assert watched.streams[0].reasons
+    assert (await kiosk.ask("A1", "access")).grade == "low"  # each stage keeps its own worst moment
+    unasked = [report for report in kiosk.controller.reports if report.request_id is None]
+    assert any(report.stage == "escrow" and report.grade != "low" for report in unasked)  # told without a question
+    assert kiosk.controller.subscribed == [Subscribe(("sensor", "stage"))]
+
+
+async def test_the_next_deposit_begins_with_a_clean_sheet(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 4)
+    kiosk.stage("B1", "access")
+    await kiosk.camera.show(WATCHED, 4)
+    assert (await kiosk.ask("B1", "access")).grade != "low"
+    kiosk.stage(None, "access")
+    await kiosk.camera.show(EMPTY, 4)
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("B2", "access")
+    await kiosk.camera.show(ALONE, 4)
+    assert (await kiosk.ask("B2", "access")).grade == "low"
+    assert (await kiosk.ask("B1", "access")).grade != "low"  # the old one is still known
+
+
+async def test_the_lens_is_reported_per_stage_with_its_worst(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 3)
+    kiosk.stage("C1", "access")
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("C1", "escrow")
+    await kiosk.camera.show(replace(ALONE, lens="covered"), 3)
+    kiosk.stage("C1", "bundling")
+    await kiosk.camera.show(ALONE, 3)
+    await kiosk.camera.show(replace(ALONE, lens="frozen"), 3)
+    await kiosk.camera.show(ALONE, 2)
+    kiosk.stage("C1", "storing")
+    await kiosk.camera.give(None)
+    lenses = [(await kiosk.ask("C1", stage)).lens for stage in ("access", "escrow", "bundling", "storing")]
+    assert lenses[0] == "clear"
+    assert lenses[1] == "covered"
+    assert lenses[2] in ("frozen", "covered")  # it was still covered when the stage began
+    assert lenses[3] == "absent"
+
+
+async def test_the_still_is_a_blurred_picture_on_disk_named_by_its_hash(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 2)
+    kiosk.stage("D1", "access")
+    await kiosk.camera.show(ALONE, 2)
+    report = await kiosk.ask("D1", "access")
+    assert report.still_sha256 is not None
+    assert (kiosk.stills / f"{report.still_sha256}.jpg").read_bytes()[:2] == b"\xff\xd8"
+
+
+async def test_board_readings_are_judged_beside_the_scene(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 2)
+    await kiosk.camera.show(ALONE, 2)
+    kiosk.stage("E1", "access")
+    for n in range(30):
+        kiosk.watcher.on_push(reading(n / 5))
+    await kiosk.camera.show(ALONE, 2)
+    calm = await kiosk.ask("E1", "access")
+    assert {each.stream: each.grade for each in calm.streams} == {"scene": "low", "machine": "low"}
+    kiosk.stage("E1", "escrow")
+    for n in range(30, 60):
+        kiosk.watcher.on_push(reading(n / 5, vibration=900 + n % 7 * 50, tilt=150))
+    drilled = await kiosk.ask("E1", "escrow")
+    worst = next(each for each in drilled.streams if each.stream == "machine")
+    assert worst.grade == "high"
+    assert any("shaken" in reason or "blow" in reason or "tilted" in reason for reason in worst.reasons)
+
+
+async def test_without_models_the_grade_is_medium_and_says_so(tmp_path: Path) -> None:
+    async for kiosk in running(Kiosk(tmp_path, models=False)):
+        kiosk.stage("F1", "access")
+        await kiosk.camera.show(ALONE, 1)
+        report = await kiosk.ask("F1", "access")
+        assert report.grade == "medium"
+        assert "could not be judged" in report.streams[0].reasons[0]
+
+
+async def test_a_watcher_that_missed_the_beginning_says_so(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(ALONE, 1)
+    assert (await kiosk.ask("G1", "storing")).request_id == 1
+    assert (await kiosk.ask("G1", "access")).lens == "absent"
+
+
+async def test_reports_never_pile_up_while_the_controller_is_away(tmp_path: Path) -> None:
+    kiosk = Kiosk(tmp_path)
+    frames = asyncio.create_task(kiosk.watcher.run_frames())
+    for n in range(100):
+        kiosk.stage(f"H{n}", "access")
+        await kiosk.camera.show(EMPTY, 0.1)
+    session = asyncio.create_task(kiosk.watcher.run_session(kiosk.controller))
+    assert (await kiosk.ask("H99", "access")).deposit_code == "H99"
+    assert len(kiosk.controller.reports) <= 40
+    for task in (frames, session):
+        task.cancel()
+    await asyncio.gather(frames, session, return_exceptions=True)
+    await kiosk.watcher.close()
+
+
+def reading(at_s: float, *, vibration: int = 4, tilt: int = 3) -> SensorReading:
+    return SensorReading(
+        at_monotonic_s=at_s,
+        board_state=0,
+        temperature_decicelsius=225,
+        supply_mv=24_040,
+        tilt_mg=tilt,
+        vibration_mg_rms=vibration,
+        gas_permille=12,
+        motor_current_ma=30,
+        door_bits=0,
+        tray_notes=0,
+        transport_occupied=False,
+    )
+
+
+def test_a_still_shows_that_somebody_was_there_and_not_who() -> None:
+    frame = SceneRenderer(3).render(ALONE, 0.0)
+    jpeg = blurred_jpeg(frame)
+    assert len(jpeg) < 6000
+
+
+def test_the_ring_of_stills_is_bounded(tmp_path: Path) -> None:
+    ring = StillRing(tmp_path, files_max=5)
+    names = [ring.keep(blurred_jpeg(np.full((120, 160, 3), shade, np.uint8))) for shade in range(0, 200, 10)]
+    kept = {path.stem for path in tmp_path.glob("*.jpg")}
+    assert len(kept) == 5
+    assert names[-1] in kept
