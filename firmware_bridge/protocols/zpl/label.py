@@ -27,9 +27,9 @@ _BARCODE_SPACE: Final = WIDTH_DOTS - 2 * _MARGIN_DOTS
 _QR_TOP: Final = 396
 _QR_SPACE: Final = HEIGHT_DOTS - _QR_TOP - 16
 _QR_MAGNIFICATION_MAX: Final = 10
-_QR_MAGNIFICATION_MIN: Final = 2
+_QR_MAGNIFICATION_MIN: Final = 3  # 0.375 mm a module: smaller ones do not read back reliably
 # Bytes that fit QR versions 1, 2, ... at level M in byte mode (ISO/IEC 18004 table 7).
-_QR_BYTES_M: Final = (14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 362, 412, 450, 504, 560, 624, 666)
+_QR_BYTES_M: Final = (14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251)
 _BARCODE_TEXT: Final = re.compile(r"[0-9A-Za-z ./:+-]+")
 
 
