@@ -185,7 +185,7 @@ class GpioLines:
 
     def _lost(self, error: BaseException) -> LinkDown:
         """The pins are gone: remember why, stop the client's thread."""
-        self._why = f"{type(error).__name__}: {error}"
+        self._why = str(error).removeprefix("gpio: ") if isinstance(error, LinkDown) else repr(error)
         self._disconnect()
         return LinkDown("gpio", self._why)
 

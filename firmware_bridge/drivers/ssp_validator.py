@@ -77,7 +77,8 @@ class SspValidator:
         self._channels: dict[int, DatasetChannel] = {}
         self._routes: dict[tuple[int, str], int] = {}  # what this session has set
         self._started = False
-        self._starting_up = False  # until the first enable, F1 tells of the past
+        self._enabled_once = False  # F1 tells of the past before the first enable,
+        self._polled_once = False  # and in the first poll after start, whenever that comes
         self._unread_events = ""  # why the last poll could not be read to its end
         self.capabilities = ValidatorCapabilities(
             bunch_escrow=escrow_notes_max > 0,
@@ -112,7 +113,7 @@ class SspValidator:
         self._channels = {channel.number: channel for channel in channels_of(setup)}
         await self._prepare_store(cast("int", setup["unit_type"]))
         self._started = True
-        self._starting_up = True
+        self._enabled_once = self._polled_once = False
         self._unread_events = ""
         return identity
 
@@ -186,7 +187,7 @@ class SspValidator:
 
     async def enable(self) -> None:
         await self._request(0x0A)
-        self._starting_up = False
+        self._enabled_once = True
 
     async def disable(self) -> None:
         await self._request(0x09)
@@ -203,7 +204,9 @@ class SspValidator:
         found = parse_events(data[1:], PROTOCOL_VERSION)
         self._unread_events = found.why
         events = [note_event(event) for event in found.events]
-        if any(event.kind is NoteEventKind.RESET for event in events) and not self._starting_up:
+        in_service = self._enabled_once and self._polled_once
+        self._polled_once = True
+        if in_service and any(event.kind is NoteEventKind.RESET for event in events):
             self._started = False
             raise DeviceRestarted(self._name, "it reports a reset")
         if found.why:

@@ -289,6 +289,10 @@ def test_lost_keys_mean_a_restart() -> None:
         await validator.enable()
         with pytest.raises(DeviceRestarted):
             await validator.poll()
+        peer.polls = [b"\xf1"]
+        await validator.start()
+        await validator.enable()
+        assert [event.kind for event in (await validator.poll()).events] == [NoteEventKind.RESET]
 
     play(scene)
 
