@@ -32,8 +32,8 @@ class GeneratorSettings:
     steps: int = 3000
     batch_rows: int = 256
     learning_rate: float = 1e-3
-    adversarial_weight: float = 0.05
-    matching_weight: float = 0.1
+    adversarial_weight: float = 0.2
+    matching_weight: float = 0.5
 
 
 class Generator(nn.Module):
@@ -84,15 +84,18 @@ class NearestNormal(nn.Module):
         return torch.minimum(torch.maximum(generator.denoise(near), self.lowest), self.highest)
 
 
-def synthetic_rows(generator: Generator, parameters: MapParameters, count: int, seed: int) -> torch.Tensor:
-    """Draw standardised rows [count, d]: a unit by its mass, noise of its local spread and of sigma, then denoised."""
+def map_rows(parameters: MapParameters, count: int, seed: int) -> torch.Tensor:
+    """Draw rows [count, d] from the map: a unit by its mass, then noise of its local spread in every feature."""
     chance = np.random.default_rng(seed)
     unit = chance.choice(parameters.mass.size, size=count, p=parameters.mass)
     noise = chance.standard_normal((count, parameters.weights.shape[1]))
-    rows = parameters.weights[unit] + parameters.spread[unit] * noise
-    rows += generator.sigma * chance.standard_normal(rows.shape)
+    return torch.tensor(parameters.weights[unit] + parameters.spread[unit] * noise, dtype=torch.float32)
+
+
+def synthetic_rows(generator: Generator, parameters: MapParameters, count: int, seed: int) -> torch.Tensor:
+    """Draw synthetic standardised rows [count, d]: the map proposes, the generator makes them plausible."""
     with torch.no_grad():
-        return generator.denoise(torch.tensor(rows, dtype=torch.float32))
+        return generator.denoise(map_rows(parameters, count, seed))
 
 
 @dataclass
@@ -115,12 +118,17 @@ class Adversaries:
             torch.optim.Adam(discriminator.parameters(), lr=settings.learning_rate / 2, betas=(0.5, 0.999)),
         )
 
-    def step(self, real: torch.Tensor, settings: GeneratorSettings, chance: torch.Generator) -> tuple[float, float]:
-        """Train both on one batch of standardised rows; return (denoising loss, discriminator loss)."""
+    def step(
+        self, real: torch.Tensor, proposed: torch.Tensor, settings: GeneratorSettings, chance: torch.Generator
+    ) -> tuple[float, float]:
+        """Train both on one batch of standardised rows and one that the map proposed.
+
+        Returns (denoising loss, discriminator loss). Half of the rows judged are denoised real ones, half synthetic.
+        """
         noise = torch.randn(real.shape, generator=chance)
         noisy = real + settings.sigma * noise
         direction = self.generator(noisy)
-        fake = noisy + settings.sigma * direction
+        fake = torch.cat([noisy + settings.sigma * direction, self.generator.denoise(proposed)])
         judged = discriminator_loss(self.discriminator(real), self.discriminator(fake.detach()))
         self.discriminator_optimiser.zero_grad()
         judged.backward()

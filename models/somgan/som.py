@@ -25,9 +25,9 @@ REACH_MIN = 1e-6
 class MapShape:
     """Size of the map and its annealing; `sigma_final` is in units (0.5 to 0.7 stays readable)."""
 
-    rows: int = 12
-    columns: int = 12
-    sigma_final: float = 0.6
+    rows: int = 16
+    columns: int = 16
+    sigma_final: float = 0.7
     epochs: int = 40
 
     @property

@@ -9,13 +9,14 @@ import torch
 
 from somgan.arrays import Floats, Floats32
 from somgan.fusion import tail_curve
-from somgan.generator import AVERAGE_DECAY, Adversaries, GeneratorSettings, average_into
+from somgan.generator import AVERAGE_DECAY, Adversaries, GeneratorSettings, average_into, map_rows
 from somgan.model import SomGan, raw_scores
 from somgan.som import MapParameters, MapShape, fit_map
 from somgan.views import LIMIT, VIEW_NAMES, Views, fit_views
 
 Progress = Callable[[str], None]
 PROGRESS_STEPS = 500
+POOL_ROWS_MAX = 100_000
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ def fit(x: Floats32, held_out: Floats32, settings: Settings, progress: Progress)
     for name, view in zip(VIEW_NAMES, views, strict=True):
         maps.append(fit_map(view, settings.shape))
         progress(f"map {name}: stable after {maps[-1].epochs_run} epochs")
-    adversaries = _play(standardised, settings, progress)
+    adversaries = _play(standardised, maps[0], settings, progress)
     extremes = (views[0].min(axis=0), views[0].max(axis=0))
     model = SomGan(view_parameters, maps, adversaries.generator, adversaries.discriminator, extremes)
     calibrate_tails(model, held_out)
@@ -68,20 +69,22 @@ def _in_chunks(layer: Views, index: int, standardised: torch.Tensor) -> Floats:
     return np.concatenate(chunks).astype(np.float64)
 
 
-def _play(standardised: torch.Tensor, settings: Settings, progress: Progress) -> Adversaries:
+def _play(standardised: torch.Tensor, primary: MapParameters, settings: Settings, progress: Progress) -> Adversaries:
     """Train generator and discriminator against each other; the generator kept is the average of its last steps."""
     chance = torch.Generator().manual_seed(settings.seed)
     rules = settings.generator
     players = Adversaries.of(standardised.shape[1], rules)
     average = copy.deepcopy(players.generator)
     rows = standardised.clamp(-LIMIT / 3, LIMIT / 3)  # a stray extreme row must not own the loss
+    pool = map_rows(primary, min(POOL_ROWS_MAX, 4 * rows.shape[0]), settings.seed)
     for step in range(1, rules.steps + 1):
         batch = rows[torch.randint(rows.shape[0], (rules.batch_rows,), generator=chance)]
+        proposed = pool[torch.randint(pool.shape[0], (rules.batch_rows,), generator=chance)]
         for optimiser in (players.generator_optimiser, players.discriminator_optimiser):
             for group in optimiser.param_groups:
                 group.setdefault("initial", group["lr"])
                 group["lr"] = group["initial"] * 0.5 * (1.0 + np.cos(np.pi * step / (rules.steps + 1)))
-        denoising, judged = players.step(batch, rules, chance)
+        denoising, judged = players.step(batch, proposed, rules, chance)
         average_into(average, players.generator, min(AVERAGE_DECAY, 1.0 - 1.0 / (step + 1)))
         if step % PROGRESS_STEPS == 0:
             progress(f"generator step {step}/{rules.steps}: denoising {denoising:.3f}, discriminator {judged:.3f}")
