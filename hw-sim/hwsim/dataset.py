@@ -23,6 +23,7 @@ from hwsim.scene import HEIGHT, WIDTH, SceneRenderer, SceneState
 EVENTS: Final = ("none", "onlooker", "covered", "frozen", "hand_long")
 JPEG_QUALITY: Final = 80
 DURATION_S: Final = (9.0, 42.0)
+EMPTY_S: Final = 2.0
 FRAMES_PER_SECOND: Final = (10.5, 14.0)
 DEPOSITS_MAX: Final = 100_000
 
@@ -69,7 +70,8 @@ def script(deposit: int, seed: int, event: str) -> Script:
     start_s = float(rng.uniform(3.5, 6.5))
     duration_s = float(np.clip(DURATION_S[0] + rng.gamma(2.0, 3.5), *DURATION_S))
     end_s = start_s + duration_s
-    arrives_s = start_s + float(rng.uniform(-3.5, -0.5) if rng.random() < 0.9 else rng.uniform(-0.5, 1.0))
+    early_s = float(rng.uniform(0.5, 3.5) if rng.random() < 0.9 else rng.uniform(-1.0, 0.5))
+    arrives_s = max(EMPTY_S, start_s - early_s)  # the shop is empty first, as the camera mostly sees it
     leaves_s = end_s + float(rng.uniform(-2.0, 6.0))
     made = Script(
         deposit=deposit,

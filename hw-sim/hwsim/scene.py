@@ -367,7 +367,7 @@ def _draw_arms(canvas: Frame, who: Person, head: tuple[float, float], reach: flo
         active = reach if side == who.side or who.two_handed else 0.0
         elbow = (int(x + side * (shoulder * 1.05 + 6 * active)), int(y + 118 - 10 * active))
         hand_y = HEIGHT + 24 - active * (46 + 9 * beat)
-        hand_x = WIDTH / 2 + side * (26 - 8 * active) + 5 * active * math.cos(1.7 * at_s + who.phase)
+        hand_x = x + active * (WIDTH / 2 - x) + side * (26 - 8 * active) + 5 * active * math.cos(1.7 * at_s + who.phase)
         hand = (int(hand_x), int(hand_y))
         cv2.line(canvas, elbow, hand, _shaded(who.clothes, 0.85), 26)
         cv2.circle(canvas, hand, 14, who.skin, -1)

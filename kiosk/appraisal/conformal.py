@@ -38,7 +38,9 @@ def p_value(maximum: float, calibration: Sequence[float], duration_s: float = 0.
     """
     at_least = len(calibration) - bisect_left(calibration, maximum)
     single = (1 + at_least) / (len(calibration) + 1)
-    pieces = min(PIECES_MAX, max(1.0, duration_s / CALIBRATED_S))
+    if duration_s <= CALIBRATED_S:
+        return single
+    pieces = min(PIECES_MAX, duration_s / CALIBRATED_S)
     return 1.0 - float((1.0 - single) ** pieces)
 
 

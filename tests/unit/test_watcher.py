@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from hwsim.config import SensorConfig
+from hwsim.devices.board_sensors import Disturbance, SensorState, read_sensors
 from hwsim.scene import SceneRenderer, SceneState
 from kiosk.appraisal.model import StreamModel
 from kiosk.messages import AssessRequest, Ok, Reply, Request, RiskReport, SensorReading, StageChanged, Subscribe
@@ -19,6 +21,7 @@ from kiosk.monitoring.watcher import Watcher
 
 ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
 RATE = 12.0
+CALM = Disturbance()
 EMPTY = SceneState(passers_by=0.0, light=0.65, depositor_seed=4, onlooker_seed=9)
 ALONE = replace(EMPTY, depositor=True)
 WATCHED = replace(ALONE, onlooker=True)
@@ -216,7 +219,7 @@ async def test_board_readings_are_judged_beside_the_scene(kiosk: Kiosk) -> None:
     assert {each.stream: each.grade for each in calm.streams} == {"scene": "low", "machine": "low"}
     kiosk.stage("E1", "escrow")
     for n in range(30, 60):
-        kiosk.watcher.on_push(reading(n / 5, vibration=900 + n % 7 * 50, tilt=150))
+        kiosk.watcher.on_push(reading(n / 5, Disturbance(vibration_mg=900.0, tilt_mg=150.0)))
     drilled = await kiosk.ask("E1", "escrow")
     worst = next(each for each in drilled.streams if each.stream == "machine")
     assert worst.grade == "high"
@@ -253,16 +256,18 @@ async def test_reports_never_pile_up_while_the_controller_is_away(tmp_path: Path
     await kiosk.watcher.close()
 
 
-def reading(at_s: float, *, vibration: int = 4, tilt: int = 3) -> SensorReading:
+def reading(at_s: float, disturbance: Disturbance = CALM) -> SensorReading:
+    """What the simulated board would read, as the controller forwards it."""
+    sensed = read_sensors(SensorState(SensorConfig(), disturbance=disturbance), 3, at_s)
     return SensorReading(
         at_monotonic_s=at_s,
         board_state=0,
-        temperature_decicelsius=225,
-        supply_mv=24_040,
-        tilt_mg=tilt,
-        vibration_mg_rms=vibration,
-        gas_permille=12,
-        motor_current_ma=30,
+        temperature_decicelsius=sensed.temperature_decicelsius,
+        supply_mv=sensed.supply_mv,
+        tilt_mg=sensed.tilt_mg,
+        vibration_mg_rms=sensed.vibration_mg_rms,
+        gas_permille=sensed.gas_permille,
+        motor_current_ma=sensed.motor_current_ma,
         door_bits=0,
         tray_notes=0,
         transport_occupied=False,
