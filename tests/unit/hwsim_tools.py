@@ -7,7 +7,7 @@ from hwsim.devices.ssp_frame import Frame, FrameDecoder
 from hwsim.devices.ssp_layout import Values
 from hwsim.devices.ssp_store import Dataset
 from hwsim.devices.ssp_validator import SspValidator
-from hwsim.notes import Note
+from hwsim.notes import Note, Place
 from hwsim.scheduler import VirtualScheduler
 from hwsim.world import World
 
@@ -151,6 +151,11 @@ class SspHost:
         """Insert one note and poll until it has settled."""
         note = self.world.insert("CNY", value_minor, kind)
         return note, self.poll_for(2.0)
+
+
+def where(note: Note) -> Place:
+    """Where it is now (a call, so that type checkers expect it to change)."""
+    return note.place
 
 
 def codes(events: Events) -> list[int]:

@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 
 import pytest
-from gpiozero import DigitalInputDevice, DigitalOutputDevice, PWMLED
+from gpiozero import PWMLED, DigitalInputDevice, DigitalOutputDevice
 from gpiozero.pins.pigpio import PiGPIOFactory
+
 from hwsim.gpio_server import PINS, GpioServer
 from hwsim.lines import LineLevels, Role
 

@@ -1,10 +1,10 @@
 """The simulated validator's link: sequence flag, stored replies, encryption (ssp.md 2.2 and 7)."""
 
 import pytest
+
 from hwsim.config import SspProfile
 from hwsim.devices.ssp_crypto import Session
 from hwsim.devices.ssp_frame import Frame
-
 from tests.unit.hwsim_tools import SspHost, codes
 
 

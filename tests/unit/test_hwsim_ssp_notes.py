@@ -1,18 +1,18 @@
 """Notes through the simulated validator: accept, hold, reject, escrow, return, empty (ssp.md 5.5, 6.1)."""
 
 import pytest
+
 from hwsim.config import SspProfile, ValidatorConfig
 from hwsim.errors import InsertionRefused
 from hwsim.notes import Place
-
-from tests.unit.hwsim_tools import SspHost, codes
+from tests.unit.hwsim_tools import SspHost, codes, where
 
 SETUP_BYTES_PV8 = 16 + 9 * 12
 
 
-def _ready(profile: SspProfile | None = None, **start: int) -> SspHost:
-    host = SspHost(profile)
-    host.start(**start)
+def _ready(escrow: int = 40) -> SspHost:
+    host = SspHost()
+    host.start(escrow=escrow)
     host.poll()
     return host
 
@@ -40,7 +40,7 @@ def test_a_note_is_accepted_by_the_poll_after_the_one_that_shows_it() -> None:
     first = host.last_wire
     host.wire(first)  # a retransmission accepts nothing
     host.scheduler.advance(0.3)
-    assert note.place is Place.PATH
+    assert where(note) is Place.PATH
     assert not note.inserted
     assert codes(host.poll()) == [0xCC]
     host.scheduler.advance(0.25)
@@ -48,7 +48,7 @@ def test_a_note_is_accepted_by_the_poll_after_the_one_that_shows_it() -> None:
     assert note.inserted
     host.scheduler.advance(0.4)
     assert codes(host.poll()) == [0xDB]
-    assert note.place is Place.STORE
+    assert where(note) is Place.STORE
     assert codes(host.poll()) == []
 
 
@@ -57,7 +57,7 @@ def test_suspects_take_the_stackers_way_to_the_transport() -> None:
     note, events = host.feed(10000, "suspect")
     assert (0xEE, {"channel": 12}) in events
     assert 0xEB in codes(events)
-    assert note.place is Place.TRANSPORT
+    assert where(note) is Place.TRANSPORT
     assert host.world.totals().retained_minor == {"CNY": 10000}
 
 
@@ -70,7 +70,7 @@ def test_refused_notes_wait_at_the_bezel(kind: str, reasons: set[int]) -> None:
     reply = host.plain(0x17)
     assert reply is not None
     assert reply[1] in reasons
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
     with pytest.raises(InsertionRefused):
         host.world.insert("CNY", 100)
     assert host.world.take() == [note.id]
@@ -88,7 +88,7 @@ def test_reject_hold_and_window() -> None:
     assert host.plain(0x08) == b"\xf0"
     assert codes(host.poll_for(1.0))[-1] == 0xEC
     assert host.plain(0x17) == b"\xf0\x08"
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
 
 
 @pytest.mark.parametrize("window_s", [5, 10])
@@ -101,10 +101,10 @@ def test_the_escrow_window_restarts_with_any_command_but_a_poll(window_s: int) -
     host.scheduler.advance(window_s - 0.1)
     assert host.plain(0x0C) is not None  # just in time: another window
     host.scheduler.advance(window_s - 0.1)
-    assert note.place is Place.PATH
+    assert where(note) is Place.PATH
     assert host.plain(0x18) == b"\xf0"
     host.scheduler.advance(window_s + 0.5)
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
     assert host.plain(0x17) == b"\xf0\x13"
 
 
@@ -127,7 +127,7 @@ def test_inhibited_channels_and_a_disabled_validator() -> None:
     host.send(0x09)
     note = host.world.insert("CNY", 100)
     assert set(codes(host.poll_for(2.0))) == {0xE8}
-    assert note.place is Place.THROAT  # the belt does not run: the hand can have it back
+    assert where(note) is Place.THROAT  # the belt does not run: the hand can have it back
     assert host.world.take() == [note.id]
 
 
@@ -144,7 +144,7 @@ def test_no_note_moves_while_a_credit_waits_for_its_acknowledgement() -> None:
         events = host.poll(ack=False)
         assert codes(events)[0] == 0xEE  # repeated
         host.scheduler.advance(0.3)
-    assert note.place is Place.THROAT
+    assert where(note) is Place.THROAT
     assert host.send(0x57) == b"\xf0"
     assert codes(host.poll()) == [0xEF]
     assert host.send(0x57) == b"\xf5"  # nothing pending
@@ -257,20 +257,20 @@ def test_payout_by_amount_and_by_denomination() -> None:
 
 
 @pytest.mark.parametrize("taken", [True, False])
-def test_fraud_gives_e6_and_no_credit(taken: bool) -> None:
+def test_fraud_gives_e6_and_no_credit(*, taken: bool) -> None:
     host = _ready()
     host.world.fault("validator", "fraud", note="pulled" if taken else "kept")
     note, events = host.feed(10000)
     assert (0xE6, {"channel": 6}) in events
     assert 0xEE not in codes(events)
-    assert note.place is (Place.OUT if taken else Place.TRANSPORT)
+    assert where(note) is (Place.OUT if taken else Place.TRANSPORT)
     assert note.inserted is not taken
 
 
-@pytest.mark.parametrize(("where", "code", "inserted"), [("unsafe", 0xE9, False), ("safe", 0xEA, True)])
-def test_jams_last_until_the_power_is_cycled(where: str, code: int, inserted: bool) -> None:
+@pytest.mark.parametrize(("jam", "code", "inserted"), [("unsafe", 0xE9, False), ("safe", 0xEA, True)])
+def test_jams_last_until_the_power_is_cycled(*, jam: str, code: int, inserted: bool) -> None:
     host = _ready()
-    host.world.fault("validator", "jam", where=where)
+    host.world.fault("validator", "jam", where=jam)
     note, events = host.feed(10000)
     assert codes(events)[-2:] == [code, 0xE8]
     assert 0xEE not in codes(events)
@@ -282,7 +282,7 @@ def test_jams_last_until_the_power_is_cycled(where: str, code: int, inserted: bo
     seen = codes(host.poll_for(1.0))
     assert seen[0] == 0xF1
     assert (0xE2 if inserted else 0xE1) in seen
-    assert note.place is (Place.TRANSPORT if inserted else Place.BEZEL)
+    assert where(note) is (Place.TRANSPORT if inserted else Place.BEZEL)
 
 
 def test_a_technician_may_keep_the_jammed_note() -> None:
@@ -300,7 +300,7 @@ def test_a_technician_may_keep_the_jammed_note() -> None:
     host.start()
     seen = codes(host.poll_for(1.0))
     assert not {0xE1, 0xE2, 0xEA} & set(seen)
-    assert note.place is Place.REMOVED
+    assert where(note) is Place.REMOVED
     assert host.world.totals().removed_minor == {"CNY": 10000}
 
 

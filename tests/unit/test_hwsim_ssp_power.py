@@ -1,12 +1,12 @@
-"""Power cuts at each stage and what the simulated validator reports afterwards: ssp.md 6.3, every row, every version."""
+"""Power cuts at each stage and what the simulated validator reports afterwards: ssp.md 6.3, every row and version."""
 
 from collections.abc import Callable
 
 import pytest
+
 from hwsim.config import SspProfile
 from hwsim.notes import Note, Place
-
-from tests.unit.hwsim_tools import Events, SspHost, codes
+from tests.unit.hwsim_tools import Events, SspHost, codes, where
 
 VERSIONS = [4, 5, 6, 7, 8]
 TOLD_BY = {0xE1: 4, 0xE2: 5, 0xDC: 4, 0xCA: 8, 0xCB: 8}  # event -> first protocol version that has it
@@ -63,7 +63,7 @@ def test_while_scanning_it_is_handed_back(pv: int) -> None:
     host.scheduler.advance(0.2)
     events = _cycle(host, pv)
     assert events == [(0xE1, {"channel": 0})]
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
     assert not note.inserted
 
 
@@ -71,7 +71,7 @@ def test_while_scanning_it_is_handed_back(pv: int) -> None:
 def test_in_escrow_it_is_handed_back(pv: int) -> None:
     host, note = _fed(pv, "genuine", 0.45)
     assert _cycle(host, pv) == [(0xE1, {"channel": 3})]
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
 
 
 @pytest.mark.parametrize("pv", VERSIONS)
@@ -82,16 +82,16 @@ def test_accepted_before_the_safe_point(pv: int, choice: str) -> None:
     events = _cycle(host, pv)
     if choice == "front":
         _expect(events, pv, 0xE1)
-        assert note.place is Place.BEZEL
+        assert where(note) is Place.BEZEL
     else:
         _expect(events, pv, 0xE2)
-        assert note.place is Place.TRANSPORT
+        assert where(note) is Place.TRANSPORT
         assert note.inserted
 
 
 @pytest.mark.parametrize("pv", VERSIONS)
 @pytest.mark.parametrize("survives", [True, False])
-def test_credit_queued_but_not_polled(pv: int, survives: bool) -> None:
+def test_credit_queued_but_not_polled(*, pv: int, survives: bool) -> None:
     host = SspHost(SspProfile(unread_credit_survives=survives))
     host.start(pv)
     host.poll()
@@ -104,12 +104,12 @@ def test_credit_queued_but_not_polled(pv: int, survives: bool) -> None:
     assert note.inserted
     events = _cycle(host, pv)
     _expect(events, pv, *([0xEE] if survives else []), 0xE2)
-    assert note.place is Place.TRANSPORT
+    assert where(note) is Place.TRANSPORT
 
 
 @pytest.mark.parametrize("pv", VERSIONS)
 @pytest.mark.parametrize("survives", [True, False])
-def test_credit_delivered_but_not_acknowledged(pv: int, survives: bool) -> None:
+def test_credit_delivered_but_not_acknowledged(*, pv: int, survives: bool) -> None:
     host = SspHost(SspProfile(unacknowledged_credit_survives=survives))
     host.start(pv)
     host.poll()
@@ -136,27 +136,27 @@ def test_credited_and_still_stacking(pv: int) -> None:
     host.poll()
     host.scheduler.advance(0.25)
     assert 0xEE in codes(host.poll())  # delivered and acknowledged
-    assert note.place is Place.PATH
+    assert where(note) is Place.PATH
     events = _cycle(host, pv)
     _expect(events, pv, 0xE2)
-    assert note.place is Place.TRANSPORT
+    assert where(note) is Place.TRANSPORT
 
 
 @pytest.mark.parametrize("pv", VERSIONS)
 @pytest.mark.parametrize("choice", ["store", "stacker"])
 def test_on_its_way_to_the_store(pv: int, choice: str) -> None:
     host, note = _fed(pv, "genuine", 0.8, SspProfile(cut_on_way_to_store=choice))  # type: ignore[arg-type]
-    assert note.place is Place.PATH
+    assert where(note) is Place.PATH
     events = _cycle(host, pv)
     if choice == "store":
         _expect(events, pv, 0xCB)
-        assert note.place is Place.STORE
+        assert where(note) is Place.STORE
         escrow = host.send(0x78)
         assert escrow is not None
         assert escrow[1] == 1  # still the depositor's
     else:
         _expect(events, pv, 0xCA)
-        assert note.place is Place.TRANSPORT
+        assert where(note) is Place.TRANSPORT
 
 
 @pytest.mark.parametrize("pv", VERSIONS)
@@ -174,7 +174,7 @@ def test_during_a_return(pv: int, after_s: float, paid: int, then: int | None, p
     host.send(0x09)
     assert host.send(0x76) == b"\xf0"
     host.scheduler.advance(after_s - 0.02)
-    assert note.place is Place.PATH
+    assert where(note) is Place.PATH
     events = _cycle(host, pv)
     _expect(events, pv, 0xDC, *([then] if then is not None else []))
     values = events[0][1]
@@ -182,7 +182,7 @@ def test_during_a_return(pv: int, after_s: float, paid: int, then: int | None, p
         assert values == {"amounts": ((paid, 1000, "CNY"),)}
     else:
         assert values == {"paid": paid, "requested": 1000}
-    assert note.place is place
+    assert where(note) is place
 
 
 @pytest.mark.parametrize("choice", ["store", "stacker"])
@@ -200,7 +200,7 @@ def test_while_emptying(choice: str) -> None:
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_escrow_over_a_cut(kept: bool) -> None:
+def test_escrow_over_a_cut(*, kept: bool) -> None:
     host = SspHost(SspProfile(escrow_survives=kept))
     host.start()
     host.feed(1000)
@@ -235,7 +235,7 @@ def test_keys_version_routes_and_inhibits_are_forgotten() -> None:
     assert host.plain(0x0A) == b"\xf0"
     note = host.world.insert("CNY", 1000)
     host.poll_for(1.0)
-    assert note.place is Place.THROAT  # every channel is inhibited
+    assert where(note) is Place.THROAT  # every channel is inhibited
 
 
 @pytest.mark.parametrize("how", ["command", "fault", "reset_to_default"])
@@ -251,7 +251,7 @@ def test_a_restart_is_a_power_cut(how: str) -> None:
     host.start(enable=False)
     events = host.poll_for(1.0)
     assert codes(events)[0] == 0xF1
-    assert note.place is Place.BEZEL
+    assert where(note) is Place.BEZEL
 
 
 def test_a_cut_during_a_restart_stays_dark() -> None:
