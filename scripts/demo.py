@@ -8,6 +8,7 @@ journal's: no process passes its figure to another.
 import argparse
 import asyncio
 import json
+import shutil
 import sqlite3
 import sys
 import tempfile
@@ -131,19 +132,24 @@ def _minor(amounts: int | dict[str, int]) -> int:
 def main() -> int:
     """Parse, run, print the JSON line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--dir", type=Path, help="run directory; kept afterwards (default: a temporary one)")
+    parser.add_argument(
+        "--dir", type=Path, help="run directory; kept afterwards (default: a temporary one, kept on failure)"
+    )
     arguments = parser.parse_args()
     say = Progress()
-    with tempfile.TemporaryDirectory(prefix="kiosk-demo-") as temporary:
-        folder = arguments.dir or Path(temporary)
-        folder.mkdir(parents=True, exist_ok=True)
-        try:
-            result = asyncio.run(run(folder.absolute(), say))
-        except (StageFailed, ScenarioFailed) as error:
-            print(f"FAIL {error}", file=sys.stderr)
-            result = {"failed": [str(error).splitlines()[0]]}
+    folder = (arguments.dir or Path(tempfile.mkdtemp(prefix="kiosk-demo-"))).absolute()
+    folder.mkdir(parents=True, exist_ok=True)
+    try:
+        result = asyncio.run(run(folder, say))
+    except (StageFailed, ScenarioFailed) as error:
+        print(f"FAIL {error}", file=sys.stderr)
+        result = {"failed": [str(error).splitlines()[0]]}
     failed = result.pop("failed")
     word = "ok" if not failed else "failed"
+    if failed:
+        say(f"logs, journal and store are kept in {folder}")
+    elif arguments.dir is None:
+        shutil.rmtree(folder)
     seconds = round(time.monotonic() - say.began_s, 1)
     print(json.dumps({"demo": word, **result, "seconds": seconds} | ({"why": failed} if failed else {})))
     return 0 if not failed else 1
