@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from somgan.data import read_table
+from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
 from somgan.evaluation import evaluate
 
@@ -30,7 +30,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--stream", required=True, help="scene, machine or transaction")
     train.add_argument("--out", type=Path, required=True, help="artifact folder")
     train.add_argument("--seed", type=int, default=1)
-    train.add_argument("--evaluate", type=Path, help="labelled table; its report goes into manifest and card")
+    train.add_argument(
+        "--evaluate", type=Path, nargs="+", help="labelled tables; the report on them goes into manifest and card"
+    )
     train.add_argument("--map", type=int, default=16, metavar="UNITS", help="side of the square map (default 16)")
     train.add_argument("--sigma-final", type=float, default=0.7, help="last neighbourhood radius, units (default 0.7)")
     train.add_argument("--epochs", type=int, default=40, help="annealing epochs of each map (default 40)")
@@ -39,7 +41,7 @@ def _parser() -> argparse.ArgumentParser:
     train.set_defaults(run=_train)
     check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
     check.add_argument("--model", type=Path, required=True, help="artifact folder")
-    check.add_argument("--data", type=Path, required=True, help="labelled feature table")
+    check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
     check.add_argument("--json", action="store_true", help="one JSON object")
     check.set_defaults(run=_evaluate)
     return parser
@@ -60,7 +62,7 @@ def _train(options: argparse.Namespace) -> int:
 
 
 def _evaluate(options: argparse.Namespace) -> int:
-    report = evaluate(options.model, read_table(options.data))
+    report = evaluate(options.model, read_tables(options.data))
     if options.json:
         _say(json.dumps(report))
     else:

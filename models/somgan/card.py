@@ -107,12 +107,13 @@ def _evaluation(report: dict[str, Any] | None) -> str:
         f"Detection on {report['deposits']} other deposits ({report['normal']} normal), never seen in training or",
         f"calibration: AUROC per deposit {report['auroc_deposit']}, AP {report['ap_deposit']}; false alarms",
         f"{report['false_alarm_medium']} at medium, {report['false_alarm_high']} at high.",
+        "This stream alone: a kiosk that watches k streams divides both levels by k.",
         "",
-        "| danger | deposits | medium or high | high |",
-        "|---|---|---|---|",
+        "| danger | deposits | AUROC | medium or high | high |",
+        "|---|---|---|---|---|",
     ]
     lines += [
-        f"| {kind} | {row['n']} | {row['medium_or_high']} | {row['high']} |"
+        f"| {kind} | {row['n']} | {row['auroc']} | {row['medium_or_high']} | {row['high']} |"
         for kind, row in report["detection"].items()
     ]
     return "\n".join([*lines, ""])

@@ -6,7 +6,7 @@ evaluation sets add `y` int64 [n] (1 = danger present) and `what` str [n] (kind 
 
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +73,34 @@ def read_table(path: Path) -> Table:
             msg = f"{path}: {name} has shape {column.shape}, deposit {deposit.shape}"
             raise DataError(msg)
     return Table(x.astype(np.float32), deposit.astype(np.int64), names, y, what)
+
+
+def read_tables(paths: Sequence[Path]) -> Table:
+    """Read labelled tables of one stream as one; deposits of different tables stay different ones, numbered anew.
+
+    Raises:
+        DataError: as `read_table`; or their features differ, or one has no labels.
+
+    """
+    parts = [read_table(path) for path in paths]
+    labels: list[Ints] = []
+    kinds: list[Strings] = []
+    owners: list[Ints] = []
+    first = 0
+    for path, part in zip(paths, parts, strict=True):
+        if part.names != parts[0].names:
+            msg = f"{path}: other features than {paths[0]}"
+            raise DataError(msg)
+        if part.y is None or part.what is None:
+            msg = f"{path}: no y and what"
+            raise DataError(msg, remedy="Evaluate on tables that were made with labels.")
+        identities, index = np.unique(part.deposit, return_inverse=True)
+        owners.append(index.astype(np.int64) + first)
+        first += identities.size
+        labels.append(part.y)
+        kinds.append(part.what)
+    x = np.concatenate([part.x for part in parts])
+    return Table(x, np.concatenate(owners), parts[0].names, np.concatenate(labels), np.concatenate(kinds))
 
 
 def _read_arrays(path: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from somgan.arrays import Bools, Floats, Ints, Strings
+from somgan.arrays import Bools, Floats, Ints
 from somgan.conformal import ALPHA_HIGH, ALPHA_MEDIUM, deposit_maxima, p_value
 from somgan.data import Table
 from somgan.errors import ArtifactError, DataError
@@ -49,18 +49,23 @@ def evaluate(folder: Path, table: Table) -> dict[str, Any]:
         "auroc_row": _rounded(auroc(outputs.score, table.y > 0)),
         "false_alarm_medium": _share(p[~danger] <= ALPHA_MEDIUM),
         "false_alarm_high": _share(p[~danger] <= ALPHA_HIGH),
-        "detection": _by_kind(table.y, table.what, table.deposit, deposits, p),
+        "detection": _by_kind(table, deposits, maxima, p, danger),
         "parts_auroc_row": _parts(outputs.view_scores, table.y > 0, manifest.get("parts", [])),
     }
 
 
-def _by_kind(y: Ints, what: Strings, deposit: Ints, deposits: Ints, p: Floats) -> dict[str, Any]:
-    kinds = sorted(set(what[y > 0].tolist()) - set(NORMAL_WORDS))
+def _by_kind(table: Table, deposits: Ints, maxima: Floats, p: Floats, danger: Bools) -> dict[str, Any]:
+    """For each kind of danger: how many deposits have it, AUROC against the normal ones, share graded."""
+    if table.y is None or table.what is None:
+        return {}
+    labelled = table.y > 0
     result: dict[str, Any] = {}
-    for kind in kinds:
-        with_it = np.isin(deposits, deposit[(y > 0) & (what == kind)])
+    for kind in sorted(set(table.what[labelled].tolist()) - set(NORMAL_WORDS)):
+        with_it = np.isin(deposits, table.deposit[labelled & (table.what == kind)])
+        judged = with_it | ~danger
         result[kind] = {
             "n": int(with_it.sum()),
+            "auroc": _rounded(auroc(maxima[judged], with_it[judged])),
             "medium_or_high": _share(p[with_it] <= ALPHA_MEDIUM),
             "high": _share(p[with_it] <= ALPHA_HIGH),
         }

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from somgan.artifacts import Request, build
-from somgan.data import read_features, read_table, sidecar_path
+from somgan.data import read_features, read_table, read_tables, sidecar_path
 from somgan.generator import GeneratorSettings
 from somgan.som import MapShape
 from somgan.training import Settings
@@ -28,7 +28,7 @@ def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[
         data_name=data.name,
         command=_command(options),
         smoothing_rows=options.smoothing_rows,
-        evaluation=read_table(options.evaluate) if options.evaluate else None,
+        evaluation=read_tables(options.evaluate) if options.evaluate else None,
     )
     return build(request, settings, options.out, progress)
 

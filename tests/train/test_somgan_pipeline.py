@@ -14,7 +14,7 @@ from tests.train.conftest import Tables
 
 pytestmark = pytest.mark.train
 
-QUICK = ["--map", "8", "--epochs", "12", "--steps", "300"]
+QUICK = ["--map", "8", "--epochs", "10", "--steps", "200"]
 
 
 def train(tables: Tables, out: Path, seed: int = 1) -> int:
@@ -78,6 +78,14 @@ def test_same_seed_makes_the_same_file(artifact: Path, tables: Tables, tmp_path:
     assert digest(tmp_path / "again" / "model.onnx") == digest(artifact / "model.onnx")
     assert train(tables, tmp_path / "other", seed=2) == 0
     assert digest(tmp_path / "other" / "model.onnx") != digest(artifact / "model.onnx")
+
+
+def test_deposits_of_several_tables_stay_apart(
+    artifact: Path, tables: Tables, capsys: pytest.CaptureFixture[str]
+) -> None:
+    twice = [str(tables.evaluation)] * 2
+    assert main(["evaluate", "--model", str(artifact), "--data", *twice, "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["deposits"] == 160
 
 
 def test_evaluate_prints_one_json_object(artifact: Path, tables: Tables, capsys: pytest.CaptureFixture[str]) -> None:
