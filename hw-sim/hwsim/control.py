@@ -113,7 +113,7 @@ class ControlServer:
         sums = {f"{name}_minor": sum(by_currency[name].values()) for name in by_currency}
         throat = world.notes.at(Place.THROAT)
         return {
-            "time_s": round(world.scheduler.time(), 3),
+            "time_s": round(world.now_s(), 3),
             "seed": world.seed,
             "notes": [_note(note) for note in world.notes.all()],
             "totals": {**sums, **totals, "by_currency": by_currency},

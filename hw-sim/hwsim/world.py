@@ -70,7 +70,8 @@ class World:
         self.config = config
         self.scheduler = scheduler
         self.seed = seed
-        self.notes = NoteBook(scheduler.time)
+        self._began_s = scheduler.time()
+        self.notes = NoteBook(self.now_s)
         self.lines = LineLevels()
         self.shutter = Shutter(self.lines, scheduler, config.shutter_move_s)
         self.faults = FaultRegistry(scheduler, self.rng("faults"), self._fault_applied)
@@ -88,6 +89,10 @@ class World:
         self._devices: dict[str, Device] = {}
         self._intake: NoteIntake | None = None
         self.faults.add(*self._own_faults())
+
+    def now_s(self) -> float:
+        """Seconds since this world began."""
+        return self.scheduler.time() - self._began_s
 
     def rng(self, purpose: str) -> Random:
         """A generator of its own for each purpose, so that one device's draws never shift another's."""
@@ -108,7 +113,7 @@ class World:
 
     def announce(self, source: str, what: str, **facts: Any) -> None:  # noqa: ANN401 - plain JSON values
         """A device or the world tells what happened."""
-        happening = Happening(self.scheduler.time(), source, what, facts)
+        happening = Happening(self.now_s(), source, what, facts)
         self.happenings.append(happening)
         for observer in tuple(self._observers):
             observer(happening)

@@ -4,9 +4,19 @@ from pathlib import Path
 
 import pytest
 
+import hwsim
+from hwsim.config import (
+    BoardConfig,
+    ChannelConfig,
+    LabelPrinterConfig,
+    SensorConfig,
+    SspProfile,
+    ValidatorConfig,
+    WorldConfig,
+)
 from hwsim.errors import ScenarioError
 from hwsim.host import Machine
-from hwsim.scenario import load_scenario, parse_scenario
+from hwsim.scenario import FaultEntry, Scenario, load_scenario, parse_scenario
 from hwsim.scheduler import VirtualScheduler
 
 FULL = """
@@ -96,3 +106,11 @@ def test_unknown_scenes_and_faults_are_refused_when_armed(text: str) -> None:
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"nowhere\.toml"):
         load_scenario(tmp_path / "nowhere.toml")
+
+
+def test_every_setting_is_documented() -> None:
+    readme = (Path(hwsim.__file__).parent / "README.md").read_text(encoding="utf-8")
+    structs = (Scenario, FaultEntry, WorldConfig, ValidatorConfig, ChannelConfig, SspProfile)
+    for struct in (*structs, BoardConfig, SensorConfig, LabelPrinterConfig):
+        for name in struct.__struct_fields__:
+            assert f"`{name}`" in readme or f"`[{name}]`" in readme or f"`[[{name}]]`" in readme, name

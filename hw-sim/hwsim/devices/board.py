@@ -170,7 +170,7 @@ class DepositBoard:
 
     def readings(self) -> Readings:
         """What the sensors say now."""
-        motion, now_s = self._motion, self._world.scheduler.time()
+        motion, now_s = self._motion, self._world.now_s()
         state = SensorState(
             surroundings=self._config.sensors,
             activity=motion.activity,

@@ -71,7 +71,7 @@ class Motion:
         self.flash = NonVolatile()
         self.activity = Activity.NONE
         self.activity_since_s = 0.0
-        self.load = ThermalLoad(world.scheduler.time())
+        self.load = ThermalLoad(world.now_s())
         self._world = world
         self._config = config
         self._timers = timers
@@ -408,6 +408,6 @@ class Motion:
         self.event(EventCode.GATE_OPENED, self._arguments[0])
 
     def _run(self, activity: Activity) -> None:
-        now_s = self._world.scheduler.time()
+        now_s = self._world.now_s()
         self.activity, self.activity_since_s = activity, now_s
         self.load.set_running(activity is not Activity.NONE, now_s)

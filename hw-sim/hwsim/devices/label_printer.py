@@ -177,7 +177,7 @@ class LabelPrinter:
         job = self._jobs[0]
         number = (self.printed[-1].number if self.printed else 0) + 1
         config = self._config
-        label = PrintedLabel(number, self._world.scheduler.time(), job.format, config.width_dots, config.height_dots)
+        label = PrintedLabel(number, self._world.now_s(), job.format, config.width_dots, config.height_dots)
         self.printed.append(label)
         del self.printed[:-LABELS_KEPT]
         self._world.peel_bar = PeeledLabel(number, job.format.lines, job.format.qr, job.format.barcode)
