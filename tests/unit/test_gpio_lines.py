@@ -55,8 +55,8 @@ def test_polarity_and_pull() -> None:
         assert not lines.read(Line.SHUTTER_OPEN_CMD)
         assert factory.pin(17).state == 0
         assert factory.pin(12).state == 1  # active low: off is high
-        lines.write(Line.SHUTTER_OPEN_CMD, True)  # noqa: FBT003
-        lines.write(Line.ALARM, True)  # noqa: FBT003
+        lines.write(Line.SHUTTER_OPEN_CMD, True)
+        lines.write(Line.ALARM, True)
         assert (factory.pin(17).state, factory.pin(12).state) == (1, 0)
         assert lines.read(Line.ALARM)
 
@@ -68,7 +68,7 @@ def test_closing_de_energises_the_outputs() -> None:
         factory = MockFactory()
         lines = GpioLines(lambda: factory, {Line.SHUTTER_OPEN_CMD: LineSettings(17)})
         pin = factory.pin(17)
-        lines.write(Line.SHUTTER_OPEN_CMD, True)  # noqa: FBT003
+        lines.write(Line.SHUTTER_OPEN_CMD, True)
         lines.close()
         assert [state.state for state in pin.states] == [False, True, False]
         with pytest.raises(LinkDown):
@@ -122,7 +122,7 @@ def test_the_periodic_check_finds_a_missed_edge_too() -> None:
 def test_wrong_use() -> None:
     async def scene(lines: GpioLines, factory: MockFactory, reports: list[tuple[Line, bool]]) -> None:
         with pytest.raises(DeviceFault, match="input"):
-            lines.write(Line.TAMPER, True)  # noqa: FBT003
+            lines.write(Line.TAMPER, True)
         with pytest.raises(DeviceFault, match="configured"):
             lines.read(Line.SERVICE_KEY)
 
@@ -201,7 +201,7 @@ async def test_a_dead_pigpio_server_is_a_link_that_is_down_and_stops_its_thread(
     with pytest.raises(LinkDown):
         lines.read(Line.SHUTTER_CLOSED)
     with pytest.raises(LinkDown):
-        lines.write(Line.ALARM, True)  # noqa: FBT003
+        lines.write(Line.ALARM, True)
     for thread in threads:
         await asyncio.to_thread(thread.join, 5)
         assert not thread.is_alive()
@@ -213,7 +213,7 @@ async def test_a_dead_pigpio_server_is_a_link_that_is_down_and_stops_its_thread(
                     lines.read(Line.SHUTTER_CLOSED)
                     break
                 await asyncio.sleep(0.01)
-        lines.write(Line.ALARM, True)  # noqa: FBT003
+        lines.write(Line.ALARM, True)
     finally:
         lines.close()
         revived.kill()

@@ -61,7 +61,7 @@ class Links:
     def __init__(self) -> None:
         self._queue: asyncio.Queue[bool] = asyncio.Queue()
 
-    def __call__(self, is_open: bool) -> None:  # noqa: FBT001 - the callback's shape
+    def __call__(self, is_open: bool) -> None:
         self._queue.put_nowait(is_open)
 
     async def next(self) -> bool:
