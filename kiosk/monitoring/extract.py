@@ -2,8 +2,8 @@
 
 Input is a folder with `deposits.json` (deposit, clip, machine, frames_per_second, start_s, end_s) and, for
 evaluation, `labels.json` (deposit, what, from_s, to_s). Output: `NAME.npz` with X float32 [n, d], deposit
-int64 [n], at_s float32 [n], names, and y int64 [n] and what when there are labels; beside it
-`NAME.features.json` with units and words for the model's manifest.
+int64 [n], at_s float32 [n], names, labels as y int64 [n] and what, and what the lens rules said at each row as
+lens; beside it `NAME.features.json` with units and words for the model's manifest.
 """
 
 import argparse
@@ -21,12 +21,13 @@ from kiosk.errors import ConfigError
 from kiosk.messages import SensorReading
 from kiosk.monitoring.feature_words import Stream, describe, sidecar
 from kiosk.monitoring.features import SceneFeatures
+from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
 
 FRAMES_MAX: Final = 100_000  # of one clip
 LABEL_DELAY_S: Final = 0.5  # a danger is not visible at the instant it begins
 
-Rows = Iterator[tuple[float, npt.NDArray[np.float32]]]
+Rows = Iterator[tuple[float, npt.NDArray[np.float32], Lens]]
 
 
 class Recorded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -55,7 +56,7 @@ def scene_rows(clip: Path, frames_per_second: float, start_s: float, end_s: floa
     Raises ConfigError when the clip cannot be read.
     """
     capture = cv2.VideoCapture(str(clip))
-    features = SceneFeatures()
+    features, watch = SceneFeatures(), LensWatch()
     read = 0
     try:
         while read < FRAMES_MAX:
@@ -65,8 +66,11 @@ def scene_rows(clip: Path, frames_per_second: float, start_s: float, end_s: floa
                 break
             read += 1
             row = features.update(frame, at_s, idle=at_s < start_s)  # type: ignore[arg-type]
-            if row is not None and at_s >= start_s:
-                yield at_s, row.values
+            if row is None:
+                continue
+            lens = watch.update(row)
+            if at_s >= start_s:
+                yield at_s, row.values, lens
     finally:
         capture.release()
     if read == 0:
@@ -83,7 +87,7 @@ def machine_rows(path: Path, start_s: float, end_s: float) -> Rows:
         reading = SensorReading(**dict(zip(columns, values, strict=True)))
         row = features.update(reading)
         if row is not None and start_s <= reading.at_monotonic_s <= end_s:
-            yield reading.at_monotonic_s, row
+            yield reading.at_monotonic_s, row, "clear"
 
 
 def extract(folder: Path, stream: Stream) -> dict[str, npt.NDArray[Any]]:
@@ -95,6 +99,7 @@ def extract(folder: Path, stream: Stream) -> dict[str, npt.NDArray[Any]]:
     deposits: list[int] = []
     times: list[float] = []
     kinds: list[str] = []
+    lenses: list[str] = []
     for recorded in index:
         own = [label for label in labels if label.deposit == recorded.deposit]
         if stream == "scene":
@@ -102,9 +107,10 @@ def extract(folder: Path, stream: Stream) -> dict[str, npt.NDArray[Any]]:
             rows = scene_rows(clip, recorded.frames_per_second, recorded.start_s, recorded.end_s)
         else:
             rows = machine_rows(folder / recorded.machine, recorded.start_s, recorded.end_s)
-        for at_s, row in rows:
+        for at_s, row, lens in rows:
             values.append(row)
             deposits.append(recorded.deposit)
+            lenses.append(lens)
             times.append(at_s)
             kinds.append(next((lb.what for lb in own if lb.from_s + LABEL_DELAY_S <= at_s <= lb.to_s), ""))
     names = [words.name for words in describe(stream)]
@@ -114,6 +120,7 @@ def extract(folder: Path, stream: Stream) -> dict[str, npt.NDArray[Any]]:
         "at_s": np.array(times, np.float32),
         "names": np.array(names),
         "what": np.array(kinds, dtype=np.str_),
+        "lens": np.array(lenses, dtype=np.str_),
     }
     table["y"] = (table["what"] != "").astype(np.int64)
     return table
