@@ -77,6 +77,7 @@ class SspValidator:
         self._channels: dict[int, DatasetChannel] = {}
         self._routes: dict[tuple[int, str], int] = {}  # what this session has set
         self._started = False
+        self._store_enabled = False
         self._enabled_once = False  # F1 tells of the past before the first enable,
         self._polled_once = False  # and in the first poll after start, whenever that comes
         self._unread_events = ""  # why the last poll could not be read to its end
@@ -131,8 +132,7 @@ class SspValidator:
     async def _prepare_store(self, unit_type: int) -> None:
         has_store = unit_type in _STORE_UNITS
         size = await self._escrow_size() if has_store and self._escrow_notes_max else 0
-        if has_store:
-            await self._enable_store()
+        self._store_enabled = not has_store or await self._try_enable_store()
         self.capabilities = ValidatorCapabilities(
             bunch_escrow=size > 0, escrow_notes_max=size, poll_with_ack=True, suspect_custody=has_store
         )
@@ -147,17 +147,33 @@ class SspValidator:
             return min(self._escrow_notes_max, cast("int", (await self._ask(0x79))["size"]))
         return self._escrow_notes_max
 
-    async def _enable_store(self) -> None:
+    async def _try_enable_store(self) -> bool:
+        """False while notes move or one is held: then the caller must hear it out and decide first."""
+        try:
+            await self._ask(0x5C)
+        except CommandRefused as refused:
+            if refused.code != _BUSY:
+                raise
+            return False
+        return True
+
+    async def _need_store(self) -> None:
+        """The payout store, switched on. After power-up it homes for some seconds."""
+        self._need_session()
+        if not self._store_enabled:
+            await self._when_idle(0x5C, "the payout store stays busy")
+            self._store_enabled = True
+
+    async def _when_idle(self, code: int, complaint: str) -> Content:
+        """Ask until the device is not busy any more; `CommandRefused` with `complaint` when it stays so."""
         for _ in range(_BUSY_RETRIES_MAX):
             try:
-                await self._ask(0x5C)
+                return await self._request(code)
             except CommandRefused as refused:
                 if refused.code != _BUSY:
                     raise
-                await asyncio.sleep(_BUSY_PAUSE_S)  # after power-up it homes for some seconds
-            else:
-                return
-        raise CommandRefused(self._name, "the payout store stays busy", code=_BUSY)
+                await asyncio.sleep(_BUSY_PAUSE_S)
+        raise CommandRefused(self._name, complaint, code=_BUSY)
 
     # --- the protocol of the controller ---------------------------------------------------------------
 
@@ -167,7 +183,7 @@ class SspValidator:
         SSP routes by value and country, so a dataset must give suspect notes a country code of their own;
         one that does not is refused rather than let a suspect note into the escrow.
         """
-        self._need_session()
+        await self._need_store()
         unknown = (accept_channels | stacker_channels) - set(self._channels)
         if unknown:
             raise CommandRefused(self._name, f"the dataset has no channels {sorted(unknown)}")
@@ -226,12 +242,15 @@ class SspValidator:
         await self._request(0x18)
 
     async def commit_escrow(self) -> None:
+        await self._need_store()
         await self._request(0x77)
 
     async def cancel_escrow(self) -> None:
+        await self._need_store()
         await self._request(0x76)
 
     async def empty_to_stacker(self) -> None:
+        await self._need_store()
         await self._request(0x52)
 
     async def empty_report(self) -> EmptyReport:
@@ -239,7 +258,7 @@ class SspValidator:
         return EmptyReport(_levels(content, "moved", "count"), cast("int", content["unknown_count"]))
 
     async def levels(self) -> tuple[Level, ...]:
-        return _levels(await self._request(0x22), "levels", "level")
+        return _levels(await self._when_idle(0x22, "the note levels stay unreadable"), "levels", "level")
 
     async def counters(self) -> Counters:
         return Counters(**cast("dict[str, int]", await self._request(0x58)))

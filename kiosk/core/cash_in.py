@@ -98,7 +98,8 @@ def refusal(deposit: Deposit, channel: int) -> str | None:
 
 
 def note_read(deposit: Deposit, fact: NoteRead) -> Outcome:
-    """A note is held: take it, or give it back with its reason."""
+    """A note is held: take it, or give it back with its reason. Whatever lay at the bezel is gone."""
+    deposit = replace(deposit, at_bezel=False)
     reason = refusal(deposit, fact.channel)
     if reason is not None:
         return note_unwanted(replace(deposit, last_refusal=reason), fact, reason)
@@ -114,7 +115,7 @@ def note_unwanted(deposit: Deposit, _: NoteRead, reason: str = "noMoreNotes") ->
 def note_refused(deposit: Deposit, fact: NoteRefused) -> Outcome:
     """A note is back at the bezel; it was never beyond reach."""
     shown = deposit.last_refusal if fact.reason == "rejected_by_host" and deposit.last_refusal else fact.reason
-    deposit = replace(deposit, last_refusal=shown, accepting=None)
+    deposit = replace(deposit, last_refusal=shown, accepting=None, at_bezel=True)
     if deposit.state in (State.REFUSING, State.ACCEPTING):
         return steps.next_note(deposit)
     return steps.stay(deposit)

@@ -6,7 +6,7 @@ from kiosk.core import steps
 from kiosk.core.facts import BoardEvidence, BoardFinished, Confirm, EscrowCommitted, LabelPrinted, StoreEmptied
 from kiosk.core.ledger import disputed_unknown
 from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
-from kiosk.core.orders import CommitEscrow, EmptyStore, PrintLabel, RunBoard
+from kiosk.core.orders import CloseShutter, CommitEscrow, EmptyStore, PrintLabel, RunBoard
 from kiosk.core.state import Deposit, Outcome, State
 
 LABEL_FAILURES_MAX = 2
@@ -30,12 +30,14 @@ def bundled(deposit: Deposit) -> int:
 
 def confirmed(deposit: Deposit, fact: Confirm) -> Outcome:
     """The point of no return, and the credit: once this is durable, recovery only rolls forward."""
-    assert open_notes(deposit.notes), "nothing to confirm"
+    if not open_notes(deposit.notes):  # only a note handed back was waited for
+        return steps.close(deposit, "nothing_inserted", CloseShutter())
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.CREDITED)
     deposit = replace(
         deposit, notes=notes, confirmed_at=fact.at, outcome="credited", emptied=not deposit.escrowed, collected=0
     )
-    return steps.go(deposit, State.COMMITTING, CommitEscrow())
+    port = (CloseShutter(),) if deposit.at_bezel else ()
+    return steps.go(replace(deposit, at_bezel=False), State.COMMITTING, *port, CommitEscrow())
 
 
 def committed(deposit: Deposit, _: EscrowCommitted) -> Outcome:

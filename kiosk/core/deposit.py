@@ -98,11 +98,11 @@ _add([S.SETTLING], f.ShutterMoved, cash_in.port_closed, S.REVIEW, S.CLOSING, S.S
 _add([*NOTE_UNDER_WAY, S.CASH_IN], f.ShutterMoved, _keep)
 
 # --- review, roll-back, retract
-_add([S.REVIEW], f.Confirm, cash_in_end.confirmed, S.COMMITTING, same=False)
+_add([S.REVIEW], f.Confirm, cash_in_end.confirmed, S.COMMITTING, S.CLOSING, same=False)
 _add([S.REVIEW], f.Cancel, rollback.cancelled, *_ROLL_BACK, same=False)
-_add([S.REVIEW], f.TimedOut, lambda d, _: Outcome(_suspend(d)), S.SUSPENDED, same=False)
-_add([S.SUSPENDED], f.Resume, lambda d, _: Outcome(_review(d)), S.REVIEW, same=False)
-_add([S.SUSPENDED], f.TimedOut, rollback.expired, S.RETRACTING, same=False)
+_add([S.REVIEW], f.TimedOut, rollback.unconfirmed, S.SUSPENDED, S.CLOSING, same=False)
+_add([S.SUSPENDED], f.Resume, rollback.resumed, S.REVIEW, same=False)
+_add([S.SUSPENDED], f.TimedOut, rollback.expired, S.RETRACTING, S.CLOSING, same=False)
 _add([S.RETURNING], f.ShutterMoved, rollback.shutter, S.RETRACTING)
 _add([S.RETURNING], f.BezelHeld, rollback.held)
 _add([S.RETURNING], f.Dispensed, rollback.dispensed, S.RETRACTING, S.CLOSING)
@@ -157,14 +157,6 @@ _add(UNCONFIRMED, f.Reconciled, recovery.during_cash_in, S.SETTLING, S.SUSPENDED
 _add(CREDITED, f.Reconciled, recovery.after_confirm, S.REALIGNING)
 _add([S.RETRACTING], f.Reconciled, recovery.during_retract)
 _add([S.CLOSING], f.Reconciled, recovery.while_closing)
-
-
-def _suspend(deposit: Deposit) -> Deposit:
-    return _replace(deposit, state=S.SUSPENDED)
-
-
-def _review(deposit: Deposit) -> Deposit:
-    return _replace(deposit, state=S.REVIEW)
 
 
 def _dispatched(deposit: Deposit, fact: f.BoardDispatched) -> Deposit:

@@ -92,7 +92,7 @@ def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:
             reason="cleared to the front after its credit",
         )
         return replace(lost, in_flight=None)
-    return replace(deposit, accepting=None)  # never beyond reach: not inserted
+    return replace(deposit, accepting=None, at_bezel=True)  # never beyond reach: not inserted
 
 
 def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:

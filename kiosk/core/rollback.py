@@ -12,9 +12,9 @@ from kiosk.core.facts import (
     ShutterMoved,
     StoreEmptied,
 )
-from kiosk.core.money import Claim, Note, Place, claimed, moved
+from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
 from kiosk.core.orders import CancelEscrow, EmptyStore, OpenShutter, RunBoard
-from kiosk.core.state import Bezel, Deposit, Outcome
+from kiosk.core.state import Bezel, Deposit, Outcome, State
 
 
 def cancelled(deposit: Deposit, _: object) -> Outcome:
@@ -39,11 +39,18 @@ def held(deposit: Deposit, fact: BezelHeld) -> Outcome:
 
 
 def dispensed(deposit: Deposit, fact: Dispensed) -> Outcome:
-    """Notes are returned only when taken; the validator's running total says how many were."""
+    """Notes are returned only when taken.
+
+    The running total counts a note while it is still on its way to the bezel. The next one moves only when it was
+    taken: so a total that has grown proves the one before it, and the final total proves itself.
+    """
+    if not fact.final and fact.totals == deposit.presented_minor:
+        return steps.stay(deposit)
+    taken = fact.totals if fact.final else deposit.presented_minor
     known = dict(deposit.returned_minor)
-    for currency, total in fact.totals:
+    for currency, total in taken:
         deposit = _returned(deposit, currency, total - known.get(currency, 0))
-    deposit = replace(deposit, returned_minor=fact.totals, bezel=None)
+    deposit = replace(deposit, returned_minor=taken, presented_minor=fact.totals, bezel=None)
     return steps.finish_roll_back(deposit) if fact.final else steps.stay(deposit)
 
 
@@ -89,8 +96,22 @@ def gave_up(deposit: Deposit, _: object) -> Outcome:
     return steps.retract(deposit, "not taken by the depositor")
 
 
+def resumed(deposit: Deposit, _: object) -> Outcome:
+    """The depositor is back. A note that was handed out behind the shutter can be taken now."""
+    if not open_notes(deposit.notes):
+        return steps.go(deposit, State.REVIEW, OpenShutter())
+    return steps.go(deposit, State.REVIEW, *((OpenShutter(),) if deposit.at_bezel else ()))
+
+
+def unconfirmed(deposit: Deposit, _: object) -> Outcome:
+    """Nobody confirms: the depositor may be gone."""
+    return steps.suspended_or_closed(deposit)
+
+
 def expired(deposit: Deposit, _: object) -> Outcome:
     """Nobody came back with the deposit code."""
+    if not open_notes(deposit.notes):
+        return steps.close(steps.remark(deposit, "a note may lie at the bezel"), "interrupted")
     return steps.retract(deposit, "not confirmed within the time for coming back")
 
 

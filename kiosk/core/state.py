@@ -103,7 +103,8 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     collected: int | None = None  # what the board says the tray holds
     collects: int = 0  # how often the belt was run for this bundle
     bezel: Bezel | None = None
-    returned_minor: tuple[tuple[str, int], ...] = ()  # dispensed totals already turned into returned notes
+    presented_minor: tuple[tuple[str, int], ...] = ()  # the validator's running total of this roll-back
+    returned_minor: tuple[tuple[str, int], ...] = ()  # the part of it that was taken: those notes are returned
     last_refusal: str = ""
     assessments: tuple[Assessment, ...] = ()
     findings: tuple[Finding, ...] = ()
@@ -112,6 +113,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str = ""  # credited, returned, retracted, nothing_inserted, refused_risk, ...
     remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
     shutter_failures: int = 0
+    at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
 
     @property
     def confirmed(self) -> bool:

@@ -86,7 +86,7 @@ def next_note(deposit: Deposit, *orders: AnyOrder, note: tuple[RecordDraft, ...]
 
 def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """Cancel: escrow goes back out. Notes that have left the escrow cannot; they are retracted and disputed."""
-    deposit = replace(deposit, intention="", returned_minor=(), bezel=None)
+    deposit = replace(deposit, intention="", returned_minor=(), presented_minor=(), bezel=None)
     if deposit.escrowed:
         first: AnyOrder = CancelEscrow() if shutter_open else OpenShutter()
         orders = (DisableValidator(), first) if shutter_open else (first,)
@@ -105,7 +105,7 @@ def finish_roll_back(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Ou
 def suspended_or_closed(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """The depositor may be gone: wait for the deposit code, or close when nothing is at stake."""
     deposit = replace(deposit, intention="")
-    if open_notes(deposit.notes):
+    if open_notes(deposit.notes) or deposit.at_bezel:
         return go(deposit, State.SUSPENDED, DisableValidator(), CloseShutter(), note=note)
     return close(deposit, deposit.outcome or "interrupted", DisableValidator(), CloseShutter(), note=note)
 

@@ -10,7 +10,7 @@ import logging
 from typing import TYPE_CHECKING, Final
 
 from firmware_bridge.errors import CommandRefused, DeviceFault
-from firmware_bridge.interfaces import NoteEvent, NoteEventKind, PollResult
+from firmware_bridge.interfaces import Line, NoteEvent, NoteEventKind, PollResult
 from kiosk.core import facts as f
 from kiosk.core.deposit import allowed
 from kiosk.core.records import service
@@ -24,8 +24,8 @@ _log = logging.getLogger(__name__)
 _K = NoteEventKind
 POLL_S: Final = 0.2
 QUIET_POLLS: Final = 2
-HEAR_OUT_POLLS_MAX: Final = 300
-_SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE, _K.HELD_IN_BEZEL})
+HEAR_OUT_S_MAX: Final = 90.0  # long enough to take notes that were on their way out
+_SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE})
 
 
 class Batches:
@@ -57,15 +57,23 @@ class Batches:
                 await self._controller.record(service("held_note_given_back", {}))
                 await validator.reject()
             quiet = 0
-            for _ in range(HEAR_OUT_POLLS_MAX):
+            end_s = self._controller.clock.monotonic_s() + HEAR_OUT_S_MAX
+            while self._controller.clock.monotonic_s() < end_s:
                 result = await validator.poll()
                 await self.take(result)
+                if any(event.kind is _K.HELD_IN_BEZEL for event in result.events):
+                    self._offer()
                 busy = any(event.kind not in _SILENT for event in result.events)
                 quiet = 0 if busy else quiet + 1
                 if quiet >= QUIET_POLLS:
                     return
                 await self._controller.clock.sleep(POLL_S)
         raise DeviceFault("validator", "it does not come to rest after its start")
+
+    def _offer(self) -> None:
+        """A note that was on its way back when the controller died waits at the bezel: let it be taken."""
+        if self._controller.deposit.state is State.RETURNING:
+            self._controller.devices.lines.write(Line.SHUTTER_OPEN_CMD, True)  # noqa: FBT003 - a level
 
     async def take(self, result: PollResult) -> None:
         """Facts of one batch, each durable, then the acknowledgement, then that it was taken."""

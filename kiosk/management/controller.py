@@ -154,9 +154,6 @@ class Controller:
 
     async def _connect(self) -> None:
         """Start the devices, hear them out, then compare with the journal. Nothing is commanded before that."""
-        async with self._lock:  # a fact whose commit was under way when the fault came
-            while not self.orders.empty():
-                self.orders.get_nowait()
         self._hands.reset()
         await self._identify_validator()
         await self.batches.hear_out()
@@ -165,6 +162,9 @@ class Controller:
         await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
         self.machine.levels = await self.devices.validator.levels()
         self.machine.printer = await self.devices.printer.status()
+        async with self._lock:  # a fact whose commit was under way when the fault came
+            while not self.orders.empty():  # reconciliation orders anew what is still to be done
+                self.orders.get_nowait()
         await self.apply(f.Reconciled(rfc3339(self.clock.now_utc()), found, restarted=self._restarted))
         self._restarted = False
         self.machine.connected, self.machine.fault = True, ""

@@ -60,8 +60,7 @@ def fact_of(event: NoteEvent, deposit: Deposit) -> Fact | None:
     """
     fact = _money(event, deposit)
     if fact is not None:
-        unchanged = isinstance(fact, f.BezelHeld) and deposit.bezel is not None
-        return None if unchanged else fact
+        return None if _unchanged(fact, deposit) else fact
     state_fact: Fact | None = None
     match event.kind:
         case _K.REFUSED:
@@ -75,6 +74,13 @@ def fact_of(event: NoteEvent, deposit: Deposit) -> Fact | None:
     if state_fact is not None and allowed(deposit.state, type(state_fact)):
         return state_fact
     return None
+
+
+def _unchanged(fact: Fact, deposit: Deposit) -> bool:
+    """Running reports that say what the journal has already."""
+    if isinstance(fact, f.Dispensed):
+        return not fact.final and fact.totals == deposit.presented_minor
+    return isinstance(fact, f.BezelHeld) and deposit.bezel is not None
 
 
 def jam_known(deposit: Deposit) -> bool:
