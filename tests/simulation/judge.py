@@ -1,0 +1,93 @@
+"""The world is the judge: where every note really is, against what the journal's records say."""
+
+from collections import Counter
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwsim.notes import Kind
+from hwsim.notes import Place as Real
+from kiosk.guarantee.journal import Journal
+from tests.simulation.rig import Rig
+
+_PLACES = {  # where the books say a note is -> where it really may be
+    "cabinet": {Real.SLOT},
+    "retract": {Real.RETRACT},
+    "out": {Real.OUT, Real.BEZEL},
+    "tray": {Real.TRAY, Real.BUNDLE},
+    "bundle": {Real.TRAY, Real.BUNDLE},
+    "transport": {Real.TRANSPORT},
+    "escrow": {Real.STORE},
+    "validator": {Real.PATH, Real.STORE},
+}
+
+
+@dataclass
+class Verdict:
+    """What does not agree; empty lists are what everybody wants."""
+
+    complaints: list[str] = field(default_factory=list)
+    claims: Counter[str] = field(default_factory=Counter)
+    disputes: list[str] = field(default_factory=list)
+
+
+def deposit_records(journal: Journal) -> list[dict[str, Any]]:
+    """The contents of all deposit records, opened and verified."""
+    log = journal.log
+    records = (log.record(sequence) for sequence in range(log.size()))
+    return [dict(record.content) for record in records if record.kind == "deposit"]
+
+
+def judge(rig: Rig) -> Verdict:
+    """Compare. The kiosk must be at rest: every deposit has its record."""
+    verdict = Verdict()
+    records = deposit_records(rig.journal)
+    ids = [record["deposit_id"] for record in records]
+    if len(ids) != len(set(ids)):
+        verdict.complaints.append("a deposit was recorded twice")
+    booked = [note for record in records for note in record["notes"]]
+    for note in booked:
+        verdict.claims[note["claim"]] += note["value"] or 0
+        if note["claim"] == "disputed":
+            verdict.disputes.append(note["reason"])
+        if note["claim"] == "open":
+            verdict.complaints.append(f"note {note['n']} is open in a record")
+    real = [note for note in rig.world.notes.all() if note.inserted]
+    _same_money(verdict, booked, real)
+    _same_places(verdict, booked, real)
+    _no_wrong_claim(verdict, booked, real)
+    return verdict
+
+
+def _same_money(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
+    """inserted = sum over claims, in notes and (where every value is known) in value."""
+    if len(booked) != len(real):
+        verdict.complaints.append(f"{len(real)} notes are inserted, the books have {len(booked)}")
+    if all(note["value"] is not None for note in booked):
+        inserted = sum(note.value_minor for note in real)
+        if sum(verdict.claims.values()) != inserted:
+            verdict.complaints.append(f"inserted {inserted}, the books have {dict(verdict.claims)}")
+    returned = sum(note.value_minor for note in real if note.place in (Real.OUT,))
+    disputed_out = sum(note["value"] or 0 for note in booked if note["claim"] == "disputed" and note["place"] == "out")
+    if not verdict.claims["returned"] <= returned <= verdict.claims["returned"] + disputed_out:
+        verdict.complaints.append(f"{returned} was taken out, the books have {verdict.claims['returned']} returned")
+
+
+def _same_places(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
+    unknown = sum(1 for note in booked if note["place"] == "unknown")
+    for place, really in _PLACES.items():
+        there = sum(1 for note in booked if note["place"] == place)
+        found = sum(1 for note in real if note.place in really)
+        if there > found:
+            verdict.complaints.append(f"the books have {there} notes at {place}, the world {found} ({unknown} unknown)")
+
+
+def _no_wrong_claim(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
+    """A suspect note is never credited nor returned; what is credited is really inside."""
+    suspects = sum(note.value_minor for note in real if note.kind is Kind.SUSPECT)
+    if any(note["suspect"] and note["claim"] not in ("retained", "disputed") for note in booked):
+        verdict.complaints.append("a suspect note is claimed by somebody")
+    if verdict.claims["retained"] > suspects:
+        verdict.complaints.append(f"retained {verdict.claims['retained']}, suspect notes inside {suspects}")
+    inside = sum(note.value_minor for note in real if note.place not in (Real.OUT, Real.BEZEL, Real.HAND))
+    if verdict.claims["credited"] > inside - min(suspects, verdict.claims["retained"]):
+        verdict.complaints.append(f"credited {verdict.claims['credited']}, inside {inside}")

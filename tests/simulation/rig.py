@@ -1,0 +1,300 @@
+"""The real controller, drivers and journal against the simulated world, in one process and in virtual time.
+
+Only transports, clock, randomness and the watcher are replaced. `Rig.crash_at` cuts the power of everything, the
+controller included, at the n-th journal write or the n-th chunk on a serial line.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections.abc import Callable, Coroutine
+from pathlib import Path
+from typing import Any, TypeVar
+
+from firmware_bridge.drivers.modbus_board import ModbusBoard
+from firmware_bridge.drivers.ssp_validator import SspValidator
+from firmware_bridge.drivers.zpl_printer import ZplPrinter
+from hwsim.config import BoardConfig, LabelPrinterConfig, ValidatorConfig, WorldConfig
+from hwsim.devices.board import DepositBoard
+from hwsim.devices.label_printer import LabelPrinter
+from hwsim.devices.ssp_validator import SspValidator as SimulatedValidator
+from hwsim.errors import InsertionRefused
+from hwsim.world import World
+from kiosk.config.schema import cny_notes
+from kiosk.core.facts import Assessment
+from kiosk.core.money import Claim
+from kiosk.core.policy import NoteKind, Timing
+from kiosk.core.state import Deposit, State
+from kiosk.guarantee import keys as guarantee_keys
+from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.seal import SealPrivateKey
+from kiosk.management.assurance import findings
+from kiosk.management.controller import Controller, Settings
+from kiosk.management.desk import Desk, Rules
+from kiosk.management.machine import Devices, hazards
+from kiosk.management.riskdesk import RiskDesk
+from kiosk.management.store import InlineRunner
+from kiosk.management.view import Books, Identity, status
+from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume, RiskReport, Status
+from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, WorldLines
+
+T = TypeVar("T")
+ACCOUNT = "79927398713"  # the Luhn example of ISO/IEC 7812-1
+KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in cny_notes())
+_SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
+
+
+class PowerCut(BaseException):
+    """Not an Exception: nothing in the product may catch it."""
+
+
+class _CountingRunner(InlineRunner):
+    """Counts journal writes and cuts the power right after one."""
+
+    def __init__(self, rig: "Rig") -> None:
+        self._rig = rig
+
+    async def run(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        self._rig.check_crash("before-write" if call.__name__ == "commit" else "")
+        result = await super().run(call, *args, **kwargs)
+        self._rig.check_crash("after-write" if call.__name__ == "commit" else "")
+        return result
+
+
+class Rig:
+    """One world and one kiosk, which may be started again after each cut."""
+
+    def __init__(self, folder: Path, *, seed: int = 1, validator: ValidatorConfig | None = None) -> None:
+        self.loop = VirtualLoop()
+        self.clock = VirtualClock(self.loop)
+        self.random = random.Random(seed)
+        self.world = World(WorldConfig(), self.loop, seed)
+        self.validator = SimulatedValidator(self.world, validator or ValidatorConfig())
+        self.board = DepositBoard(self.world, BoardConfig())
+        self.printer = LabelPrinter(self.world, LabelPrinterConfig())
+        self.folder = folder
+        self.grade: Callable[[AssessRequest], RiskReport | None] = calm
+        self.controller: Controller
+        self.desk: Desk
+        self.journal: Journal
+        self.crash_at: tuple[str, int] | None = None
+        self.crash_takes_power = True  # else only the controller dies, and the devices go on
+        self.counts: dict[str, int] = {}
+        self.crashed = False
+        self.states: list[State] = []
+        self._task: asyncio.Task[None] | None = None
+        self._keys = LogKeys(
+            kiosk="test-0001",
+            record=guarantee_keys.Ed25519Signer.from_seed(bytes(32)),
+            checkpoint=guarantee_keys.Ed25519Signer.from_seed(bytes([1] * 32)),
+            bank_seal=_SEAL.public,
+            bank_acks=guarantee_keys.PublicKeys([guarantee_keys.Ed25519Signer.from_seed(bytes([2] * 32)).public]),
+        )
+
+    # --- the kiosk --------------------------------------------------------------------------------------
+
+    def start(self) -> None:
+        """Power (if it is off) and a new controller on the same journal."""
+        if self.crashed and self.crash_takes_power:
+            self.world.power("all", on=True)
+        self.crashed = False
+        links = [
+            self._link("validator", self.validator),
+            self._link("board", self.board),
+            self._link("label", self.printer),
+        ]
+        devices = Devices(
+            validator=SspValidator(links[0], random_bits=self.random.getrandbits, prime_bits=24),
+            board=ModbusBoard(links[1]),
+            printer=ZplPrinter(links[2]),
+            lines=WorldLines(self.world.lines),
+        )
+        self.journal = Journal(
+            self.folder / "journal.db",
+            self._keys,
+            bytes(32),
+            clock_synchronised=lambda: True,
+            randomness=self.random.randbytes,
+        )
+        risk = RiskDesk(self._ask, lambda: hazards(devices.lines), timeout_s=2.0)
+        self.controller = Controller(
+            devices=devices,
+            journal=self.journal,
+            runner=_CountingRunner(self),
+            risk=risk,
+            clock=self.clock,
+            settings=Settings(
+                accept_channels=frozenset(kind.channel for kind in KINDS),
+                suspect_channels=frozenset(kind.channel for kind in KINDS if kind.suspect),
+                shutter_s=3.0,
+                board_watchdog_ms=3000,
+            ),
+            guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
+            changed=self._changed,
+            grew=lambda: None,
+            sensed=lambda _: None,
+        )
+        rules = Rules(KINDS, {"CNY": 5_000_000}, {"CNY": 100_000_000}, 40, Timing(), "staff-1")
+        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status)
+        self._task = self.loop.create_task(self.controller.run())
+
+    def bury(self) -> None:
+        """End what is left of a controller that has crashed; `start` makes another."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError, PowerCut, BaseExceptionGroup):
+                self.loop.run_until_complete(self._task)
+        self._task = None
+        self.controller.devices.close()
+        self.journal.close()
+
+    def close(self) -> None:
+        if self._task is not None:
+            self.bury()
+        pending = asyncio.all_tasks(self.loop)
+        for task in pending:
+            task.cancel()
+        if pending:
+            self.loop.run_until_complete(asyncio.gather(*pending, return_exceptions=True))
+        self.loop.close()
+
+    def _link(self, name: str, device: Any) -> MemoryLink:
+        link = MemoryLink(self.loop, device.feed, self._chunk, name)
+        device.output = link.from_device
+        return link
+
+    def _chunk(self, direction: str, _: bytes) -> bool:
+        if self.crashed:
+            return False
+        self.check_crash("frame")
+        self.check_crash(direction)
+        return not self.crashed
+
+    def check_crash(self, kind: str) -> None:
+        """Count an event; at the chosen one everything loses its power."""
+        if not kind:
+            return
+        self.counts[kind] = self.counts.get(kind, 0) + 1
+        if self.crash_at == (kind, self.counts[kind]):
+            self.crash_at = None
+            self.crashed = True
+            if self.crash_takes_power:
+                self.world.power("all", on=False)
+            if kind.endswith("write"):
+                raise PowerCut
+            if self._task is not None:
+                self._task.cancel()
+
+    def _ask(self, request: AssessRequest) -> None:
+        report = self.grade(request)
+        if report is not None:
+            self.loop.call_later(0.05, self.controller.risk.report, report)
+
+    def _changed(self) -> None:
+        state = self.controller.deposit.state
+        if not self.states or self.states[-1] is not state:
+            self.states.append(state)
+
+    def _status(self, books: Books) -> Status:
+        identity = Identity("test-0001", "", "0", single_user=True, started_s=0.0)
+        return status(self.controller, books, identity, clock_synchronised=True)
+
+    # --- driving ----------------------------------------------------------------------------------------
+
+    def run(self, work: Coroutine[Any, Any, T]) -> T:
+        """Run a script on the virtual loop; `PowerCut` when the power was cut meanwhile."""
+
+        async def guarded() -> T:
+            task = asyncio.ensure_future(work)
+            assert self._task is not None
+            await asyncio.wait({task, self._task}, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await task
+            if self.crashed:
+                raise PowerCut
+            self._task.result()
+            message = "the controller ended by itself"
+            raise AssertionError(message)
+
+        return self.loop.run_until_complete(guarded())
+
+    async def until(self, condition: Callable[[], bool], limit_s: float = 300.0) -> None:
+        end_s = self.loop.time() + limit_s
+        while not condition():
+            if self.loop.time() > end_s:
+                message = f"not reached within {limit_s} s: state {self.controller.deposit.state}, {self.states[-12:]}"
+                raise AssertionError(message)
+            await asyncio.sleep(0.05)
+
+    async def state(self, *states: State, limit_s: float = 300.0) -> None:
+        await self.until(lambda: self.deposit.state in states, limit_s)
+
+    @property
+    def deposit(self) -> Deposit:
+        return self.controller.deposit
+
+    async def ready(self) -> None:
+        await self.until(lambda: self.controller.machine.connected)
+
+    async def identify(self) -> Reply:
+        await self.ready()
+        return await self.desk.handle("terminal", Identify(ACCOUNT))
+
+    async def touch(self, action: Any) -> None:
+        reply = await self.desk.handle("terminal", Depositor(action))
+        assert isinstance(reply, Ok), reply
+
+    async def resume(self) -> None:
+        reply = await self.desk.handle("terminal", Resume(self.deposit.code))
+        assert isinstance(reply, Ok), reply
+
+    async def feed(self, value_minor: int, kind: str = "genuine", currency: str = "CNY") -> None:
+        """Feed one note and wait until the kiosk is ready for the next, taking back a refused one."""
+        await self.state(State.CASH_IN)
+        before = len(self.deposit.notes)
+        while True:
+            with contextlib.suppress(InsertionRefused):
+                note = self.world.insert(currency, value_minor, kind)
+                break
+            self.world.take()
+            await asyncio.sleep(0.1)
+        await self.until(
+            lambda: (
+                (len(self.deposit.notes) > before and self.deposit.state is not State.STACKING)
+                or self.world.notes.get(note.id).place in ("bezel", "out")
+            ),
+            60.0,
+        )
+        self.world.take()
+
+
+def calm(request: AssessRequest) -> RiskReport:
+    """A watcher that sees nothing unusual."""
+    return RiskReport(request.request_id, request.deposit_code, request.stage, "low", (), "clear", 10.0, None)
+
+
+def onlooker(request: AssessRequest) -> RiskReport:
+    """A watcher that sees somebody behind the depositor."""
+    return RiskReport(request.request_id, request.deposit_code, request.stage, "medium", (), "clear", 10.0, None)
+
+
+def books(rig: Rig) -> dict[str, int]:
+    """What the last deposit record says, in minor units of CNY."""
+    for sequence in range(rig.journal.log.size() - 1, -1, -1):
+        record = rig.journal.log.record(sequence)
+        if record.kind == "deposit":
+            sums: Any = record.content["sums"]
+            row = sums.get("CNY", {})
+            return {claim.value: int(row.get(claim.value, 0)) for claim in Claim if claim is not Claim.OPEN} | {
+                "inserted": int(row.get("inserted", 0)),
+                "unvalued": int(record.content["disputed_unvalued"]),
+            }
+    return {}
+
+
+def assessment_grades(deposit: Deposit) -> dict[str, str]:
+    return {item.stage: item.grade for item in deposit.assessments if isinstance(item, Assessment)}

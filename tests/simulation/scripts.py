@@ -1,0 +1,83 @@
+"""What the depositor of a simulated schedule does, before and after a crash."""
+
+import asyncio
+from pathlib import Path
+
+from kiosk.core.state import State
+from tests.simulation.judge import Verdict, judge
+from tests.simulation.rig import PowerCut, Rig
+
+DARK_S = 3.0  # how long the power stays away
+ENDED = (State.IDLE, State.DONE)
+LOOKS_MAX = 20_000
+
+
+async def confirmed(rig: Rig) -> None:
+    """Three genuine notes and a suspect one, confirmed."""
+    await rig.identify()
+    for value_minor in (10000, 5000, 10000):
+        await rig.feed(value_minor)
+    await rig.feed(2000, "suspect")
+    await rig.touch("done")
+    await rig.state(State.REVIEW)
+    await rig.touch("confirm")
+    await rig.state(State.DONE)
+
+
+async def cancelled(rig: Rig) -> None:
+    """Three notes, given back."""
+    await rig.identify()
+    for value_minor in (10000, 5000, 10000):
+        await rig.feed(value_minor)
+    await rig.touch("cancel")
+    while rig.deposit.state not in ENDED:
+        rig.world.take()
+        await asyncio.sleep(0.2)
+
+
+SCRIPTS = {"confirmed": confirmed, "cancelled": cancelled}
+
+
+async def afterwards(rig: Rig, *, comes_back: bool) -> None:
+    """After the restart: come back with the code and confirm, or stay away; until the kiosk is at rest."""
+    for _ in range(LOOKS_MAX):
+        await asyncio.sleep(0.1)
+        state = rig.deposit.state
+        if not rig.controller.machine.connected:
+            if state is State.RETURNING:
+                rig.world.take()
+            continue
+        if state in ENDED:
+            return
+        if state is State.SUSPENDED and comes_back:
+            await rig.resume()
+        elif state is State.REVIEW and comes_back:
+            rig.world.take()
+            await asyncio.sleep(1)
+            if rig.deposit.state is State.REVIEW:
+                await rig.touch("confirm")
+        elif state is State.RETURNING:
+            rig.world.take()
+        elif state is State.CASH_IN:
+            await rig.touch("done")
+    message = f"stuck in {rig.deposit.state}: {rig.states[-10:]}"
+    raise AssertionError(message)
+
+
+def crash_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: bool, power: bool) -> Verdict | None:
+    """One schedule with one crash; None when the script ended before the crash point was reached."""
+    rig = Rig(folder)
+    rig.crash_at, rig.crash_takes_power = at, power
+    try:
+        rig.start()
+        try:
+            rig.run(SCRIPTS[script](rig))
+        except PowerCut:
+            rig.bury()
+            rig.loop.run_until_complete(asyncio.sleep(DARK_S))
+            rig.start()
+            rig.run(afterwards(rig, comes_back=comes_back))
+            return judge(rig)
+        return None
+    finally:
+        rig.close()
