@@ -86,12 +86,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def _silent(_words: str) -> None:
+    """Whoever did not ask is told nothing."""
+
+
 @dataclass
 class Stage:
     """Starts and stops the processes; `say` is told each step."""
 
     folder: Path
-    say: Callable[[str], None] = staticmethod(lambda _: None)
+    say: Callable[[str], None] = _silent
     seed: int = 1
     world_file: Path | None = None
     timing: str = ""
@@ -193,7 +197,7 @@ class Stage:
         return None
 
     def kill(self, name: str) -> None:
-        """kill -9 one of the kiosk's processes; `kiosk up` starts it again."""
+        """Send SIGKILL to one of the kiosk's processes; `kiosk up` starts it again."""
         pid = self.kiosk_pid(name)
         if pid is None:
             message = f"there is no process {name} to kill"
@@ -284,7 +288,7 @@ class Stage:
         """The simulator's control API."""
         url = f"http://127.0.0.1:{self.ready['http']}{path}"
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"content-type": "application/json"})  # noqa: S310 - loopback
+        request = urllib.request.Request(url, data, {"content-type": "application/json"})
 
         def fetch() -> dict[str, Any]:
             with urllib.request.urlopen(request, timeout=10) as answer:  # noqa: S310 - loopback
@@ -295,7 +299,7 @@ class Stage:
 
 
 async def _exists(path: Path) -> bool:
-    return path.exists()
+    return path.exists()  # noqa: ASYNC240 - one look at a local file
 
 
 async def _listens(port: int) -> bool:

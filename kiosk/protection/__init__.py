@@ -1,0 +1,1 @@
+"""What may leave the kiosk: the gate on everything that goes out."""
