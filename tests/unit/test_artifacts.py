@@ -17,10 +17,7 @@ OUTPUTS = ["score", "bmu", "nearest_normal", "discriminator", "view_scores"]
 
 @pytest.fixture(params=STREAMS)
 def folder(request: pytest.FixtureRequest) -> Path:
-    path = ARTIFACTS / str(request.param)
-    if not (path / "manifest.json").is_file():
-        pytest.skip(f"NO MODEL SHIPPED for {request.param}: run `make train`")
-    return path
+    return ARTIFACTS / str(request.param)
 
 
 @pytest.fixture
