@@ -66,7 +66,7 @@ def _same_money(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
         inserted = sum(note.value_minor for note in real)
         if sum(verdict.claims.values()) != inserted:
             verdict.complaints.append(f"inserted {inserted}, the books have {dict(verdict.claims)}")
-    returned = sum(note.value_minor for note in real if note.place in (Real.OUT,))
+    returned = sum(note.value_minor for note in real if note.place is Real.OUT)
     disputed_out = sum(note["value"] or 0 for note in booked if note["claim"] == "disputed" and note["place"] == "out")
     if not verdict.claims["returned"] <= returned <= verdict.claims["returned"] + disputed_out:
         verdict.complaints.append(f"{returned} was taken out, the books have {verdict.claims['returned']} returned")

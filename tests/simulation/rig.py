@@ -41,6 +41,7 @@ from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, Worl
 
 T = TypeVar("T")
 ACCOUNT = "79927398713"  # the Luhn example of ISO/IEC 7812-1
+CLOSED = tuple(claim for claim in Claim if claim is not Claim.OPEN)
 KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in cny_notes())
 _SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
 
@@ -289,7 +290,7 @@ def books(rig: Rig) -> dict[str, int]:
         if record.kind == "deposit":
             sums: Any = record.content["sums"]
             row = sums.get("CNY", {})
-            return {claim.value: int(row.get(claim.value, 0)) for claim in Claim if claim is not Claim.OPEN} | {
+            return {claim.value: int(row.get(claim.value, 0)) for claim in CLOSED} | {
                 "inserted": int(row.get("inserted", 0)),
                 "unvalued": int(record.content["disputed_unvalued"]),
             }

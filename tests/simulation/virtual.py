@@ -76,7 +76,7 @@ class VirtualClock:
 
 
 class MemoryLink:
-    """A serial line between a driver and a simulated device, with a hook on each chunk that may drop it or cut power."""
+    """A serial line between a driver and a simulated device, with a hook on each chunk: it may drop it or cut power."""
 
     DELAY_S = 0.002
 

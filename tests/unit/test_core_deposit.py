@@ -95,25 +95,20 @@ def closed(play: Play) -> Play:
 
 def test_a_clean_deposit_is_credited_once_and_ends_in_the_cabinet() -> None:
     play = in_review(2, 2, 1)
-    play.do(f.Confirm("now"))
-    assert play.deposit.state is State.COMMITTING
+    assert play.do(f.Confirm("now")).deposit.state is State.COMMITTING
     assert totals(play.deposit.notes)["CNY"]["credited"] == 21000
-    play.do(f.EscrowCommitted())
-    assert play.outcome.orders == (o.RunBoard(2, (3,)), o.EmptyStore())
+    assert play.do(f.EscrowCommitted()).outcome.orders == (o.RunBoard(2, (3,)), o.EmptyStore())
     play.do(
         f.BoardDispatched(2, 1, 1),
         f.StoreEmptied(3, 0),
         f.BoardFinished(2, 0, board(tray=3)),
         f.BoardDispatched(3, 2, 1),
-        f.BoardFinished(3, 0, board(tray=3, strap=True)),
     )
-    assert play.outcome.orders == (o.PrintLabel(1),)
-    play.do(f.LabelPrinted(1, ok=True))
-    assert play.outcome.orders == (o.RunBoard(4, (0, 7, 1)),)
+    assert play.do(f.BoardFinished(3, 0, board(tray=3, strap=True))).outcome.orders == (o.PrintLabel(1),)
+    assert play.do(f.LabelPrinted(1, ok=True)).outcome.orders == (o.RunBoard(4, (0, 7, 1)),)
     play.do(f.BoardFinished(4, 0, board(tray=3)), f.BoardFinished(5, 0, board(stored=3)))
     assert {note.place for note in play.deposit.notes} == {Place.CABINET}
-    closed(play)
-    assert play.deposit.state is State.DONE
+    assert closed(play).deposit.state is State.DONE
     record = play.outcome.records[-1]
     assert record.kind == "deposit"
     assert record.body["sums"] == {
@@ -152,7 +147,7 @@ def test_a_suspect_note_is_retained_and_purged_before_anything_else() -> None:
 
 
 @pytest.mark.parametrize(
-    "kinds,policy_change,reason",
+    ("kinds", "policy_change", "reason"),
     [
         ((9,), {}, "invalidBill"),
         ((2,), {"notes_max": 0}, "limitOverTotalItems"),
@@ -186,8 +181,8 @@ def test_cancel_returns_every_note_only_when_taken() -> None:
 
 
 def test_nobody_comes_back_the_notes_are_retracted_and_disputed() -> None:
-    play = in_review(2).do(f.TimedOut())
-    assert play.deposit.state is State.SUSPENDED
+    play = in_review(2)
+    assert play.do(f.TimedOut()).deposit.state is State.SUSPENDED
     play.do(f.TimedOut(), f.EscrowCommitted(), f.StoreEmptied(1, 0), f.BoardDispatched(7, 1, 1))
     play.do(f.BoardFinished(7, 0, board()))
     note = play.deposit.notes[0]
@@ -227,7 +222,7 @@ def test_a_full_tray_is_disputed_by_count_not_by_value() -> None:
 
 
 @pytest.mark.parametrize(
-    "at_reset,stored,stacked,notes,place",
+    ("at_reset", "stored", "stacked", "notes", "place"),
     [
         (f.AtReset("cleared_from_front", 2, None, ""), 0, 0, 0, None),
         (f.AtReset("cleared_into_cashbox", 2, None, ""), 0, 1, 1, Place.TRANSPORT),
@@ -261,7 +256,7 @@ def test_notes_that_the_validator_counted_and_never_reported_are_disputed() -> N
 
 
 @pytest.mark.parametrize(
-    "evidence,state",
+    ("evidence", "state"),
     [
         (Evidence(validator(stored=2, level=2), board()), State.COMMITTING),
         (Evidence(validator(stored=2), board(tray=1, belt=True)), State.COMMITTING),

@@ -32,7 +32,7 @@ class Remote:
     def __init__(self, port: int) -> None:
         self._base = f"http://127.0.0.1:{port}"
 
-    async def get(self, path: str) -> Any:  # noqa: ANN401 - JSON
+    async def get(self, path: str) -> Any:
         _, body = await asyncio.to_thread(self._call, path, None)
         return json.loads(body)
 
@@ -46,7 +46,7 @@ class Remote:
 
     def _call(self, path: str, data: bytes | None) -> tuple[int, bytes]:
         try:
-            with urllib.request.urlopen(self._base + path, data, timeout=10) as reply:  # noqa: S310 - loopback
+            with urllib.request.urlopen(self._base + path, data, timeout=10) as reply:
                 return reply.status, reply.read()
         except urllib.error.HTTPError as error:
             return error.code, error.read()

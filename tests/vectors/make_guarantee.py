@@ -149,7 +149,7 @@ def checkpoints(kit: Kit) -> Iterator[Example]:
         yield Example("checkpoint", why, note.sign(lines, checkpoint.origin(KIOSK), kit.checkpoint_signer).encode())
 
 
-def _other(value: Any) -> Any:  # noqa: ANN401 - any field of an envelope
+def _other(value: Any) -> Any:
     match value:
         case int():
             return value + 1
