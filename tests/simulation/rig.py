@@ -21,7 +21,6 @@ from hwsim.devices.ssp_validator import SspValidator as SimulatedValidator
 from hwsim.errors import InsertionRefused
 from hwsim.world import World
 from kiosk.config.schema import cny_notes
-from kiosk.core.facts import Assessment
 from kiosk.core.money import Claim
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit, State
@@ -41,7 +40,6 @@ from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, Worl
 
 T = TypeVar("T")
 ACCOUNT = "79927398713"  # the Luhn example of ISO/IEC 7812-1
-CLOSED = tuple(claim for claim in Claim if claim is not Claim.OPEN)
 KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in cny_notes())
 _SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
 
@@ -290,7 +288,7 @@ def books(rig: Rig) -> dict[str, int]:
         if record.kind == "deposit":
             sums: Any = record.content["sums"]
             row = sums.get("CNY", {})
-            return {claim.value: int(row.get(claim.value, 0)) for claim in CLOSED} | {
+            return {claim.value: int(row.get(claim.value, 0)) for claim in Claim if claim is not Claim.OPEN} | {
                 "inserted": int(row.get("inserted", 0)),
                 "unvalued": int(record.content["disputed_unvalued"]),
             }
@@ -298,4 +296,4 @@ def books(rig: Rig) -> dict[str, int]:
 
 
 def assessment_grades(deposit: Deposit) -> dict[str, str]:
-    return {item.stage: item.grade for item in deposit.assessments if isinstance(item, Assessment)}
+    return {item.stage: item.grade for item in deposit.assessments}
