@@ -79,9 +79,6 @@ class ValidatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channels: tuple[ChannelConfig, ...] = msgspec.field(default_factory=default_channels)
     real_multiplier: Annotated[int, msgspec.Meta(ge=1, le=0xFFFFFF)] = 100
     store_capacity: Annotated[int, msgspec.Meta(ge=1, le=255)] = 80
-    stacker_capacity: Annotated[int, msgspec.Meta(ge=1, le=100_000)] = (
-        100_000  # it feeds the board: practically endless
-    )
     escrow_size: Byte = 0  # as left in non-volatile memory by whoever configured it last
     reply_delay_s: Seconds = 0.002
     initialise_s: Seconds = 0.5

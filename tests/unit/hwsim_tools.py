@@ -1,5 +1,7 @@
 """A small SSP host and a world in virtual time, for tests of the simulator."""
 
+from typing import Self
+
 from hwsim.config import SspProfile, ValidatorConfig, WorldConfig
 from hwsim.devices.ssp_codes import COMMANDS, decode_events
 from hwsim.devices.ssp_crypto import Session
@@ -42,12 +44,21 @@ class SspHost:
     def __init__(
         self, profile: SspProfile | None = None, config: ValidatorConfig | None = None, world: World | None = None
     ) -> None:
-        self.world, scheduler = open_world() if world is None else (world, world.scheduler)
-        assert isinstance(scheduler, VirtualScheduler)
-        self.scheduler = scheduler
-        self.config = config or ValidatorConfig(profile=profile or SspProfile())
-        self.device = SspValidator(self.world, self.config)
-        self.device.output = self._receive
+        world = world or open_world()[0]
+        config = config or ValidatorConfig(profile=profile or SspProfile())
+        self.attach(SspValidator(world, config), config, world)
+
+    @classmethod
+    def on(cls, device: SspValidator, config: ValidatorConfig, world: World) -> Self:
+        """A host of a validator that exists."""
+        made = cls.__new__(cls)
+        made.attach(device, config, world)
+        return made
+
+    def attach(self, device: SspValidator, config: ValidatorConfig, world: World) -> None:
+        assert isinstance(world.scheduler, VirtualScheduler)
+        self.world, self.scheduler, self.config, self.device = world, world.scheduler, config, device
+        device.output = self._receive
         self.flag = 0
         self.pv = 8
         self.session = HostSession(int(self.config.fixed_key_hex, 16))
@@ -91,6 +102,21 @@ class SspHost:
         self.flag ^= 1
         return frame.data
 
+    def exchange(self, code: int, arguments: bytes = b"") -> bytes | None:
+        """One encrypted exchange that may fail: silence, or an answer in clear."""
+        if not self.session.ready:
+            return None
+        data = self.session.command(bytes((code,)) + arguments)
+        frame = self.wire(Frame(0, self.flag, data).encode())
+        if frame is None or frame.flag != self.flag:
+            return None
+        self.flag ^= 1
+        try:
+            return self.session.reply(frame.data[1:]) if frame.data[0] == 0x7E else frame.data
+        except ValueError:  # a stored reply from before the last SYNC
+            self.session.count -= 1
+            return None
+
     # --- longer conversations --------------------------------------------------------------------------
 
     def sync(self) -> None:
@@ -127,6 +153,27 @@ class SspHost:
         assert self.send(0x02, b"\xff\x0f") == b"\xf0"
         if enable:
             assert self.send(0x0A) == b"\xf0"
+
+    def restart(self, pv: int) -> None:
+        """Keys and settings after a SYNC; a device in trouble may answer nothing of it."""
+        secret, own = 0x1234567, pow(GENERATOR, 0x1234567, MODULUS)
+        replies = [
+            self.plain(code, value.to_bytes(8, "little")) for code, value in ((0x4A, GENERATOR), (0x4B, MODULUS))
+        ]
+        reply = self.plain(0x4C, own.to_bytes(8, "little"))
+        if replies != [b"\xf0", b"\xf0"] or reply is None or len(reply) != 9:
+            return
+        self.pv = pv
+        self.session.set_generator(GENERATOR)
+        self.session.set_modulus(MODULUS)
+        self.session.exchange(int.from_bytes(reply[1:], "little"), secret)
+        self.exchange(0x06, bytes((pv,)))
+        self.exchange(0x7A, b"\x06")
+        for channel in Dataset(self.config).channels[:6]:
+            country = channel.country.encode() if pv >= 6 else b""
+            self.exchange(0x3B, b"\x00" + channel.value_minor.to_bytes(4, "little") + country)
+        for code, arguments in ((0x5C, b""), (0x02, b"\xff\x0f"), (0x0A, b"")):
+            self.exchange(code, arguments)
 
     def poll(self, *, ack: bool = True) -> Events:
         """POLL WITH ACK, then EVENT ACK when anything needs it."""
