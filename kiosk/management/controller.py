@@ -31,6 +31,7 @@ from kiosk.management.store import Runner
 _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 SNAPSHOT_S: Final = 0.25
+DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
 _ACCEPTED_SERIAL: Final = "validator_serial"
 
@@ -230,7 +231,7 @@ class Controller:
                 await self.request(f.TimedOut())
                 continue
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._deadline_moved.wait(), left_s)
+                await asyncio.wait_for(self._deadline_moved.wait(), max(left_s, DEADLINE_GRAIN_S))
 
     def _line_changed(self, line: Line, value: bool) -> None:  # noqa: FBT001 - a level
         _log.info("line %s is %s", line, "active" if value else "inactive")
