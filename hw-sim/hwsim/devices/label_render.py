@@ -37,12 +37,11 @@ def _face(size: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
 
 def _text(image: Image.Image, field: TextField) -> None:
     face = _face(round(field.height * 0.85))  # the em box of a scalable font is a little taller than its capitals
-    left, top, right, bottom = ImageDraw.Draw(image).textbbox((0, 0), field.text, font=face)
+    left, _, right, bottom = ImageDraw.Draw(image).textbbox((0, 0), field.text, font=face)
     stamp = Image.new("L", (max(1, round(right - left)), max(1, round(bottom))), 255)
     ImageDraw.Draw(stamp).text((-left, 0), field.text, font=face, fill=0)
     if field.width != field.height:
         stamp = stamp.resize((max(1, stamp.width * field.width // max(1, field.height)), stamp.height))
-    del top
     image.paste(stamp.rotate(_TURNS.get(field.rotation, 0), expand=True), (field.x, field.y))
 
 
