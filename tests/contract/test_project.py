@@ -82,3 +82,12 @@ def test_make_lists_every_target() -> None:
 def test_scripts_parse_and_stop_at_the_first_error(script: Path) -> None:
     subprocess.run(["bash", "-n", str(script)], check=True, timeout=20)
     assert re.search(r"^set -eu", script.read_text(), re.MULTILINE)
+
+
+def test_links_between_our_pages_lead_somewhere() -> None:
+    folders = ("docs", "kiosk", "firmware_bridge", "models", "cloud", "hw-sim", "requirements")
+    pages = [*ROOT.glob("*.md"), *(page for folder in folders for page in (ROOT / folder).rglob("*.md"))]
+    for page in pages:
+        for target in re.findall(r"\]\(([^)#\s]+)", page.read_text()):
+            if "://" not in target:
+                assert (page.parent / target).exists(), f"{page.relative_to(ROOT)}: {target}"
