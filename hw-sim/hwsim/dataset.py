@@ -70,7 +70,7 @@ def script(deposit: int, seed: int, event: str) -> Script:
     start_s = float(rng.uniform(3.5, 6.5))
     duration_s = float(np.clip(DURATION_S[0] + rng.gamma(2.0, 3.5), *DURATION_S))
     end_s = start_s + duration_s
-    early_s = float(rng.uniform(0.5, 3.5) if rng.random() < 0.9 else rng.uniform(-1.0, 0.5))
+    early_s = float(rng.uniform(0.5, 3.5) if rng.random() < 0.65 else rng.uniform(-1.0, 0.5))
     arrives_s = max(EMPTY_S, start_s - early_s)  # the shop is empty first, as the camera mostly sees it
     leaves_s = end_s + float(rng.uniform(-2.0, 6.0))
     made = Script(
