@@ -45,6 +45,11 @@ if [ ! -x .venv/bin/python ] && ! has_venv; then
 fi
 [ -x /usr/sbin/mosquitto ] || need mosquitto "the MQTT broker of the demo; started by the demo itself, not as a service"
 command -v mosquitto_sub >/dev/null || need mosquitto-clients "listens in on the broker, in tests"
+command -v mbpoll >/dev/null || need mbpoll "a Modbus master that we did not write reads the board, in tests"
+if ! command -v gcc >/dev/null || [ ! -e /usr/include/stdio.h ]; then
+  need gcc "builds eSSP6, the validator maker's own host, for tests"
+  missing+=(libc6-dev)
+fi
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates "pip's way to the package index"
 
@@ -87,7 +92,9 @@ if [ ! -e .venv ]; then
 fi
 pip() { .venv/bin/python -m pip --disable-pip-version-check "$@"; }
 say "installing the locked dependencies, by hash (a few minutes the first time)"
-pip install --quiet --require-hashes --requirement requirements/build.lock --requirement requirements/all.lock
+pip install --quiet --require-hashes --requirement requirements/build.lock
+# eSSP6 comes as source: built with the locked setuptools, so that nothing unlocked is fetched for it.
+pip install --quiet --no-build-isolation --require-hashes --requirement requirements/all.lock
 say "installing this project, editable"
 pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 
