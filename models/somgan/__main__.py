@@ -9,7 +9,7 @@ from typing import Any
 
 from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
-from somgan.evaluation import evaluate
+from somgan.evaluation import evaluate, record
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -43,6 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--model", type=Path, required=True, help="artifact folder")
     check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
     check.add_argument("--json", action="store_true", help="one JSON object")
+    check.add_argument("--record", action="store_true", help="put the report into the model's manifest and card")
     check.set_defaults(run=_evaluate)
     return parser
 
@@ -63,6 +64,8 @@ def _train(options: argparse.Namespace) -> int:
 
 def _evaluate(options: argparse.Namespace) -> int:
     report = evaluate(options.model, read_tables(options.data))
+    if options.record:
+        record(options.model, report)
     if options.json:
         _say(json.dumps(report))
     else:

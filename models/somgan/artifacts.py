@@ -12,7 +12,7 @@ from somgan.arrays import Floats32
 from somgan.card import card
 from somgan.conformal import deposit_maxima, split_deposits
 from somgan.data import Feature, Table
-from somgan.evaluation import evaluate
+from somgan.evaluation import evaluate, record
 from somgan.export import OPSET, Agreement, export, probe_rows, verify
 from somgan.manifest import (
     CARD_NAME,
@@ -23,6 +23,7 @@ from somgan.manifest import (
     described_features,
     digest,
     quality_json,
+    read_manifest,
     write_json,
 )
 from somgan.model import PART_NAMES
@@ -104,11 +105,10 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
         "golden": _golden(graph, calibrate),
     }
     write_json(folder / MANIFEST_NAME, manifest)
-    if request.evaluation is not None:
-        manifest["evaluation"] = evaluate(folder, request.evaluation)
-        write_json(folder / MANIFEST_NAME, manifest)
     (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
-    return manifest
+    if request.evaluation is not None:
+        record(folder, evaluate(folder, request.evaluation))
+    return read_manifest(folder)
 
 
 def _graph_json(agreement: Agreement) -> dict[str, Any]:

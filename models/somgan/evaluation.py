@@ -6,10 +6,11 @@ from typing import Any
 import numpy as np
 
 from somgan.arrays import Bools, Floats, Ints
+from somgan.card import card
 from somgan.conformal import ALPHA_HIGH, ALPHA_MEDIUM, deposit_maxima, p_value
 from somgan.data import Table
 from somgan.errors import ArtifactError, DataError
-from somgan.manifest import read_manifest
+from somgan.manifest import CARD_NAME, MANIFEST_NAME, read_manifest, write_json
 from somgan.metrics import auroc, average_precision
 from somgan.runtime import OnnxModel
 
@@ -52,6 +53,13 @@ def evaluate(folder: Path, table: Table) -> dict[str, Any]:
         "detection": _by_kind(table, deposits, maxima, p, danger),
         "parts_auroc_row": _parts(outputs.view_scores, table.y > 0, manifest.get("parts", [])),
     }
+
+
+def record(folder: Path, report: dict[str, Any]) -> None:
+    """Put a report into the manifest and write the card anew; the graph and its hash stay as they are."""
+    manifest = {**read_manifest(folder), "evaluation": report}
+    write_json(folder / MANIFEST_NAME, manifest)
+    (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
 
 
 def _by_kind(table: Table, deposits: Ints, maxima: Floats, p: Floats, danger: Bools) -> dict[str, Any]:

@@ -94,6 +94,18 @@ def test_evaluate_prints_one_json_object(artifact: Path, tables: Tables, capsys:
     assert report == read_manifest(artifact)["evaluation"]
 
 
+def test_recording_a_report_leaves_the_graph_alone(artifact: Path, tables: Tables, tmp_path: Path) -> None:
+    for name in ("model.onnx", "manifest.json"):
+        (tmp_path / name).write_bytes((artifact / name).read_bytes())
+    twice = [str(tables.evaluation)] * 2
+    assert main(["evaluate", "--model", str(tmp_path), "--data", *twice, "--record"]) == 0
+    before, after = read_manifest(artifact), read_manifest(tmp_path)
+    assert after.pop("evaluation")["deposits"] == 160
+    before.pop("evaluation")
+    assert after == before
+    assert "160 other deposits" in (tmp_path / "card.md").read_text()
+
+
 def test_a_changed_graph_is_refused_with_a_remedy(
     artifact: Path, tables: Tables, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
