@@ -1,6 +1,8 @@
 """PyPI's eSSP6 - the validator maker's own C library - as a remote-controlled host in a process of its own.
 
-    python -m tests.contract.essp6_host PORT      one JSON list [call, arguments...] a line in, one JSON object a line out
+    python -m tests.contract.essp6_host PORT
+
+One JSON list [call, arguments...] a line in, one JSON object a line out.
 
 A process of its own because the library blocks, keeps its port in a static variable and would take the tests with
 it if it crashed. Only the C calls are used, through the package's own structures: its Python layer polls on a

@@ -4,8 +4,8 @@ import contextlib
 import json
 import subprocess
 import sys
+import threading
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -17,6 +17,11 @@ from gpiozero.pins.pigpio import PiGPIOFactory
 LIMIT_S: Final = 20.0
 _LOOK_S: Final = 0.02
 SHUTTER_OPEN_CMD: Final = 17
+
+# SSP codes as the eSSP6 package has them
+OK: Final = 0xF0
+RESET, INITIALISING, DISABLED = 0xF1, 0xB6, 0xE8
+READ, CREDIT, REJECTED, STACKING, STACKED = 0xEF, 0xEE, 0xEC, 0xCC, 0xEB
 
 BRISK: Final = """
 [world]
@@ -42,7 +47,7 @@ class Simulated:
         """One call of the simulator's control API."""
         url = f"http://127.0.0.1:{self.ready['http']}{path}"
         data = None if body is None else json.dumps(body).encode()
-        with urllib.request.urlopen(url, data, timeout=10) as answer:  # noqa: S310 - loopback
+        with urllib.request.urlopen(url, data, timeout=10) as answer:
             result: dict[str, Any] = json.load(answer)
             return result
 
@@ -90,3 +95,59 @@ def simulated(folder: Path, scenario: str = BRISK) -> Iterator[Simulated]:
                 process.wait(LIMIT_S)
             except subprocess.TimeoutExpired:
                 process.kill()
+
+
+class MakersHost:
+    """eSSP6's C library in its process, one call at a time."""
+
+    def __init__(self, port: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "tests.contract.essp6_host", port],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        self._limit = threading.Timer(2 * LIMIT_S, self._process.kill)  # it blocks in C: nothing else ends it
+        self._limit.start()
+
+    def call(self, name: str, *arguments: int) -> dict[str, Any]:
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        self._process.stdin.write(json.dumps([name, *arguments]) + "\n")
+        self._process.stdin.flush()
+        line = self._process.stdout.readline()
+        assert line, f"the host ended with {self._process.wait()}"
+        answer: dict[str, Any] = json.loads(line)
+        return answer
+
+    def ok(self, name: str, *arguments: int) -> dict[str, Any]:
+        answer = self.call(name, *arguments)
+        assert answer["reply"] == OK, (name, answer)
+        return answer
+
+    def poll_until(self, wanted: int) -> list[tuple[int, int]]:
+        """Every event up to and with the wanted one; stops at once, for the next poll may mean something."""
+        seen: list[tuple[int, int]] = []
+        end_s = time.monotonic() + LIMIT_S
+        while wanted not in {event for event, data in seen if event != READ or data}:
+            assert time.monotonic() < end_s, seen
+            seen += [(event, data) for event, data in self.ok("poll")["events"]]
+        return seen
+
+    def prepare(self) -> dict[str, Any]:
+        """Sync, keys, protocol, set-up, inhibits, enable: what the package's own class does, in its order."""
+        self.ok("sync")
+        self.ok("encrypt")
+        self.ok("host_protocol", 6)
+        setup = self.ok("setup")
+        while any(event in (RESET, INITIALISING) for event, _ in self.ok("poll")["events"]):  # it initialises
+            pass
+        self.ok("enable")
+        self.ok("enable_payout", setup["unit_type"])
+        self.ok("set_inhibits", 0xFF, 0xFF)
+        return setup
+
+    def close(self) -> None:
+        self._limit.cancel()
+        self._process.kill()
+        self._process.communicate()
