@@ -126,10 +126,11 @@ class SceneFeatures:
         if self._background is None:
             return
         calm = self._mask == 0
-        if int(calm.sum()) > calm.size // 6:
-            ratio = float(np.median(plane[calm] / np.maximum(self._background[calm], 4.0)))
-            self._gain = float(np.clip(0.6 * self._gain + 0.4 * ratio, *GAIN_RANGE))
-        expected = self._background * self._gain
+        if int(calm.sum()) <= calm.size // 6:  # nearly all is foreground: rather the light than a crowd
+            calm = np.ones_like(calm)
+        ratio = float(np.median(plane[calm] / np.maximum(self._background[calm], 4.0)))
+        self._gain = float(np.clip(0.6 * self._gain + 0.4 * ratio, *GAIN_RANGE))
+        expected = np.minimum(self._background * self._gain, 255.0)  # a sensor saturates
         excess = np.abs(plane - expected) - np.maximum(FOREGROUND_GREY * min(1.0, self._gain), 0.06 * expected)
         raw = (excess.max(axis=2) > 0).astype(np.uint8)
         opened = cv2.medianBlur(raw, 3)

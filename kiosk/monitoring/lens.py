@@ -7,9 +7,9 @@ from kiosk.monitoring.features import SceneRow
 Lens = Literal["clear", "covered", "frozen", "absent"]
 ORDER: Final[dict[Lens, int]] = {"clear": 0, "frozen": 1, "covered": 2, "absent": 3}
 
-LOST_EDGES_COVERED: Final = 0.55  # one person in front hides at most a third of the shop's edges
-LOST_EDGES_CLEAR: Final = 0.45
-EDGE_SHARE_COVERED: Final = 0.02  # also right at the start, when no free picture has been seen yet
+LOST_EDGES_COVERED: Final = 0.42  # two people in front hide at most a third of the shop's edges
+LOST_EDGES_CLEAR: Final = 0.36
+EDGE_SHARE_COVERED: Final = 0.08  # a shop has at least twice as many; holds even before a free picture was seen
 COVERED_AFTER_S: Final = 0.8  # a sleeve that brushes the lens is none of our business
 FROZEN_AFTER_S: Final = 1.5  # sensor noise changes every real frame
 
