@@ -82,6 +82,18 @@ def test_a_change_of_light_is_not_a_person() -> None:
     assert watched.lens.state == "clear"
 
 
+@pytest.mark.parametrize(("before", "after"), [(0.75, 0.1), (0.5, 1.0)])
+def test_a_lamp_that_goes_out_or_on_during_a_deposit_makes_no_crowd(before: float, after: float) -> None:
+    watched = Watched(12)
+    standing = replace(SHOP, light=before, depositor=True)
+    watched.show(replace(standing, depositor=False), 30, idle=True)
+    usual = watched.show(standing, 40)
+    changed = watched.show(replace(standing, light=after), 90)
+    assert changed["front_area"] == pytest.approx(usual["front_area"], abs=0.08)
+    assert changed["head_width"] == pytest.approx(usual["head_width"], abs=0.08)
+    assert watched.lens.state == "clear"
+
+
 @pytest.mark.parametrize("seed", range(8))
 def test_covered_and_frozen_lenses_are_told_and_recover(seed: int) -> None:
     watched = Watched(seed)
