@@ -39,13 +39,21 @@ from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume
 from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, WorldLines
 
 T = TypeVar("T")
+GLITCH_S = 2.0
 ACCOUNT = "79927398713"  # the Luhn example of ISO/IEC 7812-1
 KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in cny_notes())
 _SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
 
 
+class Interrupted(Exception):
+    """The kiosk left cash-in by itself: the depositor's script does not go on as planned."""
+
+
 class PowerCut(BaseException):
     """Not an Exception: nothing in the product may catch it."""
+
+
+INTERRUPTED = (State.REVIEW, State.SUSPENDED, State.JAMMED, State.CLOSING, State.DONE, State.IDLE, State.RETRACTING)
 
 
 class _CountingRunner(InlineRunner):
@@ -79,6 +87,7 @@ class Rig:
         self.journal: Journal
         self.crash_at: tuple[str, int] | None = None
         self.crash_takes_power = True  # else only the controller dies, and the devices go on
+        self.glitch_at: tuple[str, int] | None = None  # one device loses its power at this chunk of its line
         self.counts: dict[str, int] = {}
         self.crashed = False
         self.states: list[State] = []
@@ -168,6 +177,11 @@ class Rig:
             return False
         self.check_crash("frame")
         self.check_crash(direction)
+        if self.glitch_at == (direction, self.counts[direction]):
+            self.glitch_at = None
+            device = direction[:-1]
+            self.world.power(device, on=False)
+            self.loop.call_later(GLITCH_S, self.world.power, device, True)
         return not self.crashed
 
     def check_crash(self, kind: str) -> None:
@@ -247,15 +261,23 @@ class Rig:
         reply = await self.desk.handle("terminal", Depositor(action))
         assert isinstance(reply, Ok), reply
 
+    async def want(self, action: Any) -> None:
+        """A touch that may come too late: then the script is interrupted."""
+        reply = await self.desk.handle("terminal", Depositor(action))
+        if not isinstance(reply, Ok):
+            raise Interrupted
+
     async def resume(self) -> None:
         reply = await self.desk.handle("terminal", Resume(self.deposit.code))
         assert isinstance(reply, Ok), reply
 
     async def feed(self, value_minor: int, kind: str = "genuine", currency: str = "CNY") -> None:
         """Feed one note and wait until the kiosk is ready for the next, taking back a refused one."""
-        await self.state(State.CASH_IN)
         before = len(self.deposit.notes)
         while True:
+            await self.until(lambda: self.deposit.state is State.CASH_IN or self._interrupted())
+            if self._interrupted():
+                raise Interrupted
             with contextlib.suppress(InsertionRefused):
                 note = self.world.insert(currency, value_minor, kind)
                 break
@@ -265,10 +287,14 @@ class Rig:
             lambda: (
                 (len(self.deposit.notes) > before and self.deposit.state is not State.STACKING)
                 or self.world.notes.get(note.id).place in ("bezel", "out")
+                or self._interrupted()
             ),
             60.0,
         )
         self.world.take()
+
+    def _interrupted(self) -> bool:
+        return self.deposit.state in INTERRUPTED
 
 
 def calm(request: AssessRequest) -> RiskReport:

@@ -1,11 +1,12 @@
 """What the depositor of a simulated schedule does, before and after a crash."""
 
 import asyncio
+import contextlib
 from pathlib import Path
 
 from kiosk.core.state import State
 from tests.simulation.judge import Verdict, judge
-from tests.simulation.rig import PowerCut, Rig
+from tests.simulation.rig import Interrupted, PowerCut, Rig
 
 DARK_S = 3.0  # how long the power stays away
 ENDED = (State.IDLE, State.DONE)
@@ -18,10 +19,10 @@ async def confirmed(rig: Rig) -> None:
     for value_minor in (10000, 5000, 10000):
         await rig.feed(value_minor)
     await rig.feed(2000, "suspect")
-    await rig.touch("done")
-    await rig.state(State.REVIEW)
-    await rig.touch("confirm")
-    await rig.state(State.DONE)
+    await rig.want("done")
+    await rig.state(State.REVIEW, *ENDED)
+    await rig.want("confirm")
+    await rig.state(*ENDED)
 
 
 async def cancelled(rig: Rig) -> None:
@@ -29,7 +30,7 @@ async def cancelled(rig: Rig) -> None:
     await rig.identify()
     for value_minor in (10000, 5000, 10000):
         await rig.feed(value_minor)
-    await rig.touch("cancel")
+    await rig.want("cancel")
     while rig.deposit.state not in ENDED:
         rig.world.take()
         await asyncio.sleep(0.2)
@@ -62,6 +63,25 @@ async def afterwards(rig: Rig, *, comes_back: bool) -> None:
             await rig.touch("done")
     message = f"stuck in {rig.deposit.state}: {rig.states[-10:]}"
     raise AssertionError(message)
+
+
+def glitch_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: bool) -> Verdict | None:
+    """One schedule in which one device loses its power for two seconds and everything else goes on."""
+    rig = Rig(folder)
+    rig.glitch_at = at
+    try:
+        rig.start()
+
+        async def play() -> None:
+            with contextlib.suppress(Interrupted):
+                await SCRIPTS[script](rig)
+            await afterwards(rig, comes_back=comes_back)
+
+        rig.run(play())
+        reached = at[1] <= rig.counts.get(at[0], 0)
+        return judge(rig) if reached else None
+    finally:
+        rig.close()
 
 
 def crash_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: bool, power: bool) -> Verdict | None:
