@@ -2,7 +2,7 @@
 
 A client sends `Request`s and gets one `Reply` each; after `Subscribe` it also gets `Push`es. Which role
 may send what is `ALLOWED`; the bus refuses the rest. Money is in minor units with its currency beside it.
-Nothing here carries an account number except `Identify`, on its way in.
+Nothing here carries an account number except `Identify` and `LookUp`, on their way in.
 """
 
 from typing import Final, Literal
@@ -43,6 +43,7 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str  # the deposit code, shown and later claimable
     state: str
     account_masked: str
+    account_known: bool | None = None  # in the signed account directory; False: suspense; None: there was no directory
     counted: tuple[DenominationCount, ...] = ()  # genuine notes, claim open or credited
     total: tuple[Amount, ...] = ()
     notes_left: int = 0  # how many more notes fit into this deposit
@@ -55,6 +56,9 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     grade: Grade | None = None
     reasons: tuple[str, ...] = ()
     deadline_s: float | None = None  # seconds until the kiosk acts by itself
+    deadline_total_s: float | None = None  # how long it waits in this state altogether
+    confirmed_at: str = ""  # RFC 3339, when the depositor confirmed; empty before
+    outcome: str = ""  # how it ended: credited, returned, retracted, nothing_inserted, refused_risk, ...
 
 
 class DeviceView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -86,6 +90,7 @@ class Status(Message, frozen=True):
     config_hash: str
     version: str
     uptime_s: float
+    devices_connected: bool = True  # False: the devices are starting, or being reconciled after a fault
 
 
 class Ok(Message, frozen=True):
@@ -120,6 +125,21 @@ class Identify(Message, frozen=True):
     """Begin a deposit for an account number with its check digit. `Ok` or `Refused`."""
 
     account: str
+
+
+class LookUp(Message, frozen=True):
+    """Who holds this account? `LookedUp`, or `Refused`: `bad_account`, or `too_many_tries` within a minute."""
+
+    account: str
+
+
+class LookedUp(Message, frozen=True):
+    """The answer to `LookUp`. Without a directory nothing is known of any account, and that is no reason to worry."""
+
+    account_masked: str
+    name_masked: str | None  # of the holder, as the bank masked it; None when the account is not known
+    known: bool
+    directory_version: int | None  # None: this kiosk has no account directory (yet)
 
 
 class Depositor(Message, frozen=True):
@@ -193,6 +213,12 @@ class DeliverAck(Message, frozen=True):
     ack: bytes
 
 
+class DeliverDirectory(Message, frozen=True):
+    """The bank's signed account directory, as it came; the controller verifies and stores it. `Ok` or `Refused`."""
+
+    data: bytes
+
+
 class LinkReport(Message, frozen=True):
     """How the uplink is doing, for status only."""
 
@@ -240,14 +266,26 @@ class OutboxGrew(Message, frozen=True):
     next_sequence: int
 
 
-Request = GetStatus | Subscribe | Identify | Depositor | Resume | RiskReport | FetchOutbox | DeliverAck | LinkReport
-Reply = Ok | Refused | Status | OutboxRows
+Request = (
+    GetStatus
+    | Subscribe
+    | Identify
+    | LookUp
+    | Depositor
+    | Resume
+    | RiskReport
+    | FetchOutbox
+    | DeliverAck
+    | DeliverDirectory
+    | LinkReport
+)
+Reply = Ok | Refused | Status | LookedUp | OutboxRows
 Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
-    "terminal": frozenset({GetStatus, Subscribe, Identify, Depositor, Resume}),
+    "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
     "watcher": frozenset({GetStatus, Subscribe, RiskReport}),
-    "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, LinkReport}),
+    "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, DeliverDirectory, LinkReport}),
     "maintenance": frozenset({GetStatus, Subscribe}),
 }
 TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {

@@ -21,6 +21,7 @@ from typing import Any, Final
 from kiosk.bus import BusClient
 from kiosk.errors import BusError
 from kiosk.messages import GetStatus, Reply, Request, Status
+from scripts.depositor import ACCOUNTS
 
 KIOSK_ID: Final = "demo-0001"
 STATE_FILE: Final = "processes.json"
@@ -30,6 +31,7 @@ READY_S_MAX: Final = 60.0
 STOP_S_MAX: Final = 15.0
 SYSTEM_PATH: Final = os.pathsep.join((str(Path(sys.executable).parent), "/usr/sbin", "/usr/bin", "/bin"))
 
+HOLDERS: Final = {"first": "王小明", "second": "Jane Doe"}  # of the scripted accounts; as made up as those
 KIOSK_TOML: Final = """# Written by scripts/stage.py for one run.
 [kiosk]
 id = "{kiosk}"
@@ -121,12 +123,20 @@ class Stage:
         await self.start("broker", MOSQUITTO, "-c", "mosquitto/mosquitto.conf")
         await self.wait(lambda: _listens(broker), "broker")
         await self.start("bank", "kiosk-cloud", "receive", "--config", "bank/bank.toml")
+        await self._publish_directory()
         (self.folder / "kiosk.toml").write_text(
             KIOSK_TOML.format(kiosk=KIOSK_ID, broker=broker, timing=self.timing, **self.ready)
         )
         self.say("the kiosk's processes")
         await self.start("kiosk", *KIOSK_UP)
         await self.wait(self._in_service, "kiosk")
+
+    async def _publish_directory(self) -> None:
+        rows = "".join(f"{account},{HOLDERS[name]}\n" for name, account in ACCOUNTS.items())
+        (self.folder / "bank" / "accounts.csv").write_text(f"account,name\n{rows}")
+        await self._run(
+            *("kiosk-cloud", "directory", "publish", "--config", "bank/bank.toml", "--file", "bank/accounts.csv")
+        )
 
     async def down(self) -> None:
         """Stop what was started, newest first."""

@@ -18,8 +18,10 @@ import click
 from kiosk.clock import SystemClock
 from kiosk.errors import ConfigError, KioskError
 from kiosk_cloud import config as bank_config
+from kiosk_cloud import directory as accounts
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Plan, Provisioned, provision
+from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
 from kiosk_cloud.verify import Report, verify_store
 
@@ -116,6 +118,49 @@ def receive(config_path: Path, instance: str | None, *, verbose: bool) -> None:
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, lambda *_: service.stop())
         service.run()
+
+
+@main.group()
+def directory() -> None:
+    """The account directory: masked names of account holders, for the kiosk's screen."""
+
+
+@directory.command("publish")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="bank.toml, as `provision` writes it.",
+)
+@click.option(
+    "--file",
+    "file",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="CSV, UTF-8, columns account and name; names are masked here.",
+)
+@click.option("--kiosk", help="For this kiosk only; without it for all that are provisioned.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def publish_directory(config_path: Path, file: Path, kiosk: str | None, *, as_json: bool) -> None:
+    """Sign the next version for each kiosk and leave it with the broker, retained.
+
+    Accounts that say the same as before keep their version and are published again. What a kiosk has taken over
+    is in its record `service` / `directory_accepted`.
+    """
+    with _explained():
+        config = bank_config.load(config_path)
+        names = accounts.read_accounts(file)
+        editions = [accounts.prepare(config, each, names, utc_now()) for each in accounts.kiosks(config, kiosk)]
+        publish_retained(config, [edition.message for edition in editions])
+    if as_json:
+        click.echo(json.dumps({edition.kiosk: edition.as_json() for edition in editions}))
+        return
+    for edition in editions:
+        said = "new" if edition.new else "as before"
+        click.echo(
+            f"{edition.kiosk}: directory version {edition.version} ({said}), {edition.entries} accounts, published"
+        )
 
 
 @main.command()

@@ -7,6 +7,7 @@ from pathlib import Path
 from kiosk.core import topics
 from kiosk.errors import VerificationError
 from kiosk.guarantee import files, note
+from kiosk.guarantee.directory import KEY_FILE
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.guarantee.seal import SealPrivateKey
 
@@ -40,6 +41,20 @@ class Keyring:
     def ack_public(self) -> PublicKeys:
         """Verifies our own acknowledgements."""
         return PublicKeys([self.ack.public])
+
+    @cached_property
+    def command(self) -> Ed25519Signer:
+        """Signs commands and account directories. ConfigError."""
+        return Ed25519Signer.load(self._directory / "command.key")
+
+    @cached_property
+    def command_public(self) -> PublicKeys:
+        """Verifies our own commands and directories."""
+        return PublicKeys([self.command.public])
+
+    def directory_key(self, kiosk: str) -> bytes:
+        """The key of the hashes in the account directory of `kiosk`, 32 bytes. ConfigError."""
+        return files.load_key(self._directory / "kiosks" / kiosk / KEY_FILE, "hmac-sha256")
 
     def kiosk(self, kiosk: str) -> KioskKeys:
         """The pinned keys of `kiosk`. VerificationError when none are pinned; ConfigError when they are damaged."""

@@ -3,8 +3,8 @@
 Private halves stay with their owner; public halves are pinned where the other side reads them:
 
     pki/            ca.pem, broker.*, bank.*, kiosk.*    (mutual TLS; ca.key signs, keep it offline)
-    kiosk/keys/     record.key, checkpoint.key, vault.key, bank_seal.pub, bank_ack.pub
-    bank/keys/      seal.key, ack.key, kiosks/<id>/{record.pub, checkpoint.vkey}
+    kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub
+    bank/keys/      seal.key, ack.key, command.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
     bank/bank.toml  mosquitto/{mosquitto.conf, acl}
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
@@ -20,6 +20,7 @@ from typing import Final
 from kiosk.core import topics
 from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, files, keys, seal
+from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
 from kiosk_cloud import broker
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
 from kiosk_cloud.files import private_dir, write_once, write_private
@@ -99,6 +100,7 @@ def _bank_keys(directory: Path, done: Provisioned, randomness: Callable[[int], b
         seal.SealPrivateKey.generate(randomness).save(path)
         done.written.append(path)
     _signer(directory / "ack.key", done, randomness)
+    _signer(directory / "command.key", done, randomness)
 
 
 def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
@@ -112,6 +114,8 @@ def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, rand
     _pin(pinned / "record.pub", record.public.pem, done)
     _pin(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
     _pin(directory / "bank_ack.pub", keys.Ed25519Signer.load(bank / "ack.key").public.pem, done)
+    _pin(directory / COMMAND_FILE, keys.Ed25519Signer.load(bank / "command.key").public.pem, done)
+    _directory_key(directory / KEY_FILE, pinned / KEY_FILE, done, randomness)
     sealing = seal.SealPrivateKey.load(bank / "seal.key").public
     path = directory / "bank_seal.pub"
     if not path.exists():
@@ -120,6 +124,17 @@ def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, rand
     elif seal.SealPublicKey.load(path).key_id != sealing.key_id:
         raise _other_key(path)
     path.chmod(0o600)
+
+
+def _directory_key(kiosk: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
+    """The one secret that both sides share."""
+    if not bank.exists():
+        if kiosk.exists():
+            message = f"{kiosk} is there, the bank's half {bank} is not"
+            raise ConfigError(message, remedy="Put the bank's file back, or remove the kiosk's to make a new key.")
+        files.save_key(bank, "hmac-sha256", randomness(HASH_BYTES))
+        done.written.append(bank)
+    _pin(kiosk, bank.read_bytes(), done)
 
 
 def _signer(path: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> keys.Ed25519Signer:

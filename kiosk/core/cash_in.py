@@ -41,6 +41,7 @@ def begin(_: Deposit, fact: Begin) -> Outcome:
         code=fact.code,
         account_sealed=fact.account_sealed,
         account_masked=fact.account_masked,
+        account_known=fact.account_known,
         staff=fact.staff,
         began_at=fact.at,
         policy=fact.policy,
@@ -114,7 +115,7 @@ def note_unwanted(deposit: Deposit, _: NoteRead, reason: str = "noMoreNotes") ->
 
 def note_refused(deposit: Deposit, fact: NoteRefused) -> Outcome:
     """A note is back at the bezel; it was never beyond reach."""
-    shown = deposit.last_refusal if fact.reason == "rejected_by_host" and deposit.last_refusal else fact.reason
+    shown = deposit.last_refusal if fact.reason == "reject_by_host" and deposit.last_refusal else fact.reason
     deposit = replace(deposit, last_refusal=shown, accepting=None, at_bezel=True)
     if deposit.state in (State.REFUSING, State.ACCEPTING):
         return steps.next_note(deposit)

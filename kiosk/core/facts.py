@@ -30,6 +30,7 @@ class Begin(Fact, frozen=True):
     policy: Policy
     bundle_serial: int
     slot: int  # the cabinet slot reserved for it
+    account_known: bool | None = None  # in the account directory; None: there was none to look into
 
 
 class Done(Fact, frozen=True):
@@ -52,6 +53,10 @@ class MoreTime(Fact, frozen=True):
 
 class Finish(Fact, frozen=True):
     """The depositor leaves the result page."""
+
+
+class Reprint(Fact, frozen=True):
+    """The depositor asks for the receipt once more."""
 
 
 class Resume(Fact, frozen=True):
@@ -174,6 +179,14 @@ class LabelPrinted(Fact, frozen=True):
     detail: str = ""
 
 
+class ReceiptPrinted(Fact, frozen=True):
+    """The receipt printer confirmed this copy (or could not); `no_printer`: it can only be shown on the screen."""
+
+    copy: int
+    result: Literal["printed", "failed", "no_printer"]
+    detail: str = ""
+
+
 class ShutterMoved(Fact, frozen=True):
     """The shutter reached the ordered end, or did not within its time."""
 
@@ -282,6 +295,7 @@ AnyFact = (
     | Cancel
     | MoreTime
     | Finish
+    | Reprint
     | Resume
     | TimedOut
     | NoteRead
@@ -301,6 +315,7 @@ AnyFact = (
     | BoardDispatched
     | BoardFinished
     | LabelPrinted
+    | ReceiptPrinted
     | ShutterMoved
     | Assessed
     | GuaranteeChecked

@@ -1,7 +1,7 @@
 """The bodies of the records that a deposit leaves behind, as plain maps for deterministic CBOR.
 
 `account_sealed` is replaced by the clear account number when the record is made, inside the same
-transaction; it is only ever in clear within the sealed envelope. The CDDL is `kiosk/core/records.cddl`.
+transaction; it is only ever in clear within the sealed envelope.
 """
 
 import hashlib
@@ -20,6 +20,7 @@ def deposit_start(deposit: Deposit) -> RecordDraft:
             "code_sha256": hashlib.sha256(deposit.code.encode()).digest(),
             "account_sealed": deposit.account_sealed,
             "account_masked": deposit.account_masked,
+            "account_known": deposit.account_known,  # False: for suspense; None: no directory
             "staff": deposit.staff,
             "began_at": deposit.began_at,
         },
@@ -71,6 +72,7 @@ def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
             "deposit_id": deposit.id,
             "account_sealed": deposit.account_sealed,
             "account_masked": deposit.account_masked,
+            "account_known": deposit.account_known,  # False: for suspense; None: no directory
             "staff": deposit.staff,
             "began_at": deposit.began_at,
             "confirmed_at": deposit.confirmed_at,
@@ -107,6 +109,26 @@ def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
                 for item in deposit.findings
             ],
             "remarks": list(deposit.remarks),
+        },
+    )
+
+
+def receipt_statement(deposit: Deposit) -> RecordDraft:
+    """What the depositor takes home: no risk, no staff, no scene.
+
+    `record_seq` and `record_leaf`, the place and the leaf hash of the full record just before it, are added when the
+    record is made, inside the same transaction.
+    """
+    return RecordDraft(
+        "receipt",
+        {
+            "deposit_id": deposit.id,
+            "account_masked": deposit.account_masked,
+            "account_known": deposit.account_known,
+            "outcome": deposit.outcome,
+            "sums": totals(deposit.notes),
+            "disputed_unvalued": unvalued(deposit.notes, Claim.DISPUTED),
+            "bundle": deposit.bundle.name if deposit.confirmed else "",
         },
     )
 

@@ -35,6 +35,7 @@ class State(StrEnum):
     MARKING = "marking"
     STORING = "storing"
     CLOSING = "closing"  # guarantee, appraisal, record
+    RECEIPT = "receipt"  # credit and record are durable; the paper is printed
     DONE = "done"
 
 
@@ -63,6 +64,14 @@ class Bundle(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return f"B{self.serial:08d}"
 
 
+class Paper(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The receipt on paper. The receipt itself is a record in the log and depends on no printer."""
+
+    stands: Literal["", "pending", "printed", "failed", "no_printer"] = ""  # empty: this deposit has no receipt
+    copy: int = 0  # the one printed last, or being printed; 0 is the original
+    reprints: int = 0  # how often the depositor asked for another
+
+
 class BoardPending(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The board command that was dispatched last and has not finished, as far as the journal knows."""
 
@@ -86,6 +95,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     code: str = ""
     account_sealed: bytes = b""
     account_masked: str = ""
+    account_known: bool | None = None  # False: credited to suspense until the bank has found the account
     staff: str = ""
     began_at: str = ""
     confirmed_at: str = ""
@@ -103,6 +113,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     collected: int | None = None  # what the board says the tray holds
     collects: int = 0  # how often the belt was run for this bundle
     bezel: Bezel | None = None
+    paper: Paper = Paper()
     presented_minor: tuple[tuple[str, int], ...] = ()  # the validator's running total of this roll-back
     returned_minor: tuple[tuple[str, int], ...] = ()  # the part of it that was taken: those notes are returned
     last_refusal: str = ""

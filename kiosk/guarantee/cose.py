@@ -14,6 +14,7 @@ from kiosk.guarantee.keys import Algorithm, PublicKey, PublicKeys, Signer
 
 RECORD_TYPE: Final = "application/vnd.deposit-kiosk.record+cbor"
 ACKNOWLEDGEMENT_TYPE: Final = "application/vnd.deposit-kiosk.ack+cbor"
+DIRECTORY_TYPE: Final = "application/vnd.deposit-kiosk.directory+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"
@@ -40,22 +41,22 @@ class Verified:
     kid: bytes
 
 
-def sign1(payload: bytes, signer: Signer, content_type: str) -> bytes:
-    """Sign `payload` as a message of `content_type`. Raises ValueError for a payload over PAYLOAD_BYTES_MAX."""
-    if len(payload) > PAYLOAD_BYTES_MAX:
-        raise ValueError(f"payload of {len(payload)} bytes, at most {PAYLOAD_BYTES_MAX}")
+def sign1(payload: bytes, signer: Signer, content_type: str, payload_bytes_max: int = PAYLOAD_BYTES_MAX) -> bytes:
+    """Sign `payload` as a message of `content_type`. Raises ValueError for a payload over `payload_bytes_max`."""
+    if len(payload) > payload_bytes_max:
+        raise ValueError(f"payload of {len(payload)} bytes, at most {payload_bytes_max}")
     header = {_ALGORITHM: _ALGORITHM_IDS[signer.algorithm], _CONTENT_TYPE: content_type, _KID: signer.kid}
     protected = cbor.encode(header)
     signature = signer.sign(to_be_signed(protected, payload))
     return _TAG_18 + cbor.encode([protected, {}, payload, signature])
 
 
-def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
+def verify1(data: bytes, keys: PublicKeys, content_type: str, bytes_max: int = MESSAGE_BYTES_MAX) -> Verified:
     """The payload of `data`, signed by one of `keys` with its own algorithm, of exactly `content_type`.
 
     Raises VerificationError for anything else.
     """
-    message = parse(data)
+    message = parse(data, bytes_max)
     header = cbor.decode(message.protected, bytes_max=512)
     if message.unprotected or not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
         raise VerificationError("COSE headers are not those of our profile")
@@ -69,11 +70,11 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str) -> Verified:
     return Verified(message.payload, kid)
 
 
-def parse(data: bytes) -> Sign1:
-    """Take a tagged COSE_Sign1 apart without believing it. Raises VerificationError."""
+def parse(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> Sign1:
+    """Take a tagged COSE_Sign1 of at most `bytes_max` bytes apart without believing it. Raises VerificationError."""
     if data[:1] != _TAG_18:
         raise VerificationError("not a COSE_Sign1 (tag 18)")
-    match cbor.decode(data[1:], MESSAGE_BYTES_MAX):
+    match cbor.decode(data[1:], bytes_max):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
             return Sign1(protected, unprotected, payload, signature)
     raise VerificationError("not a COSE_Sign1 with an attached payload")

@@ -14,8 +14,14 @@ from typing import Final, Literal
 
 from kiosk.errors import ConfigError
 
-KeyType = Literal["ed25519-seed", "x-wing-seed", "x-wing-public", "aes-256-kek"]
-LENGTHS: Final[dict[KeyType, int]] = {"ed25519-seed": 32, "x-wing-seed": 32, "x-wing-public": 1216, "aes-256-kek": 32}
+KeyType = Literal["ed25519-seed", "x-wing-seed", "x-wing-public", "aes-256-kek", "hmac-sha256"]
+LENGTHS: Final[dict[KeyType, int]] = {
+    "ed25519-seed": 32,
+    "x-wing-seed": 32,
+    "x-wing-public": 1216,
+    "aes-256-kek": 32,
+    "hmac-sha256": 32,
+}
 _MAGIC: Final = "kiosk-key-v1"
 _FILE_BYTES_MAX: Final = 4096
 

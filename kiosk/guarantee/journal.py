@@ -25,10 +25,11 @@ from kiosk.core.facts import AnyFact, Begin, Fact
 from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.errors import JournalError, VerificationError
-from kiosk.guarantee import merkle, seal
+from kiosk.guarantee import merkle, receipt, seal
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
+from kiosk.guarantee.receipt import Receipt
 
 SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
@@ -59,6 +60,7 @@ class Journal:
             self._lock.close()
             raise
         self._recipient = keys.bank_seal.key_id
+        self._receipt: tuple[bytes, Receipt] | None = None  # of the deposit that was asked about last
         self._vault = PersonalVault(self._connection, kek, randomness)
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
@@ -88,7 +90,10 @@ class Journal:
             )
             if deposit.id:
                 self._summarise(fact, deposit, outcome.deposit)
-            return [self._append(draft, now) for draft in outcome.records]
+            made: list[Appended] = []
+            for draft in outcome.records:
+                made.append(self._append(_about(draft, made), now))
+            return made
 
     def _summarise(self, fact: Fact, deposit: Deposit, after: Deposit) -> None:
         if isinstance(fact, Begin):
@@ -172,12 +177,47 @@ class Journal:
         recipient = seal.read_header(self.log.envelope(record.sequence)).recipient
         return recipient == self._recipient, record.leaf_hash.hex()
 
+    def receipt(self, deposit_id: bytes) -> Receipt | None:
+        """The receipt of a deposit, proved in the log as it was when this was first asked; None when it has none.
+
+        Paper, screen and copies show the same texts. Raises `ErasedError` when the deposit was erased, ValueError
+        when the log has outgrown the QR codes.
+        """
+        if self._receipt is not None and self._receipt[0] == deposit_id:
+            return self._receipt[1]
+        row = self._connection.execute(
+            "SELECT seq FROM leaves WHERE subject = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
+            (deposit_id, receipt.KIND),
+        ).fetchone()
+        if row is None:
+            return None
+        size = self.log.size()
+        statement = self.log.record(int(row[0]))
+        made = receipt.make(statement, self.log.inclusion(statement.sequence, size), self.log.checkpoint())
+        self._receipt = (deposit_id, made)
+        return made
+
     # --- the bank, and small memories ---------------------------------------------------------------------
 
     def acknowledge(self, ack: bytes) -> int:
         """Apply the bank's acknowledgement; raises `VerificationError` when it is not what it claims to be."""
         with self._transaction():
             return self.log.acknowledge(ack)
+
+    def directory(self) -> bytes | None:
+        """The account directory as the bank signed it; whoever uses it verifies it again."""
+        row = self._connection.execute("SELECT statement FROM directory WHERE id = 1").fetchone()
+        return None if row is None else bytes(row[0])
+
+    def store_directory(self, statement: bytes, draft: RecordDraft, now: datetime) -> Appended:
+        """Replace the account directory, together with the record that says so."""
+        with self._transaction():
+            self._connection.execute(
+                "INSERT INTO directory (id, stored_at, statement) VALUES (1, ?, ?) "
+                "ON CONFLICT (id) DO UPDATE SET stored_at = excluded.stored_at, statement = excluded.statement",
+                (rfc3339(now), statement),
+            )
+            return self._append(draft, now)
 
     def memory(self, key: str) -> str | None:
         """A small durable value, such as the accepted validator's serial number."""
@@ -227,6 +267,14 @@ class Journal:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
             raise JournalError(f"the journal cannot be written: {error}") from error
+
+
+def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
+    """A receipt statement names the record that it is about: the one appended just before it."""
+    if draft.kind != receipt.KIND:
+        return draft
+    about = made[-1]
+    return RecordDraft(draft.kind, {**draft.body, "record_seq": about.sequence, "record_leaf": about.leaf_hash})
 
 
 def _locked(path: Path) -> IO[bytes]:
@@ -289,4 +337,5 @@ _TABLES: Final[Sequence[tuple[str, dict[str, type], str]]] = (
         "deposit_id",
     ),
     ("memory", {"key": str, "value": str}, "key"),
+    ("directory", {"id": int, "stored_at": str, "statement": bytes}, "id"),  # one row
 )

@@ -17,15 +17,18 @@ from kiosk.core.policy import Limit, NoteKind, Policy, Timing
 from kiosk.core.state import State
 from kiosk.guarantee.journal import Journal
 from kiosk.management.controller import Controller
+from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import not_ready
 from kiosk.management.view import Books
 from kiosk.messages import (
     DeliverAck,
+    DeliverDirectory,
     Depositor,
     FetchOutbox,
     GetStatus,
     Identify,
     LinkReport,
+    LookUp,
     Ok,
     OutboxRow,
     OutboxRows,
@@ -40,8 +43,9 @@ from kiosk.messages import (
 
 CABINET_SLOTS: Final = 40
 OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
-_CODE_LETTERS: Final = "23456789ABCDEFGHJKLMNPQRSTUVWXYZ"  # none that can be mistaken for another
-_CODE_CHARACTERS: Final = 8
+# Digits alone: a depositor who reads no Latin letters types the code on the keypad of the account number.
+_CODE_LETTERS: Final = "0123456789"
+_CODE_CHARACTERS: Final = 12
 RESUME_TRIES_MAX: Final = 5
 
 
@@ -66,15 +70,19 @@ class Desk:
         rules: Rules,
         randomness: Callable[[int], bytes],
         status: Callable[[Books], Status],
+        directory: AccountDirectory | None = None,
     ) -> None:
         self._c = controller
         self._rules = rules
         self._randomness = randomness
         self._status = status
+        self._directory = directory or AccountDirectory(
+            "", None, controller.journal, controller.runner, controller.clock
+        )
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
-    async def handle(self, role: Role, request: Request) -> Reply:  # noqa: PLR0911 - one answer a request
+    async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
         del role
         match request:
@@ -82,6 +90,8 @@ class Desk:
                 return self._status(await self.books())
             case Identify():
                 return await self._identify(request)
+            case LookUp():
+                return await self._directory.look_up(request)
             case Depositor():
                 return await self._touch(request)
             case Resume():
@@ -94,6 +104,10 @@ class Desk:
                 await self._c.runner.run(self._c.journal.acknowledge, request.ack)
                 self._c.announce()
                 return Ok()
+            case DeliverDirectory():
+                reply = await self._directory.deliver(request)
+                self._c.announce()
+                return reply
             case LinkReport():
                 self.link = request
                 return Ok()
@@ -108,7 +122,7 @@ class Desk:
     async def _identify(self, request: Identify) -> Reply:
         account = accounts.normalise(request.account)
         if account is None:
-            return Refused("bad_account", "This is not a complete account number.", "Check the digits and try again.")
+            return BAD_ACCOUNT
         if self._c.deposit.state is State.DONE:
             await self._c.request(f.Finish())
         if self._c.deposit.state is not State.IDLE:
@@ -117,7 +131,10 @@ class Desk:
         reasons = tuple(not_ready(self._c.machine, self._c.devices.lines))
         if reasons:
             return Refused("out_of_service", "; ".join(reasons), "Please ask the staff.")
-        begin = await self._begin(account)
+        known = await self._directory.knows(account)
+        if isinstance(known, Refused):
+            return known
+        begin = await self._begin(account, known=known)
         if isinstance(begin, Refused):
             return begin
         self._resume_tries = 0
@@ -135,7 +152,7 @@ class Desk:
         except DeviceFault as fault:
             machine.connected, machine.fault, machine.remedy = False, str(fault), fault.remedy
 
-    async def _begin(self, account: str) -> f.Begin | Refused:
+    async def _begin(self, account: str, *, known: bool | None) -> f.Begin | Refused:
         now = self._c.clock.now_utc()
         journal, runner = self._c.journal, self._c.runner
         slot = await runner.run(journal.free_slot, CABINET_SLOTS)
@@ -153,6 +170,7 @@ class Desk:
             policy=self._policy(credited),
             bundle_serial=await runner.run(journal.next_serial),
             slot=slot,
+            account_known=known,
         )
 
     def _policy(self, credited_today: dict[str, int]) -> Policy:

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from kiosk.clock import Clock
+from kiosk.core.deposit import timeout_s
 from kiosk.core.money import Claim, sums, unvalued
 from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
@@ -56,6 +57,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         config_hash=identity.config_hash,
         version=identity.version,
         uptime_s=round(clock.monotonic_s() - identity.started_s, 1),
+        devices_connected=controller.machine.connected,
     )
 
 
@@ -71,6 +73,7 @@ def deposit_view(deposit: Deposit, deadline_s: float | None, clock: Clock) -> De
         code=deposit.code,
         state=str(deposit.state),
         account_masked=deposit.account_masked,
+        account_known=deposit.account_known,
         counted=tuple(
             DenominationCount(value, currency, count) for (currency, value), count in sorted(counted.items())
         ),
@@ -85,6 +88,9 @@ def deposit_view(deposit: Deposit, deadline_s: float | None, clock: Clock) -> De
         grade=deposit.grade if deposit.assessments else None,
         reasons=tuple(reason for item in deposit.assessments if item.grade != "low" for reason in item.reasons),
         deadline_s=None if deadline_s is None else round(max(deadline_s - clock.monotonic_s(), 0.0), 1),
+        deadline_total_s=None if deadline_s is None else timeout_s(deposit),
+        confirmed_at=deposit.confirmed_at,
+        outcome=deposit.outcome,
     )
 
 

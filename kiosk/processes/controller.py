@@ -18,12 +18,14 @@ from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config
 from kiosk.core.policy import NoteKind, Timing
+from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.management.assurance import findings
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
+from kiosk.management.directory import AccountDirectory
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.store import ThreadRunner
@@ -119,7 +121,10 @@ class Process:
             grew=self._changed,
             sensed=self._sensed,
         )
-        self.desk = Desk(self.controller, rules_of(config), os.urandom, self._status)
+        directory = AccountDirectory(
+            config.kiosk.id, DirectoryKeys.load(config.keys_dir), journal, self.controller.runner, clock
+        )
+        self.desk = Desk(self.controller, rules_of(config), os.urandom, self._status, directory)
         self.bus = BusServer(
             config.paths.bus_dir,
             self.desk.handle,

@@ -17,8 +17,10 @@ import msgspec
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
+from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import (
     DeliverAck,
+    DeliverDirectory,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -59,9 +61,11 @@ class Uplink:
         self._record = topics.topic(kiosk, "record")
         self._checkpoint_topic = topics.topic(kiosk, "checkpoint")
         self._ack = topics.topic(kiosk, "ack")
+        self._directory_topic = topics.topic(kiosk, "directory")
         self._birth = _Births(kiosk, clock)
         self._wake = asyncio.Event()
         self._acks: deque[bytes] = deque(maxlen=ACKS_HELD_MAX)
+        self._directory: bytes | None = None  # the newest one that has not been delivered
         self._checkpoint = b""
         self._checkpoint_sent = b""
         self._connected = False
@@ -83,7 +87,8 @@ class Uplink:
         if isinstance(status, Status):
             self._birth.describe(status)
         _expect_ok(await self._bus.request(Subscribe(("outbox",))))
-        session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, (self._ack,)))
+        wanted = (self._ack, self._directory_topic)
+        session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, wanted))
         try:
             while True:
                 await self._step()
@@ -112,6 +117,11 @@ class Uplink:
                 self._window.settled(token, now_s, accepted=accepted)
             case Received(topic, payload) if topic == self._ack:
                 self._acks.append(payload)
+            case Received(topic, payload) if topic == self._directory_topic:
+                if 0 < len(payload) <= DIRECTORY_BYTES_MAX:  # empty: the bank's retained message was deleted
+                    self._directory = payload
+                elif payload:
+                    log.warning("an account directory of %d bytes is not passed on", len(payload))
             case Received(topic, _):
                 log.warning("message on a topic not asked for: %s", topic)
         self._wake.set()
@@ -127,6 +137,7 @@ class Uplink:
             report, self._report = self._report, None
             await self._bus.request(report)
         await self._deliver_acks()
+        await self._deliver_directory()
         if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
             await self._look()
         while self._connected and (wanted := self._window.wanted()) is not None:
@@ -142,6 +153,14 @@ class Uplink:
                 log.warning("the controller refused an acknowledgement: %s (%s)", reply.message, reply.code)
             else:
                 self._stale = True
+
+    async def _deliver_directory(self) -> None:
+        if self._directory is None:
+            return
+        data, self._directory = self._directory, None
+        reply = await self._bus.request(DeliverDirectory(data))
+        if isinstance(reply, Refused):
+            log.warning("the controller refused an account directory: %s (%s)", reply.message, reply.code)
 
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""

@@ -30,6 +30,7 @@ from tests.uplink_kit import KIOSK, Bank, ControllerBus, HandClock, KioskSide, p
 
 BROKER = Broker("broker", 8883)
 ACK = f"kiosk/v1/{KIOSK}/ack"
+DIRECTORY = f"kiosk/v1/{KIOSK}/directory"
 
 
 class HandLink:
@@ -142,7 +143,7 @@ async def test_birth_then_records_in_sequence_then_the_checkpoint(started: Room)
     envelopes = [started.kiosk.deposit(number) for number in range(2)]
     will = started.link.connect()
     await started.settle()
-    assert started.link.subscribed == (ACK,)
+    assert started.link.subscribed == (ACK, DIRECTORY)
     assert started.link.lanes() == ["birth", "record", "record", "checkpoint"]
     assert [retain for _, _, retain in started.link.published] == [True, False, False, True]
     assert started.link.records() == envelopes
