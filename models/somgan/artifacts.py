@@ -10,7 +10,7 @@ import numpy as np
 
 from somgan.arrays import Floats32
 from somgan.card import card
-from somgan.conformal import deposit_maxima, split_deposits
+from somgan.conformal import Split, deposit_maxima, split_deposits
 from somgan.data import Feature, Table
 from somgan.evaluation import evaluate, record
 from somgan.export import OPSET, Agreement, export, probe_rows, verify
@@ -29,7 +29,7 @@ from somgan.manifest import (
 from somgan.model import PART_NAMES
 from somgan.quality import measure
 from somgan.runtime import OnnxModel
-from somgan.training import Settings, fit
+from somgan.training import Settings, Trained, fit
 
 VERSION_BASE = "1.0.0"
 PROBE_ROWS = 500
@@ -61,23 +61,18 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
     """
     table = request.table
     split = split_deposits(table, settings.seed)
-    masks = [table.rows(part) for part in (split.fit, split.tails, split.calibrate)]
-    x, tails, calibrate = (table.x[mask] for mask in masks)
+    x, tails, calibrate = (table.x[table.rows(part)] for part in (split.fit, split.tails, split.calibrate))
     progress(f"rows: {x.shape[0]} to fit, {tails.shape[0]} for tails, {calibrate.shape[0]} to calibrate")
     trained = fit(x, tails, settings, progress)
     quality = measure(trained, x, tails, settings.seed)
-    folder.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=folder) as scratch:
-        graph_path = Path(scratch) / ONNX_NAME
-        export(trained.model, x.shape[1], graph_path)
-        agreement = verify(trained.model, graph_path, probe_rows(x, PROBE_ROWS, settings.seed))
-        progress(
-            f"onnxruntime equals torch within {agreement.difference_max:.1e}; {agreement.row_microseconds:.0f} us a row"
-        )
-        graph_path.replace(folder / ONNX_NAME)
+    agreement = _write_graph(trained, x, settings.seed, folder)
+    progress(
+        f"onnxruntime equals torch within {agreement.difference_max:.1e}; {agreement.row_microseconds:.0f} us a row"
+    )
     graph = OnnxModel(folder / ONNX_NAME)
     # The exported graph calibrates itself: what is promised is promised of the file that runs.
-    maxima = deposit_maxima(graph.run(calibrate).score, table.deposit[masks[2]], request.smoothing_rows)[1]
+    owner = table.deposit[table.rows(split.calibrate)]
+    maxima = deposit_maxima(graph.run(calibrate).score, owner, request.smoothing_rows)[1]
     sha256 = digest(folder / ONNX_NAME)
     manifest = {
         "schema": SCHEMA,
@@ -90,16 +85,7 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
         "features": described_features(request.features, x),
         "map": {"rows": settings.shape.rows, "columns": settings.shape.columns},
         "calibration": Calibration(maxima, request.smoothing_rows).as_json(),
-        "training": {
-            "data": request.data_name,
-            "rows": int(table.x.shape[0]),
-            "deposits": int(np.unique(table.deposit).size),
-            "fit": int(split.fit.size),
-            "tails": int(split.tails.size),
-            "calibrate": int(split.calibrate.size),
-            "seed": settings.seed,
-            "command": request.command,
-        },
+        "training": _training_json(request, split, settings.seed),
         "quality": quality_json(quality),
         "graph": _graph_json(agreement),
         "golden": _golden(graph, calibrate),
@@ -109,6 +95,30 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
     if request.evaluation is not None:
         record(folder, evaluate(folder, request.evaluation))
     return read_manifest(folder)
+
+
+def _write_graph(trained: Trained, x: Floats32, seed: int, folder: Path) -> Agreement:
+    """Export beside the old graph, verify, and only then take its place."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=folder) as scratch:
+        path = Path(scratch) / ONNX_NAME
+        export(trained.model, x.shape[1], path)
+        agreement = verify(trained.model, path, probe_rows(x, PROBE_ROWS, seed))
+        path.replace(folder / ONNX_NAME)
+    return agreement
+
+
+def _training_json(request: Request, split: Split, seed: int) -> dict[str, Any]:
+    return {
+        "data": request.data_name,
+        "rows": int(request.table.x.shape[0]),
+        "deposits": int(split.fit.size + split.tails.size + split.calibrate.size),
+        "fit": int(split.fit.size),
+        "tails": int(split.tails.size),
+        "calibrate": int(split.calibrate.size),
+        "seed": seed,
+        "command": request.command,
+    }
 
 
 def _graph_json(agreement: Agreement) -> dict[str, Any]:
