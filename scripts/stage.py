@@ -20,7 +20,7 @@ from typing import Any, Final
 
 from kiosk.bus import BusClient
 from kiosk.errors import BusError
-from kiosk.messages import GetStatus, Reply, Request, Status
+from kiosk.messages import GetStatus, LookedUp, LookUp, Reply, Request, Status
 from scripts.depositor import ACCOUNTS
 
 KIOSK_ID: Final = "demo-0001"
@@ -235,7 +235,10 @@ class Stage:
             status = await self.status()
         except StageFailed:
             return False
-        return status.in_service and status.scene_grade is not None
+        if not status.in_service or status.scene_grade is None:
+            return False
+        found = await self.ask(LookUp(ACCOUNTS["first"]))
+        return isinstance(found, LookedUp) and found.known  # the bank's directory has arrived: the way to it is open
 
     async def settled(self) -> bool:
         """Whether the bank has signed for everything."""

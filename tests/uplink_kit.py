@@ -18,6 +18,7 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee import log, personal
 from kiosk.messages import (
     DeliverAck,
+    DeliverDirectory,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -143,6 +144,7 @@ class ControllerBus:
         self._kiosk = kiosk
         self.reports: list[LinkReport] = []
         self.refused: list[bytes] = []
+        self.directories: list[bytes] = []
         self.changed = asyncio.Event()
 
     async def request(self, message: Request) -> Reply:
@@ -163,6 +165,9 @@ class ControllerBus:
                 return OutboxRows(rows, records.size(), records.checkpoint().encode())
             case DeliverAck(ack):
                 return self._deliver(ack)
+            case DeliverDirectory(data):
+                self.directories.append(data)
+                return Ok()
             case LinkReport():
                 self.reports.append(message)
                 return Ok()

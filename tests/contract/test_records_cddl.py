@@ -8,8 +8,8 @@ import pycddl
 import pytest
 
 from kiosk import guarantee
-from kiosk.guarantee import cbor, cose
-from tests.guarantee_kit import DEPOSIT_ID, KIOSK, Kit
+from kiosk.guarantee import cbor, cose, directory
+from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 
 GRAMMAR = (Path(guarantee.__file__).parent / "records.cddl").read_text()
 
@@ -32,6 +32,7 @@ def _made() -> dict[str, bytes]:
     done = kit.append("deposit", {"deposit_id": DEPOSIT_ID, "sums": {"CNY": {"credited": 100}}, "score": 0.25})
     record = kit.receive(done.envelope)
     ack = kit.ack([done.envelope])
+    listed = directory.make(KIOSK, 1, {"79927398713": "J*** D**"}, bytes(32), NOW, kit.ack_signer)
     return {
         "envelope": done.envelope,
         "opening": cbor.encode([record.salt, record.leaf_entry, record.cose]),
@@ -42,6 +43,9 @@ def _made() -> dict[str, bytes]:
         "signed-acknowledgement": ack,
         "acknowledgement-protected": cose.parse(ack).protected,
         "acknowledgement": cose.parse(ack).payload,
+        "signed-directory": listed,
+        "directory-protected": cose.parse(listed).protected,
+        "directory": cose.parse(listed).payload,
     }
 
 
@@ -55,7 +59,7 @@ def test_what_we_make_is_in_the_grammar(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", MADE)
 def test_the_grammar_tells_our_items_apart(rule: str) -> None:
-    same_shape = {"signed-record", "signed-acknowledgement"}  # their payloads tell them apart
+    same_shape = {"signed-record", "signed-acknowledgement", "signed-directory"}  # their payloads tell them apart
     for other, data in MADE.items():
         if other != rule and not {rule, other} <= same_shape:
             assert not _matches(rule, data), other

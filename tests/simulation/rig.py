@@ -25,12 +25,14 @@ from kiosk.core.money import Claim
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit, State
 from kiosk.guarantee import keys as guarantee_keys
+from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.management.assurance import findings
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
+from kiosk.management.directory import AccountDirectory
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
@@ -85,6 +87,7 @@ class Rig:
         self.controller: Controller
         self.desk: Desk
         self.journal: Journal
+        self.directory_keys: DirectoryKeys | None = None
         self.crash_at: tuple[str, int] | None = None
         self.crash_takes_power = True  # else only the controller dies, and the devices go on
         self.glitch_at: tuple[str, int] | None = None  # one device loses its power at this chunk of its line
@@ -144,7 +147,8 @@ class Rig:
             sensed=lambda _: None,
         )
         rules = Rules(KINDS, {"CNY": 5_000_000}, {"CNY": 100_000_000}, 40, Timing(), "staff-1")
-        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status)
+        directory = AccountDirectory("test-0001", self.directory_keys, self.journal, self.controller.runner, self.clock)
+        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory)
         self._task = self.loop.create_task(self.controller.run())
 
     def bury(self) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.errors import BusError
+from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import LinkReport, Ok, OutboxGrew, Refused, Reply, Request
 from kiosk.uplink.session import (
     Broker,
@@ -279,3 +280,14 @@ def test_delays_grow_to_a_bound_and_differ() -> None:
 def test_a_link_needs_a_broker() -> None:
     with pytest.raises(ValueError, match="broker"):
         LinkSettings("x", (), Path("ca"), Path("cert"), Path("key"))
+
+
+async def test_a_directory_is_handed_over_once_and_only_in_a_size_that_may_be_one(started: Room) -> None:
+    started.link.connect()
+    for payload in (b"", bytes(DIRECTORY_BYTES_MAX + 1), b"older", b"newest"):
+        started.link.tell(Received(DIRECTORY, payload))
+    await started.settle()
+    assert started.bus.directories == [b"newest"]
+    started.link.tell(Received(DIRECTORY, b""))
+    await started.settle()
+    assert started.bus.directories == [b"newest"]
