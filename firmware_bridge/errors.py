@@ -43,6 +43,12 @@ class LabelNotPrinted(DeviceFault, RuntimeError):
     remedy = "Check paper, ribbon and head of the label printer; a label in doubt is void."
 
 
+class ReceiptNotPrinted(DeviceFault, RuntimeError):
+    """The printer did not confirm the receipt; it, or a part of it, may be out."""
+
+    remedy = "Check paper, cover and cutter of the receipt printer; the receipt can be shown on the screen."
+
+
 class DeviceChanged(DeviceFault, PermissionError):
     """Another serial number than the accepted one answered."""
 

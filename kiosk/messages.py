@@ -11,6 +11,7 @@ import msgspec
 
 Grade = Literal["low", "medium", "high"]
 Stage = Literal["access", "escrow", "bundling", "storing"]  # the stages of DESIGN.md section 7
+PaperState = Literal["pending", "printed", "failed", "none"]  # none: this kiosk has no receipt printer
 Role = Literal["terminal", "watcher", "uplink", "maintenance"]
 Topic = Literal["status", "sensor", "stage", "outbox"]
 
@@ -59,6 +60,11 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     deadline_total_s: float | None = None  # how long it waits in this state altogether
     confirmed_at: str = ""  # RFC 3339, when the depositor confirmed; empty before
     outcome: str = ""  # how it ended: credited, returned, retracted, nothing_inserted, refused_risk, ...
+    receipt: PaperState | None = None  # the paper; None: this deposit has no receipt (yet)
+    receipt_copy: int = 0  # 0 is the original; any other says COPY
+    receipt_reprints_left: int = 0  # `reprint` is possible so many times
+    # The receipt's two QR texts, opening and proof: the result page shows them, whatever the printer does.
+    receipt_qrs: tuple[str, ...] = ()
 
 
 class DeviceView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -143,9 +149,9 @@ class LookedUp(Message, frozen=True):
 
 
 class Depositor(Message, frozen=True):
-    """A touch: `done` (no more notes), `confirm`, `cancel`, `more_time`, `finish` (leave the result)."""
+    """A touch: `done` (no more notes), `confirm`, `cancel`, `more_time`, `finish` (leave the result), `reprint`."""
 
-    action: Literal["done", "confirm", "cancel", "more_time", "finish"]
+    action: Literal["done", "confirm", "cancel", "more_time", "finish", "reprint"]
 
 
 class Resume(Message, frozen=True):

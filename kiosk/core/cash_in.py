@@ -140,7 +140,7 @@ def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
     if ledger.repeats(deposit, fact.channel):
         return steps.stay(replace(deposit, paired_channel=None))
     reason = f"credited in state {deposit.state}"
-    if deposit.id and deposit.state not in (State.DONE, State.IDLE):
+    if deposit.id and deposit.state not in (State.RECEIPT, State.DONE, State.IDLE):
         deposit = ledger.credit(deposit, fact.channel)
         number = len(deposit.notes)
         deposit = ledger.update(deposit, number, claim=Claim.DISPUTED, place=Place.UNKNOWN, reason=reason)

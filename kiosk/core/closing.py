@@ -2,9 +2,9 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import records, steps
+from kiosk.core import paper, records, steps
 from kiosk.core.facts import Assessed, GuaranteeChecked
-from kiosk.core.state import Deposit, Outcome, RecordDraft, State
+from kiosk.core.state import Deposit, Outcome, RecordDraft
 
 
 def assessed(deposit: Deposit, fact: Assessed) -> Outcome:
@@ -23,7 +23,7 @@ def checked(deposit: Deposit, fact: GuaranteeChecked) -> Outcome:
 def _record(deposit: Deposit, at: str, alerts: tuple[RecordDraft, ...]) -> Outcome:
     if not (deposit.assessed and deposit.checked):
         return steps.stay(deposit, note=alerts)
-    return steps.go(deposit, State.DONE, note=(*alerts, records.deposit_record(deposit, at)))
+    return paper.after_record(deposit, (*alerts, records.deposit_record(deposit, at)))
 
 
 def finished(_: Deposit, __: object) -> Outcome:

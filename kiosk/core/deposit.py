@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace as _replace
 
-from kiosk.core import cash_in, cash_in_end, closing, recovery, rollback
+from kiosk.core import cash_in, cash_in_end, closing, paper, recovery, rollback
 from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.records import alert
@@ -125,9 +125,13 @@ _add([S.STORING], f.BoardFinished, cash_in_end.stored, S.CLOSING)
 _add(CREDITED, f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False)
 _add([*CREDITED, S.RETRACTING], f.Jammed, _late_jam)
 
-# --- guarantee, appraisal, record
-_add([S.CLOSING], f.Assessed, closing.assessed, S.DONE)
-_add([S.CLOSING], f.GuaranteeChecked, closing.checked, S.DONE)
+# --- guarantee, appraisal, record, receipt
+_add([S.CLOSING], f.Assessed, closing.assessed, S.RECEIPT, S.DONE)
+_add([S.CLOSING], f.GuaranteeChecked, closing.checked, S.RECEIPT, S.DONE)
+_add([S.RECEIPT], f.ReceiptPrinted, paper.printed, S.DONE)
+_add([S.RECEIPT], f.TimedOut, paper.gave_up, S.DONE, same=False)
+_add([S.DONE], f.ReceiptPrinted, paper.printed)
+_add([S.DONE], f.Reprint, paper.reprint, S.RECEIPT)
 _add([S.DONE], f.Finish, closing.finished, S.IDLE, same=False)
 _add([S.DONE], f.TimedOut, closing.finished, S.IDLE, same=False)
 
@@ -136,18 +140,24 @@ _add([*CREDITED, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING], f.
 _add(BOARD_AT_WORK, f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fact)))
 _add(ACTIVE, f.MoreTime, _keep)
 _add(ACTIVE, f.Acknowledged, cash_in.acknowledged)
-_add([S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.DONE, S.IDLE, *CREDITED], f.ShutterMoved, _keep)
-_add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING], f.NoteRefused, _keep)
-_add([*CREDITED, S.CLOSING, S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.DONE], f.ValidatorStopped, _keep)
+_add(
+    [S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE, S.IDLE, *CREDITED],
+    f.ShutterMoved,
+    _keep,
+)
+_add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT], f.NoteRefused, _keep)
+_add(
+    [*CREDITED, S.CLOSING, S.RECEIPT, S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.DONE], f.ValidatorStopped, _keep
+)
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)
 _add([S.WATCHING, S.STARTING, *PORT_OPEN, S.REVIEW, S.SUSPENDED, S.JAMMED], f.AtReset, recovery.at_reset)
 _add([S.RETURNING], f.AtReset, rollback.into_stacker)
-_add([*CREDITED, S.RETRACTING, S.CLOSING, S.DONE], f.AtReset, recovery.internal)
+_add([*CREDITED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE], f.AtReset, recovery.internal)
 _add([S.REVIEW, S.SUSPENDED, S.JAMMED], f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(
-    [S.IDLE, S.WATCHING, S.STARTING, S.RETURNING, S.RETRACTING, *CREDITED, S.CLOSING, S.DONE],
+    [S.IDLE, S.WATCHING, S.STARTING, S.RETURNING, S.RETRACTING, *CREDITED, S.CLOSING, S.RECEIPT, S.DONE],
     f.NoteCredited,
     cash_in.unexpected_credit,
 )
@@ -157,6 +167,7 @@ _add(UNCONFIRMED, f.Reconciled, recovery.during_cash_in, S.SETTLING, S.SUSPENDED
 _add(CREDITED, f.Reconciled, recovery.after_confirm, S.REALIGNING)
 _add([S.RETRACTING], f.Reconciled, recovery.during_retract)
 _add([S.CLOSING], f.Reconciled, recovery.while_closing)
+_add([S.RECEIPT], f.Reconciled, paper.in_doubt, S.DONE)
 
 
 def _dispatched(deposit: Deposit, fact: f.BoardDispatched) -> Deposit:
@@ -196,7 +207,7 @@ def timeout_s(deposit: Deposit) -> float | None:
         S.SUSPENDED: timing.resume_s,
         S.JAMMED: timing.jam_s,
         S.DONE: timing.result_s,
-        **dict.fromkeys((S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING), timing.stuck_s),
+        **dict.fromkeys((S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING, S.RECEIPT), timing.stuck_s),
         **dict.fromkeys((*CREDITED, S.RETRACTING), timing.jam_s),
     }
     return waits.get(deposit.state)

@@ -80,6 +80,12 @@ class PrintLabel(Order, frozen=True):
     copy: int
 
 
+class PrintReceipt(Order, frozen=True):
+    """Print the deposit's receipt; copy 0 is the original, all others say COPY. `ReceiptPrinted` follows."""
+
+    copy: int
+
+
 class OpenShutter(Order, frozen=True):
     """`ShutterMoved` follows."""
 
@@ -104,6 +110,7 @@ AnyOrder = (
     | EmptyStore
     | RunBoard
     | PrintLabel
+    | PrintReceipt
     | OpenShutter
     | CloseShutter
     | CheckGuarantee

@@ -28,6 +28,7 @@ STATES: Final[dict[str, str]] = {
     State.MARKING: "the bundle gets its label",
     State.STORING: "the bundle goes to its cabinet slot",
     State.CLOSING: "the record is made",
+    State.RECEIPT: "the record is made; the receipt is printed",
     State.DONE: "done; the result is on the screen",
 }
 # ISO 4217 currencies without a minor unit; all others here have two digits.

@@ -20,17 +20,18 @@ from kiosk.core.deposit import IllegalTransition, allowed, step, timeout_s
 from kiosk.core.facts import Fact
 from kiosk.core.orders import AnyOrder
 from kiosk.core.records import alert, service
-from kiosk.core.state import Deposit, RecordDraft
+from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
 from kiosk.management.hands import Hands
-from kiosk.management.machine import Devices, Machine, evidence, hazards
+from kiosk.management.machine import Devices, Machine, evidence, hazards, receipt_printer_status
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.store import Runner
 
 _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 SNAPSHOT_S: Final = 0.25
+PAPER_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
 _ACCEPTED_SERIAL: Final = "validator_serial"
@@ -45,6 +46,8 @@ class Settings:
     shutter_s: float
     board_watchdog_ms: int
     accepted_serial: int | None = None
+    kiosk: str = ""  # as the receipt names it
+    branch: str = ""
 
 
 class Controller:
@@ -163,6 +166,7 @@ class Controller:
         await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
         self.machine.levels = await self.devices.validator.levels()
         self.machine.printer = await self.devices.printer.status()
+        self.machine.receipt_printer = await receipt_printer_status(self.devices)
         async with self._lock:  # a fact whose commit was under way when the fault came
             while not self.orders.empty():  # reconciliation orders anew what is still to be done
                 self.orders.get_nowait()
@@ -201,6 +205,7 @@ class Controller:
                 group.create_task(self.batches.poll(), name="validator")
                 group.create_task(self._watch_board(), name="board")
                 group.create_task(self._watch_lines(), name="lines")
+                group.create_task(self._watch_paper(), name="paper")
                 group.create_task(self._watch_deadline(), name="deadline")
         finally:
             self.machine.connected = False
@@ -215,6 +220,17 @@ class Controller:
             await self._hands.board_seen(snapshot)
             self._sensed(snapshot)
             await self.clock.sleep(SNAPSHOT_S)
+
+    async def _watch_paper(self) -> None:
+        """Between deposits: a new roll brings the kiosk back into service by itself."""
+        while self.devices.receipts is not None:
+            await self.clock.sleep(PAPER_S)
+            if self.deposit.state is not State.IDLE:
+                continue
+            found = await receipt_printer_status(self.devices)
+            if found != self.machine.receipt_printer:
+                self.machine.receipt_printer = found
+                self._changed()
 
     # --- time and lines ---------------------------------------------------------------------------------
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import hmac
+import logging
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, time
@@ -13,12 +14,14 @@ from kiosk.core import accounts
 from kiosk.core import facts as f
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
+from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy, Timing
 from kiosk.core.state import State
+from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
-from kiosk.management.machine import not_ready
+from kiosk.management.machine import not_ready, receipt_printer_status
 from kiosk.management.view import Books
 from kiosk.messages import (
     DeliverAck,
@@ -41,6 +44,7 @@ from kiosk.messages import (
     Status,
 )
 
+_log = logging.getLogger(__name__)
 CABINET_SLOTS: Final = 40
 OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
 # Digits alone: a depositor who reads no Latin letters types the code on the keypad of the account number.
@@ -115,7 +119,9 @@ class Desk:
 
     async def books(self) -> Books:
         """The journal's figures, now."""
-        return await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()))
+        deposit = self._c.deposit
+        shown = deposit.id if deposit.paper.stands else b""
+        return await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()), shown)
 
     # --- depositor --------------------------------------------------------------------------------------
 
@@ -147,6 +153,7 @@ class Desk:
             return
         try:
             machine.printer = await devices.printer.status()
+            machine.receipt_printer = await receipt_printer_status(devices)
             async with self._c.batches.lock:
                 machine.levels = await devices.validator.levels()
         except DeviceFault as fault:
@@ -195,7 +202,10 @@ class Desk:
             "cancel": f.Cancel(),
             "more_time": f.MoreTime(),
             "finish": f.Finish(),
+            "reprint": f.Reprint(),
         }
+        if request.action == "reprint" and not reprints_left(self._c.deposit.paper):
+            return Refused("not_now", "No more copies can be printed.", "Take a photo of the codes on the screen.")
         if await self._c.request(facts[request.action]):
             return Ok()
         state = self._c.deposit.state
@@ -242,7 +252,7 @@ def outbox_rows(journal: Journal, request: FetchOutbox) -> OutboxRows:
     return OutboxRows(rows=tuple(rows), next_sequence=size, checkpoint=checkpoint)
 
 
-def _books(journal: Journal, midnight: datetime) -> Books:
+def _books(journal: Journal, midnight: datetime, shown: bytes) -> Books:
     log = journal.log
     size = log.size()
     return Books(
@@ -251,7 +261,17 @@ def _books(journal: Journal, midnight: datetime) -> Books:
         outbox_rows=log.outbox_rows(),
         acknowledged=log.acknowledged(),
         deposits_today=journal.deposits_since(midnight),
+        receipt_qrs=_receipt_qrs(journal, shown),
     )
+
+
+def _receipt_qrs(journal: Journal, deposit_id: bytes) -> tuple[str, ...]:
+    try:
+        receipt = journal.receipt(deposit_id) if deposit_id else None
+    except (VerificationError, ValueError) as error:  # erased meanwhile, or a log too large for a QR code
+        _log.warning("no receipt codes for the screen: %s", error)
+        return ()
+    return () if receipt is None else (receipt.opening, receipt.proof)
 
 
 def _midnight(now: datetime) -> datetime:

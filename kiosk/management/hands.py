@@ -9,7 +9,7 @@ import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import datetime
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, Literal
 
 from firmware_bridge.errors import CommandRefused, DeviceFault
 from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, Label, Line
@@ -20,7 +20,9 @@ from kiosk.core.deposit import allowed
 from kiosk.core.money import Claim
 from kiosk.core.orders import AnyOrder
 from kiosk.core.state import BoardPending, Deposit
-from kiosk.management.machine import board_evidence, evidence
+from kiosk.errors import VerificationError
+from kiosk.management.machine import board_evidence, evidence, receipt_printer_status
+from kiosk.management.receipt_page import receipt_page
 
 if TYPE_CHECKING:
     from kiosk.management.controller import Controller
@@ -61,6 +63,8 @@ class Hands:
                 await self._run_board(order)
             case o.PrintLabel():
                 await self._print_label(order)
+            case o.PrintReceipt():
+                await self._print_receipt(order)
             case o.OpenShutter():
                 await self._move_shutter(opened=True)
             case o.CloseShutter():
@@ -159,6 +163,23 @@ class Hands:
             await self._c.apply(f.LabelPrinted(order.copy, ok=False, detail=str(fault)))
         else:
             await self._c.apply(f.LabelPrinted(order.copy, ok=True))
+
+    async def _print_receipt(self, order: o.PrintReceipt) -> None:
+        """Neither a missing printer nor a missing receipt holds anything up: the screen shows the QR codes."""
+        detail = ""
+        result: Literal["printed", "failed", "no_printer"] = "no_printer"
+        printer, deposit = self._c.devices.receipts, self._c.deposit
+        if printer is not None:
+            try:
+                made = await self._c.runner.run(self._c.journal.receipt, deposit.id)
+                settings = self._c.settings
+                await printer.print_receipt(receipt_page(deposit, made, order.copy, settings.kiosk, settings.branch))
+                result = "printed"
+            except (DeviceFault, VerificationError, ValueError) as fault:
+                result, detail = "failed", str(fault)
+            self._c.machine.receipt_printer = await receipt_printer_status(self._c.devices)
+        if allowed(self._c.deposit.state, f.ReceiptPrinted):
+            await self._c.apply(f.ReceiptPrinted(order.copy, result, detail))
 
     async def _move_shutter(self, *, opened: bool) -> None:
         lines, clock = self._c.devices.lines, self._c.clock

@@ -12,6 +12,8 @@ from firmware_bridge.interfaces import (
     Level,
     Line,
     Lines,
+    ReceiptPrinter,
+    ReceiptPrinterStatus,
     Validator,
     ValidatorIdentity,
 )
@@ -28,11 +30,13 @@ class Devices:
     board: DepositBoard
     printer: LabelPrinter
     lines: Lines
+    receipts: ReceiptPrinter | None = None  # without one, receipts are only shown on the screen
 
     def close(self) -> None:
         """Give every port back."""
-        for device in (self.validator, self.board, self.printer, self.lines):
-            device.close()
+        for device in (self.validator, self.board, self.printer, self.lines, self.receipts):
+            if device is not None:
+                device.close()
 
 
 @dataclass
@@ -45,6 +49,7 @@ class Machine:
     identity: ValidatorIdentity | None = None
     snapshot: BoardSnapshot | None = None
     printer: LabelPrinterStatus | None = None
+    receipt_printer: ReceiptPrinterStatus | None = None  # None: there is none
     levels: tuple[Level, ...] = ()
     stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
 
@@ -126,3 +131,19 @@ def not_ready(machine: Machine, lines: Lines) -> Iterator[str]:
         yield "the note store is not empty"
     if machine.printer is not None and not machine.printer.ready:
         yield "the label printer is not ready"
+    if machine.receipt_printer is not None and not machine.receipt_printer.ready:
+        yield f"the receipt printer is not ready: {machine.receipt_printer.trouble}"
+
+
+async def receipt_printer_status(devices: Devices) -> ReceiptPrinterStatus | None:
+    """What the receipt printer says of itself; None when there is none.
+
+    A link that is down is a printer that is not ready: it keeps new deposits away, and never disturbs one that is
+    under way.
+    """
+    if devices.receipts is None:
+        return None
+    try:
+        return await devices.receipts.status()
+    except DeviceFault:
+        return ReceiptPrinterStatus(answered=False)

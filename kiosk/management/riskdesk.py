@@ -29,7 +29,7 @@ _STAGES: dict[State, Stage] = {
         "escrow",
     ),
     **dict.fromkeys((State.COMMITTING, State.COLLECTING, State.REALIGNING, State.STRAPPING, State.MARKING), "bundling"),
-    **dict.fromkeys((State.STORING, State.CLOSING), "storing"),
+    **dict.fromkeys((State.STORING, State.CLOSING, State.RECEIPT), "storing"),
 }
 
 

@@ -3,14 +3,25 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Final
 
+from firmware_bridge.interfaces import ReceiptPrinterStatus
 from kiosk.clock import Clock
 from kiosk.core.deposit import timeout_s
 from kiosk.core.money import Claim, sums, unvalued
+from kiosk.core.paper import reprints_left
 from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
 from kiosk.management.machine import Machine, not_ready
-from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, Status
+from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, PaperState, Status
+
+_PAPER: Final[dict[str, PaperState | None]] = {
+    "": None,
+    "pending": "pending",
+    "printed": "printed",
+    "failed": "failed",
+    "no_printer": "none",
+}
 
 
 @dataclass(frozen=True)
@@ -22,6 +33,7 @@ class Books:
     outbox_rows: int = 0
     acknowledged: int = 0
     deposits_today: int = 0
+    receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
 
 
 @dataclass(frozen=True)
@@ -44,7 +56,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         state=str(controller.deposit.state),
         in_service=not reasons,
         out_of_service_reasons=reasons,
-        deposit=deposit_view(controller.deposit, controller.deadline_s, clock),
+        deposit=deposit_view(controller.deposit, controller.deadline_s, clock, books.receipt_qrs),
         devices=tuple(_devices(controller.machine)),
         scene_grade=controller.risk.grade,
         log_size=books.log_size,
@@ -61,7 +73,9 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
     )
 
 
-def deposit_view(deposit: Deposit, deadline_s: float | None, clock: Clock) -> DepositView | None:
+def deposit_view(
+    deposit: Deposit, deadline_s: float | None, clock: Clock, receipt_qrs: tuple[str, ...] = ()
+) -> DepositView | None:
     """The deposit as the screen may show it; None when the kiosk is idle."""
     if deposit.state is State.IDLE:
         return None
@@ -91,6 +105,10 @@ def deposit_view(deposit: Deposit, deadline_s: float | None, clock: Clock) -> De
         deadline_total_s=None if deadline_s is None else timeout_s(deposit),
         confirmed_at=deposit.confirmed_at,
         outcome=deposit.outcome,
+        receipt=_PAPER[deposit.paper.stands],
+        receipt_copy=deposit.paper.copy,
+        receipt_reprints_left=reprints_left(deposit.paper),
+        receipt_qrs=receipt_qrs if deposit.paper.stands else (),
     )
 
 
@@ -114,3 +132,13 @@ def _devices(machine: Machine) -> Iterator[DeviceView]:
         ready = machine.printer.ready
         detail = "ready" if ready else "does not answer" if not machine.printer.answered else "not ready"
         yield DeviceView("label_printer", "ok" if ready else "down", detail)
+    if machine.receipt_printer is not None:
+        yield _receipt_printer(machine.receipt_printer)
+
+
+def _receipt_printer(printer: ReceiptPrinterStatus) -> DeviceView:
+    if not printer.ready:
+        return DeviceView("receipt_printer", "down", printer.trouble, printer.remedy)
+    if printer.paper_near_end:
+        return DeviceView("receipt_printer", "degraded", "the paper is near its end", "Have a new roll at hand.")
+    return DeviceView("receipt_printer", "ok", "ready")

@@ -7,9 +7,10 @@ from kiosk.core import orders as o
 from kiosk.core.deposit import TABLE, IllegalTransition, allowed, replay, step, timeout_s
 from kiosk.core.facts import BoardEvidence, Evidence, Fact, ValidatorEvidence
 from kiosk.core.money import Claim, Place, open_notes
+from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy
 from kiosk.core.records import totals
-from kiosk.core.state import Deposit, Outcome, State
+from kiosk.core.state import Deposit, Outcome, Paper, State
 
 KINDS = (
     NoteKind(1, "CNY", 1000),
@@ -108,9 +109,14 @@ def test_a_clean_deposit_is_credited_once_and_ends_in_the_cabinet() -> None:
     assert play.do(f.LabelPrinted(1, ok=True)).outcome.orders == (o.RunBoard(4, (0, 7, 1)),)
     play.do(f.BoardFinished(4, 0, board(tray=3)), f.BoardFinished(5, 0, board(stored=3)))
     assert {note.place for note in play.deposit.notes} == {Place.CABINET}
-    assert closed(play).deposit.state is State.DONE
-    record = play.outcome.records[-1]
+    assert closed(play).deposit.state is State.RECEIPT
+    assert play.orders == [o.PrintReceipt]
+    record, statement = play.outcome.records
     assert record.kind == "deposit"
+    assert statement.kind == "receipt"
+    assert statement.body["sums"] == record.body["sums"]
+    assert not {"risk", "staff", "guarantee", "account_sealed"} & statement.body.keys()
+    assert play.do(f.ReceiptPrinted(0, "printed")).deposit.state is State.DONE
     assert record.body["sums"] == {
         "CNY": {"inserted": 21000, "credited": 21000, "returned": 0, "retained": 0, "disputed": 0}
     }
@@ -306,6 +312,43 @@ def test_every_waiting_state_has_a_limit() -> None:
     closing = closed(
         play.do(f.Cancel(), f.ShutterMoved(open=True, ok=True), f.Dispensed((("CNY", 10000),), final=True))
     )
-    assert timeout_s(closing.deposit) == POLICY.timing.result_s
+    assert timeout_s(closing.deposit) == POLICY.timing.stuck_s
+    assert timeout_s(closing.do(f.ReceiptPrinted(0, "no_printer")).deposit) == POLICY.timing.result_s
     assert open_notes(closing.deposit.notes) == ()
     assert closing.do(f.Finish()).deposit == Deposit()
+
+
+def with_receipt() -> Play:
+    play = in_review(2).do(f.Cancel(), f.ShutterMoved(open=True, ok=True), f.Dispensed((("CNY", 10000),), final=True))
+    return closed(play)
+
+
+def test_a_receipt_that_is_not_printed_is_told_and_holds_nothing_up() -> None:
+    play = with_receipt().do(f.ReceiptPrinted(0, "failed", "the paper is used up"))
+    assert play.deposit.state is State.DONE
+    assert play.deposit.paper.stands == "failed"
+    assert play.outcome.records[0].body["alert"] == "receipt"
+    assert with_receipt().do(f.TimedOut()).deposit.state is State.DONE
+
+
+def test_a_receipt_in_doubt_is_printed_again_as_a_copy() -> None:
+    play = with_receipt().do(f.Reconciled("", NOTHING, restarted=True))
+    assert play.outcome.orders[-1] == o.PrintReceipt(1)
+    assert play.do(f.ReceiptPrinted(0, "printed")).deposit.state is State.RECEIPT  # a late word about the first
+    assert play.do(f.ReceiptPrinted(1, "printed")).deposit.paper == Paper("printed", copy=1)
+
+
+def test_copies_are_numbered_and_bounded() -> None:
+    play = with_receipt().do(f.ReceiptPrinted(0, "printed"))
+    for copy in (1, 2, 3):
+        assert play.do(f.Reprint()).outcome.orders == (o.PrintReceipt(copy),)
+        play.do(f.ReceiptPrinted(copy, "printed"))
+    assert reprints_left(play.deposit.paper) == 0
+    assert play.do(f.Reprint()).outcome.orders == ()
+    assert play.deposit.state is State.DONE
+
+
+def test_a_deposit_without_a_note_has_no_receipt() -> None:
+    play = in_cash_in().do(f.Cancel(), f.ShutterMoved(open=False, ok=True))
+    assert closed(play).deposit.state is State.DONE
+    assert [record.kind for record in play.outcome.records] == ["deposit"]

@@ -1,0 +1,79 @@
+"""What the receipt says on paper, in plain words for the person who takes it home."""
+
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Final
+
+from firmware_bridge.interfaces import Receipt as Page
+from firmware_bridge.interfaces import ReceiptQr, ReceiptText
+from kiosk.core.money import Claim, sums, unvalued
+from kiosk.core.state import Deposit
+from kiosk.guarantee.receipt import PROVISIONAL, Receipt
+
+WIDTH: Final = 48  # characters of font A on paper 80 mm wide
+_LABEL: Final = 16
+_CLAIMS: Final = {
+    Claim.CREDITED: "CREDITED",
+    Claim.RETURNED: "given back",
+    Claim.RETAINED: "kept as suspect",
+    Claim.DISPUTED: "in dispute",
+}
+_RULE: Final = ReceiptText("-" * WIDTH)
+_CHECK: Final = (
+    "Check it at home: scan both codes and give the two texts to a receipt checker. It needs this kiosk's public keys, "
+    "which are posted at the branch, and asks neither the bank nor the kiosk. Code 1 is what the kiosk signed, code 2 "
+    "proves that it stands in the kiosk's log."
+)
+
+
+def receipt_page(deposit: Deposit, receipt: Receipt | None, copy: int, kiosk: str, branch: str) -> Page:
+    """The paper of one deposit; `copy` 0 is the original. Raises ValueError when there is no receipt to print."""
+    if receipt is None:
+        raise ValueError("this deposit has no receipt in the log")
+    at = datetime.fromisoformat(receipt.at).astimezone()
+    return Page(
+        (
+            ReceiptText("DEPOSIT RECEIPT", large=True, bold=True, centred=True),
+            *((ReceiptText(f"COPY {copy}", large=True, bold=True, centred=True),) if copy else ()),
+            ReceiptText(f"{branch}, kiosk {kiosk}", centred=True),
+            ReceiptText(f"{at:%Y-%m-%d %H:%M} (UTC{at:%z})", centred=True),
+            _RULE,
+            _row("Account", deposit.account_masked),
+            _row("Deposit code", deposit.code),
+            *((_row("Bundle", deposit.bundle.name),) if deposit.confirmed else ()),
+            _RULE,
+            *_amounts(deposit),
+            _RULE,
+            ReceiptText(PROVISIONAL),
+            ReceiptText(""),
+            ReceiptText(_CHECK),
+            ReceiptText(""),
+            ReceiptText("1  what the kiosk signed", bold=True, centred=True),
+            ReceiptQr(receipt.opening),
+            ReceiptText("2  its place in the kiosk's log", bold=True, centred=True),
+            ReceiptQr(receipt.proof),
+            ReceiptText(f"record {receipt.sequence} of {kiosk}", centred=True),
+            ReceiptText("This paper is evidence. Nobody can draw money with it.", centred=True),
+        )
+    )
+
+
+def _row(label: str, text: str, *, bold: bool = False) -> ReceiptText:
+    return ReceiptText(f"{label:<{_LABEL}}{text:>{WIDTH - _LABEL}}", bold=bold)
+
+
+def _amounts(deposit: Deposit) -> Iterator[ReceiptText]:
+    """By claim, per currency; what was credited stands out."""
+    for claim, words in _CLAIMS.items():
+        for currency, minor in sorted(sums(deposit.notes, claim).items()):
+            amount = f"{currency} {minor // 100:,}.{minor % 100:02d}"
+            yield _row(words, amount, bold=claim is Claim.CREDITED)
+    unknown = unvalued(deposit.notes, Claim.DISPUTED)
+    if unknown:
+        yield ReceiptText(f"In dispute besides: {unknown} note(s) whose value is not known.")
+    if sums(deposit.notes, Claim.RETAINED):
+        yield ReceiptText("Notes kept as suspect are not credited; their value is as printed on them, unverified.")
+    if sums(deposit.notes, Claim.DISPUTED) or unknown:
+        yield ReceiptText("Two people of the bank will count what is in dispute. Keep this paper until then.")
+    if deposit.account_known is False:
+        yield ReceiptText("The account is not in this branch's directory: the bank holds the money for it until found.")
