@@ -153,7 +153,7 @@ class ControllerBus:
         self.changed.set()
         return reply
 
-    def _answer(self, message: Request) -> Reply:
+    def _answer(self, message: Request) -> Reply:  # noqa: PLR0911 - one answer a request
         records = self._kiosk.records
         match message:
             case GetStatus():
