@@ -92,7 +92,8 @@ def script(deposit: int, seed: int, event: str) -> Script:
         made.lights.append((float(rng.uniform(0, end_s)), float(np.clip(made.base.light + rng.normal(0, 0.2), 0.1, 1))))
     if event != "none":
         length_s = float(rng.uniform(3.5, 9.0)) if event != "hand_long" else duration_s
-        begin_s = float(rng.uniform(max(start_s, arrives_s) + 1.5, max(start_s + 2.0, end_s - length_s)))
+        first_s = max(start_s, arrives_s) + 1.5
+        begin_s = float(rng.uniform(first_s, max(first_s, start_s + 2.0, end_s - length_s)))
         made.what, made.event = event, (begin_s, min(end_s, begin_s + length_s))
     return made
 
