@@ -16,8 +16,10 @@ def assessed(deposit: Deposit, fact: Assessed) -> Outcome:
 
 
 def checked(deposit: Deposit, fact: GuaranteeChecked) -> Outcome:
-    """The guarantee's findings."""
-    return _record(replace(deposit, findings=fact.findings, checked=True), fact.at, ())
+    """The guarantee's findings. One that failed is an alert; it takes nothing from the depositor."""
+    failed = tuple(f"{one.area}, {one.check}: {one.reason}" for one in fact.findings if not one.passed)
+    alerts = (records.alert(deposit, "guarantee", failed),) if failed else ()
+    return _record(replace(deposit, findings=fact.findings, checked=True), fact.at, alerts)
 
 
 def _record(deposit: Deposit, at: str, alerts: tuple[RecordDraft, ...]) -> Outcome:

@@ -26,6 +26,7 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.errors import JournalError, VerificationError
 from kiosk.guarantee import merkle, receipt, seal
+from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
@@ -33,6 +34,7 @@ from kiosk.guarantee.receipt import Receipt
 
 SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
+_UNWRITABLE: Final = "the journal cannot be written"
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
 
 
@@ -48,14 +50,13 @@ class Journal:
         clock_synchronised: Callable[[], bool],
         randomness: Randomness = os.urandom,
     ) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
         self._lock = _locked(path)
         try:
             self._connection = _connect(path)
             _prepare(self._connection)
         except sqlite3.Error as error:
             self._lock.close()
-            raise JournalError(f"{path} cannot be opened: {error}") from error
+            raise journal_error(f"{path} cannot be opened", error) from error
         except JournalError:
             self._lock.close()
             raise
@@ -254,19 +255,16 @@ class Journal:
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
-            raise JournalError(f"the journal cannot be written: {error}") from error
+            raise journal_error(_UNWRITABLE, error) from error
         try:
             yield
-        except BaseException:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            raise
-        try:
             self._connection.execute("COMMIT")
-        except sqlite3.Error as error:
+        except BaseException as error:
             with contextlib.suppress(sqlite3.Error):
                 self._connection.execute("ROLLBACK")
-            raise JournalError(f"the journal cannot be written: {error}") from error
+            if isinstance(error, sqlite3.Error):
+                raise journal_error(_UNWRITABLE, error) from error
+            raise
 
 
 def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
@@ -279,7 +277,11 @@ def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
 
 def _locked(path: Path) -> IO[bytes]:
     """One controller at a time; the lock goes with the process, however it ends."""
-    lock = path.with_suffix(".lock").open("ab")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = path.with_suffix(".lock").open("ab")
+    except OSError as error:
+        raise journal_error(f"{path} cannot be opened", error) from error
     try:
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except OSError as error:

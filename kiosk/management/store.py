@@ -4,9 +4,12 @@
 """
 
 import asyncio
+import sqlite3
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import ParamSpec, Protocol, TypeVar
+
+from kiosk.guarantee.disk_trouble import journal_error
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -29,7 +32,7 @@ class ThreadRunner:
         self._executor = ThreadPoolExecutor(max_workers=1, thread_name_prefix="journal")
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await asyncio.wrap_future(self._executor.submit(call, *args, **kwargs))
+        return await asyncio.wrap_future(self._executor.submit(_called, call, *args, **kwargs))
 
     def close(self) -> None:
         self._executor.shutdown(wait=True)
@@ -39,7 +42,15 @@ class InlineRunner:
     """In place, on the loop."""
 
     async def run(self, call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return call(*args, **kwargs)
+        return _called(call, *args, **kwargs)
 
     def close(self) -> None:
         pass
+
+
+def _called(call: Callable[P, T], /, *args: P.args, **kwargs: P.kwargs) -> T:
+    """The call; a disk that fails while the journal is read ends like one that fails while it is written."""
+    try:
+        return call(*args, **kwargs)
+    except sqlite3.Error as error:
+        raise journal_error("the journal cannot be read", error) from error

@@ -24,6 +24,7 @@ from kiosk.config.schema import cny_notes
 from kiosk.core.money import Claim
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit, State
+from kiosk.errors import JournalError
 from kiosk.guarantee import keys as guarantee_keys
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
@@ -93,6 +94,7 @@ class Rig:
         self.glitch_at: tuple[str, int] | None = None  # one device loses its power at this chunk of its line
         self.counts: dict[str, int] = {}
         self.crashed = False
+        self.synchronised = True  # what the kernel says of its clock
         self.states: list[State] = []
         self._task: asyncio.Task[None] | None = None
         self._keys = LogKeys(
@@ -125,7 +127,7 @@ class Rig:
             self.folder / "journal.db",
             self._keys,
             bytes(32),
-            clock_synchronised=lambda: True,
+            clock_synchronised=lambda: self.synchronised,
             randomness=self.random.randbytes,
         )
         risk = RiskDesk(self._ask, lambda: hazards(devices.lines), timeout_s=2.0)
@@ -155,7 +157,7 @@ class Rig:
         """End what is left of a controller that has crashed; `start` makes another."""
         if self._task is not None:
             self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, PowerCut, BaseExceptionGroup):
+            with contextlib.suppress(asyncio.CancelledError, PowerCut, BaseExceptionGroup, JournalError):
                 self.loop.run_until_complete(self._task)
         self._task = None
         self.controller.devices.close()
