@@ -232,6 +232,16 @@ class LinkReport(Message, frozen=True):
     detail: str
 
 
+# --- maintenance ----------------------------------------------------------------------------------------
+
+
+class AcceptDevice(Message, frozen=True):
+    """A technician accepts another validator, by the serial number that status shows. Only while no deposit is open."""
+
+    device: Literal["validator"]
+    serial_number: int
+
+
 # --- pushes -------------------------------------------------------------------------------------------
 
 
@@ -284,6 +294,7 @@ Request = (
     | DeliverAck
     | DeliverDirectory
     | LinkReport
+    | AcceptDevice
 )
 Reply = Ok | Refused | Status | LookedUp | OutboxRows
 Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
@@ -292,7 +303,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
     "watcher": frozenset({GetStatus, Subscribe, RiskReport}),
     "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, DeliverDirectory, LinkReport}),
-    "maintenance": frozenset({GetStatus, Subscribe}),
+    "maintenance": frozenset({GetStatus, Subscribe, AcceptDevice}),
 }
 TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {
     "terminal": frozenset({"status"}),

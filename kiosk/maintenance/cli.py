@@ -5,7 +5,7 @@ import sys
 from collections.abc import Callable, Coroutine, Iterable
 from enum import IntEnum
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import Any, Final, Literal, TypeVar
 
 import click
 import msgspec
@@ -16,7 +16,8 @@ from kiosk.config import load_config
 from kiosk.errors import BusError, ConfigError, KioskError
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
 from kiosk.maintenance.render import push_line, status_line, status_text
-from kiosk.messages import GetStatus, Push, Refused, Reply, Request, Status, Subscribe, Topic
+from kiosk.maintenance.settings import config_command
+from kiosk.messages import AcceptDevice, GetStatus, Push, Refused, Reply, Request, Status, Subscribe, Topic
 
 DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
 ROLE: Final = "maintenance"
@@ -51,6 +52,8 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
+    kioskctl.add_command(accept_command)
+    kioskctl.add_command(config_command(DEFAULT_CONFIG))
 
     @kioskctl.group()
     def decode() -> None:
@@ -124,6 +127,30 @@ def watch_command(
         _run(_watch(bus_dir, config_path, topics, show, count), as_json=as_json)
     except KeyboardInterrupt:
         sys.exit(Exit.OK)
+
+
+@click.command("accept-device")
+@bus_options
+@click.argument("device", type=click.Choice(["validator"]))
+@click.argument("serial_number", type=click.IntRange(0, 0xFFFFFFFF))
+def accept_command(
+    device: Literal["validator"], serial_number: int, *, as_json: bool, bus_dir: Path | None, config_path: Path
+) -> None:
+    """Vouch for another DEVICE after an exchange, by the SERIAL_NUMBER that `status` shows.
+
+    Until then the kiosk stays out of service. It is recorded, and refused while a deposit is open. To undo it,
+    accept the old device again.
+    """
+
+    async def ask() -> None:
+        client = await _connect(bus_dir, config_path)
+        try:
+            await _asked(client, AcceptDevice(device, serial_number))
+        finally:
+            await client.close()
+
+    _run(ask(), as_json=as_json)
+    click.echo(msgspec.json.encode({"accepted": serial_number}) if as_json else f"{device} {serial_number} is accepted")
 
 
 async def _status(bus_dir: Path | None, config_path: Path) -> Status:

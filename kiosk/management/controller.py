@@ -132,6 +132,16 @@ class Controller:
         """Something that status shows has changed outside the deposit."""
         self._changed()
 
+    async def accept_validator(self, serial_number: int) -> bool:
+        """A person vouches for another validator; False while a deposit is open, whose notes the old one counted."""
+        if self.deposit.state not in (State.IDLE, State.DONE):
+            return False
+        draft = service("device_accepted", {"device": "validator", "serial": serial_number})
+        now = self.clock.now_utc()
+        await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, str(serial_number), draft, now)
+        self._grew()
+        return True
+
     # --- the loop ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -24,6 +24,7 @@ from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import not_ready, receipt_printer_status
 from kiosk.management.view import Books
 from kiosk.messages import (
+    AcceptDevice,
     DeliverAck,
     DeliverDirectory,
     Depositor,
@@ -112,6 +113,10 @@ class Desk:
                 reply = await self._directory.deliver(request)
                 self._c.announce()
                 return reply
+            case AcceptDevice():
+                if await self._c.accept_validator(request.serial_number):
+                    return Ok()
+                return Refused("not_now", "A deposit is open.", "Put the old device back until it is finished.")
             case LinkReport():
                 self.link = request
                 return Ok()

@@ -8,9 +8,9 @@ import pytest
 
 from hwsim.notes import Kind
 from kiosk.core.state import State
-from kiosk.messages import AssessRequest, Identify, Refused, RiskReport
+from kiosk.messages import AcceptDevice, AssessRequest, Identify, Ok, Refused, RiskReport
 from tests.simulation.judge import deposit_records, judge
-from tests.simulation.rig import Rig, assessment_grades, books, onlooker
+from tests.simulation.rig import ACCOUNT, Rig, assessment_grades, books, onlooker
 from tests.simulation.scripts import cancelled, confirmed
 
 
@@ -162,4 +162,20 @@ def test_two_deposits_one_after_the_other_use_their_own_slots(rig: Rig) -> None:
     rig.run(play())
     slots = [record["bundle"]["slot"] for record in deposit_records(rig.journal)]
     assert len(set(slots)) == 2
+    assert judge(rig).complaints == []
+
+
+def test_another_validator_is_refused_until_a_technician_accepts_it(rig: Rig) -> None:
+    async def play() -> None:
+        await confirmed(rig)
+        await rig.touch("finish")
+        rig.world.fault("validator", "swapped", serial_number=815)
+        rig.world.fault("validator", "restart")
+        await rig.until(lambda: not rig.controller.machine.connected)
+        await rig.until(lambda: "815" in rig.controller.machine.fault)
+        assert isinstance(await rig.desk.handle("terminal", Identify(ACCOUNT)), Refused)
+        assert isinstance(await rig.desk.handle("maintenance", AcceptDevice("validator", 815)), Ok)
+        await confirmed(rig)
+
+    rig.run(play())
     assert judge(rig).complaints == []
