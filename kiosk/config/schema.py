@@ -39,7 +39,7 @@ class KioskSection(Section, frozen=True, kw_only=True):
     """Which kiosk this is."""
 
     id: Name  # unique at the bank; in every record and MQTT topic
-    branch: Name
+    branch: Name  # whose kiosk it is; on the receipt
     staff: Name  # the member of the branch's staff who is responsible today
 
 
@@ -65,30 +65,30 @@ class ValidatorConfig(Section, frozen=True, kw_only=True):
     port: Port  # a stable path, e.g. /dev/serial/by-path/...
     # The key's fixed half, as in the maker's default; changed at commissioning. Never shown or logged.
     fixed_key_hex: Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")] = "0123456701234567"
-    escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40
+    escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # what its store holds; bounds one deposit
     accepted_serial: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] | None = None  # default: the first one seen
 
 
 class BoardConfig(Section, frozen=True, kw_only=True):
     """The deposit board (Modbus RTU, 115200 8N1)."""
 
-    port: Port
-    unit: Annotated[int, Meta(ge=1, le=247)] = 1
+    port: Port  # a stable path
+    unit: Annotated[int, Meta(ge=1, le=247)] = 1  # its Modbus address
     watchdog_ms: Annotated[int, Meta(ge=500, le=60_000)] = 3000  # silent this long: it stops its motors
 
 
 class LabelPrinterConfig(Section, frozen=True, kw_only=True):
     """The label printer (ZPL II)."""
 
-    port: Port
-    baud: Literal[9600, 19200, 38400, 57600, 115200] = 9600
+    port: Port  # a stable path
+    baud: Literal[9600, 19200, 38400, 57600, 115200] = 9600  # as set at the printer; 8N1
 
 
 class LineConfig(Section, frozen=True, kw_only=True):
     """One discrete line."""
 
-    pin: Annotated[int, Meta(ge=0, le=27)]  # BCM number
-    active_high: bool = True
+    pin: Annotated[int, Meta(ge=0, le=27)]  # where it is wired to
+    active_high: bool = True  # false: the line's meaning holds when it is low
     pull: Literal["up", "down", "floating"] = "down"  # inputs only
 
 
@@ -111,19 +111,19 @@ def reference_lines() -> dict[LineRole, LineConfig]:
 class GpioConfig(Section, frozen=True, kw_only=True):
     """Shutter, door, lamps and the like, behind a gpiozero pin factory chosen by name, never by fallback."""
 
-    factory: Literal["lgpio", "pigpio"] = "lgpio"
+    factory: Literal["lgpio", "pigpio"] = "lgpio"  # lgpio on a Raspberry Pi; pigpio for a server of that protocol
     host: str = "127.0.0.1"  # pigpio only
     port: TcpPort = 8888  # pigpio only
-    lines: dict[LineRole, LineConfig] = field(default_factory=reference_lines)
+    lines: dict[LineRole, LineConfig] = field(default_factory=reference_lines)  # all or none; default: as wired below
 
 
 class CameraConfig(Section, frozen=True, kw_only=True):
     """The camera over the port."""
 
     source: Port  # /dev/video0, http://.../camera.mjpeg, or a file
-    width: Annotated[int, Meta(ge=160, le=1920)] = 640
+    width: Annotated[int, Meta(ge=160, le=1920)] = 640  # asked of the camera; another size is taken as it comes
     height: Annotated[int, Meta(ge=120, le=1080)] = 480
-    frames_per_second: Annotated[int, Meta(ge=1, le=30)] = 10
+    frames_per_second: Annotated[int, Meta(ge=1, le=30)] = 10  # looked at; the camera may give more
 
 
 class RiskConfig(Section, frozen=True, kw_only=True):
@@ -135,9 +135,9 @@ class RiskConfig(Section, frozen=True, kw_only=True):
 class NoteConfig(Section, frozen=True, kw_only=True):
     """One channel of the validator's dataset; must agree with what the device reports at start."""
 
-    channel: Annotated[int, Meta(ge=1, le=24)]
-    currency: Currency
-    value_minor: Minor
+    channel: Annotated[int, Meta(ge=1, le=24)]  # its number in the dataset
+    currency: Currency  # ISO 4217
+    value_minor: Minor  # face value
     suspect: bool = False  # category 2: kept, never credited, never returned
 
 
@@ -154,34 +154,34 @@ def cny_notes() -> tuple[NoteConfig, ...]:
 class CashConfig(Section, frozen=True, kw_only=True):
     """Which notes are taken: a file with [[notes]], or [[cash.notes]] here; without either 1 to 100 yuan."""
 
-    file: Path | None = None
-    notes: tuple[NoteConfig, ...] = ()
+    file: Path | None = None  # a TOML file with [[notes]] only
+    notes: tuple[NoteConfig, ...] = ()  # not together with `file`; default: 1 to 100 yuan
 
 
 class LimitConfig(Section, frozen=True, kw_only=True):
     """What one deposit and one day may come to, in one currency."""
 
-    deposit_minor_max: Minor = 5_000_000
+    deposit_minor_max: Minor = 5_000_000  # one deposit
     day_minor_max: Minor = 100_000_000  # at this kiosk, all depositors together
-    deposit_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40
+    deposit_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # one deposit is one bundle; the smallest limit counts
 
 
 class BrokerConfig(Section, frozen=True, kw_only=True):
     """One MQTT broker of the bank; they are tried in turn."""
 
-    host: Annotated[str, Meta(min_length=1, max_length=253)]
-    port: TcpPort = 8883
+    host: Annotated[str, Meta(min_length=1, max_length=253)]  # must be in the broker's certificate
+    port: TcpPort = 8883  # MQTT over TLS
 
 
 class UplinkConfig(Section, frozen=True, kw_only=True):
     """The way to the bank: MQTT 5 over mutual TLS 1.3."""
 
-    ca: Path
-    cert: Path
-    key: Path
+    ca: Path  # PEM; the only authority that the broker's certificate may come from
+    cert: Path  # PEM; this kiosk's certificate, its common name the kiosk's id
+    key: Path  # PEM; its private key, readable by the uplink's user only
     brokers: Annotated[tuple[BrokerConfig, ...], Meta(min_length=1, max_length=8)]
     inflight_max: Annotated[int, Meta(ge=1, le=1000)] = 20  # records under way, not yet acknowledged by the broker
-    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # silence after which the connection is tested (MQTT keep-alive)
 
 
 class TimingConfig(Section, frozen=True, kw_only=True):
