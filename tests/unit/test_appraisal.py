@@ -4,6 +4,7 @@ import json
 import shutil
 from pathlib import Path
 
+import msgspec
 import numpy as np
 import pytest
 
@@ -49,6 +50,16 @@ def test_the_strongest_difference_is_said_in_words_with_value_usual_range_and_ce
 def test_low_values_get_the_words_for_low_and_the_order_is_by_strength() -> None:
     told = reasons(made_up(), np.array([0.4, -300.0], np.float32), moment(500.0).judged)
     assert [reason.split(" (")[0] for reason in told] == ["very dark", "somebody is close"]
+
+
+def test_a_value_without_any_range_is_told_only_when_it_leaves_it() -> None:
+    still = msgspec.structs.replace(made_up().features[0], normal_high=0.0)
+    manifest = msgspec.structs.replace(made_up(), features=(still, made_up().features[1]))
+    judged = Judged(500.0, (0, 0), np.array([0.02, 100.0], np.float32), 0.0)
+    inside = reasons(manifest, np.array([0.0, 300.0], np.float32), judged)
+    outside = reasons(manifest, np.array([0.4, 300.0], np.float32), judged)
+    assert [reason.split(" (")[0] for reason in inside] == ["very bright"]
+    assert sorted(reason.split(" (")[0] for reason in outside) == ["somebody is close", "very bright"]
 
 
 def test_a_strange_mixture_of_usual_values_is_said_to_be_one() -> None:
