@@ -181,7 +181,7 @@ class UplinkConfig(Section, frozen=True, kw_only=True):
     key: Path  # PEM; its private key, readable by the uplink's user only
     brokers: Annotated[tuple[BrokerConfig, ...], Meta(min_length=1, max_length=8)]
     inflight_max: Annotated[int, Meta(ge=1, le=1000)] = 20  # records under way, not yet acknowledged by the broker
-    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # silence after which the connection is tested (MQTT keep-alive)
+    keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # MQTT keep-alive: longest silence
 
 
 class TimingConfig(Section, frozen=True, kw_only=True):
