@@ -7,7 +7,8 @@ has the board accepted that sequence?
 
 import asyncio
 import logging
-from collections.abc import Awaitable
+from collections import Counter
+from collections.abc import Awaitable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
@@ -205,19 +206,35 @@ class Hands:
         await self._c.apply(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))
 
 
+LABEL_LINE_CHARACTERS: Final = 40
+
+
 def bundle_label(deposit: Deposit, copy: int, now: datetime) -> Label:
-    """Bundle id, denomination counts, responsible staff, QR. No account data."""
-    counts: dict[tuple[str, int], int] = {}
+    """Bundle id, sums and denomination counts, responsible staff, time and copy; QR of the same. No account data."""
+    counts: Counter[tuple[str, int]] = Counter()
+    total: Counter[str] = Counter()
     for note in deposit.notes:
         if note.claim is Claim.CREDITED and note.value_minor is not None:
-            key = (note.currency, note.value_minor)
-            counts[key] = counts.get(key, 0) + 1
-    rows = [f"{currency} {minor / 100:g} x {count}" for (currency, minor), count in sorted(counts.items())]
-    total = {currency: 0 for currency, _ in counts}
-    for (currency, minor), count in counts.items():
-        total[currency] += minor * count
+            counts[note.currency, note.value_minor] += 1
+            total[note.currency] += note.value_minor
     sums = [f"{currency} {minor // 100}.{minor % 100:02d}" for currency, minor in sorted(total.items())]
-    bundle = deposit.bundle
-    qr = ";".join((bundle.name, f"C{copy}", *(f"{c}{m}x{n}" for (c, m), n in sorted(counts.items())), deposit.staff))
-    lines = (f"Bundle {bundle.name}", *sums, *rows, f"Staff {deposit.staff}", f"Copy {copy}", f"{now:%Y-%m-%d %H:%M}")
-    return Label(bundle_id=bundle.name, copy=copy, lines=lines, qr=qr, barcode=f"{bundle.name}-{copy}")
+    rows = [f"{currency} {minor / 100:g} x {count}" for (currency, minor), count in sorted(counts.items())]
+    name = deposit.bundle.name
+    qr = ";".join((name, f"C{copy}", *(f"{c}{m}x{n}" for (c, m), n in sorted(counts.items())), deposit.staff))
+    who = f"Staff {deposit.staff}"[:LABEL_LINE_CHARACTERS]
+    when = f"{now:%Y-%m-%d %H:%M} UTC, copy {copy}"
+    lines = (*_packed(sums), *_packed(rows), who, when)
+    return Label(bundle_id=name, copy=copy, lines=lines, qr=qr, barcode=f"{name}-{copy}")
+
+
+def _packed(items: list[str]) -> Iterator[str]:
+    """As many items on a line as fit."""
+    line = ""
+    for item in items:
+        longer = f"{line}, {item}" if line else item
+        if len(longer) > LABEL_LINE_CHARACTERS:
+            yield line
+            longer = item
+        line = longer
+    if line:
+        yield line

@@ -179,3 +179,23 @@ def test_another_validator_is_refused_until_a_technician_accepts_it(rig: Rig) ->
 
     rig.run(play())
     assert judge(rig).complaints == []
+
+
+def test_a_label_of_many_denominations_still_fits_and_names_them_all(rig: Rig) -> None:
+    values = (100, 500, 1000, 2000, 5000, 10000, 10000, 5000)
+
+    async def play() -> None:
+        await rig.identify()
+        for value in values:
+            await rig.feed(value)
+        await rig.touch("done")
+        await rig.state(State.REVIEW)
+        await rig.touch("confirm")
+        await rig.state(State.DONE)
+
+    rig.run(play())
+    assert deposit_records(rig.journal)[0]["bundle"]["labelled"]
+    text = " ".join(rig.printer.printed[-1].fields()["lines"])
+    assert "CNY 336.00" in text
+    for face in ("1 x 1", "5 x 1", "10 x 1", "20 x 1", "50 x 2", "100 x 2"):
+        assert f"CNY {face}" in text
