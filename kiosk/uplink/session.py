@@ -23,6 +23,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from kiosk.clock import Clock
+from kiosk.uplink.trouble import HUNG_UP, REFUSED, in_words
 
 log = logging.getLogger(__name__)
 
@@ -163,19 +164,22 @@ class Session:
         self, broker: Broker, on_event: Callable[[Event], None], will: tuple[str, bytes], subscribe: Sequence[str]
     ) -> bool:
         """One connection from CONNECT to its end; whether CONNACK accepted it."""
-        connection = _Connection(self._settings, broker, will, subscribe, on_event)
+        connection: _Connection | None = None
         try:
+            connection = _Connection(self._settings, broker, will, subscribe, on_event)
             await connection.open()
             self._connection = connection
             reason = await connection.ended
         except (OSError, TimeoutError, ValueError) as error:  # ssl.SSLError is an OSError
-            reason = f"{broker.host}:{broker.port}: {str(error) or type(error).__name__}"
+            settings = self._settings
+            reason = f"{broker.host}:{broker.port}: {in_words(error, settings.cert, settings.key, settings.ca)}"
         finally:
             self._connection = None
-            await connection.close()
-        log.info("no connection to the bank: %s", reason)
+            if connection is not None:
+                await connection.close()
+        log.warning("no connection to the bank: %s", reason)
         on_event(Disconnected(reason))
-        return connection.accepted
+        return connection is not None and connection.accepted
 
 
 class _Connection:
@@ -275,14 +279,16 @@ class _Connection:
     ) -> None:
         maximum = getattr(properties, "ReceiveMaximum", None)
         if code.is_failure:
-            self._enqueue(lambda: self.lost(f"{self._broker.host}:{self._broker.port} refused: {code}"))
+            self._enqueue(lambda: self.lost(f"{REFUSED}: {code}"))
         else:
             self._enqueue(lambda: self._connacked(Connected(self._broker, maximum)))
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        self._enqueue(lambda: self.lost(f"{self._broker.host}:{self._broker.port} disconnected: {code}"))
+        where = f"{self._broker.host}:{self._broker.port}"
+        reason = f"{where} disconnected: {code}" if self.accepted else HUNG_UP
+        self._enqueue(lambda: self.lost(reason))
 
     def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
         event = Settled(mid, not code.is_failure, str(code))
