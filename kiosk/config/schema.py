@@ -122,7 +122,7 @@ class CameraConfig(Section, frozen=True, kw_only=True):
 
     source: Port  # /dev/video0, http://.../camera.mjpeg, or a file
     width: Annotated[int, Meta(ge=160, le=1920)] = 640  # asked of the camera; another size is taken as it comes
-    height: Annotated[int, Meta(ge=120, le=1080)] = 480
+    height: Annotated[int, Meta(ge=120, le=1080)] = 480  # likewise
     frames_per_second: Annotated[int, Meta(ge=1, le=30)] = 10  # looked at; the camera may give more
 
 
@@ -179,7 +179,7 @@ class UplinkConfig(Section, frozen=True, kw_only=True):
     ca: Path  # PEM; the only authority that the broker's certificate may come from
     cert: Path  # PEM; this kiosk's certificate, its common name the kiosk's id
     key: Path  # PEM; its private key, readable by the uplink's user only
-    brokers: Annotated[tuple[BrokerConfig, ...], Meta(min_length=1, max_length=8)]
+    brokers: Annotated[tuple[BrokerConfig, ...], Meta(min_length=1, max_length=8)]  # at most 8
     inflight_max: Annotated[int, Meta(ge=1, le=1000)] = 20  # records under way, not yet acknowledged by the broker
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # MQTT keep-alive: longest silence
 
