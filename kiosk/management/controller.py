@@ -23,6 +23,7 @@ from kiosk.core.records import alert, service
 from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
+from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
 from kiosk.management.machine import Devices, Machine, evidence, hazards, receipt_printer_status
 from kiosk.management.riskdesk import RiskDesk, stage_of
@@ -86,6 +87,7 @@ class Controller:
         self._restarted = True
         self._hands = Hands(self)
         self.batches = Batches(self)
+        self._clock_watch = ClockWatch(clock)
 
     # --- facts ------------------------------------------------------------------------------------------
 
@@ -217,6 +219,7 @@ class Controller:
                 group.create_task(self._watch_lines(), name="lines")
                 group.create_task(self._watch_paper(), name="paper")
                 group.create_task(self._watch_deadline(), name="deadline")
+                group.create_task(self._clock_watch.watch(self.record), name="clock")
         finally:
             self.machine.connected = False
 
