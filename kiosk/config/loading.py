@@ -16,7 +16,7 @@ from kiosk.errors import ConfigError
 from kiosk.messages import Role
 
 FILE_BYTES_MAX: Final = 1 << 20
-_REDACTED: Final = "(not shown)"
+REDACTED: Final = "(not shown)"
 _Section = TypeVar("_Section", Config, CashFile)
 
 
@@ -42,7 +42,7 @@ def load_config(path: Path) -> Config:
 def understood(config: Config) -> dict[str, Any]:
     """The configuration as it was understood, defaults included, as plain values without secrets."""
     plain: dict[str, Any] = msgspec.to_builtins(config, enc_hook=str, str_keys=True)
-    plain["validator"]["fixed_key_hex"] = _REDACTED
+    plain["validator"]["fixed_key_hex"] = REDACTED
     return plain
 
 
