@@ -54,6 +54,9 @@ port = "{devices[board]}"
 [label_printer]
 port = "{devices[label]}"
 
+[receipt_printer]
+port = "{devices[receipt]}"
+
 [gpio]
 factory = "pigpio"
 port = {pigpio}

@@ -29,6 +29,7 @@ a scenario file (TOML), every table optional:
   [validator.profile]  escrow_window_s = 5, cut_before_safe_point = "cashbox"
   [board]          strap_s = 1.0, watchdog_ms = 3000
   [label_printer]  status_in_error = "silent"
+  [receipt_printer]  status = "silent", near_end_sensor = false
   [scene]          depositor = true, lens = "clear"
   [[fault]]        device = "validator", fault = "jam", parameters = { where = "safe" }, at_s = 12.5
   [[fault]]        device = "board", fault = "lost_reply", on = "board.accepted", nth = 3

@@ -21,6 +21,7 @@ class WorldConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     straps: Count = 50
     labels: Count = 50
+    receipt_mm: Count = 60_000  # paper of the receipt printer: one roll
     slots: Annotated[int, msgspec.Meta(ge=1, le=1000)] = 40
     occupied_slots: tuple[int, ...] = ()  # filled with bundles of an earlier, unrelated day
     shutter_move_s: Seconds = 0.3
@@ -137,3 +138,15 @@ class LabelPrinterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True
     formats_max: Annotated[int, msgspec.Meta(ge=1, le=100)] = 20
     model: str = "SIM203"
     firmware: str = "V1.0.0"
+
+
+class ReceiptPrinterConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table [receipt_printer]."""
+
+    status: Literal["answers", "silent"] = "answers"  # silent: DLE EOT is never answered
+    near_end_sensor: bool = True
+    near_end_mm: Count = 3000
+    mm_per_s: Annotated[float, msgspec.Meta(ge=1, le=1000)] = 150.0
+    cut_s: Seconds = 0.3
+    buffer_bytes: Annotated[int, msgspec.Meta(ge=64, le=1_000_000)] = 4096  # what comes beyond it is lost
+    reply_delay_s: Seconds = 0.002

@@ -18,6 +18,7 @@ from starlette.routing import Route
 
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
+from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.devices.ssp_validator import SspValidator
 from hwsim.errors import HwsimError, InsertionRefused, UnknownFault
 from hwsim.notes import Kind, Note, Place
@@ -47,6 +48,7 @@ class ControlServer:
         validator: SspValidator,
         board: DepositBoard,
         printer: LabelPrinter,
+        receipts: ReceiptPrinter,
         camera_jpeg: Callable[[], bytes],
         host: str,
         port: int,
@@ -56,6 +58,7 @@ class ControlServer:
         self._validator = validator
         self._board = board
         self._printer = printer
+        self._receipts = receipts
         self._camera_jpeg = camera_jpeg
         self._host = host
         self._server: uvicorn.Server | None = None
@@ -92,6 +95,8 @@ class ControlServer:
                 Route("/happenings", self._happenings),
                 Route("/labels", self._answer(lambda _: [label.fields() for label in self._printer.printed])),
                 Route("/labels/{number:int}.png", self._label_png),
+                Route("/receipts", self._answer(lambda _: [one.fields() for one in self._receipts.printed])),
+                Route("/receipts/{number:int}.png", self._receipt_png),
                 Route("/camera.jpg", self._camera),
                 Route("/insert", self._command(self._insert), methods=["POST"]),
                 Route("/take", self._command(lambda _: {"taken": self._world.take()}), methods=["POST"]),
@@ -124,9 +129,11 @@ class ControlServer:
             "validator": self._validator.state(),
             "board": self._board.state(),
             "label_printer": self._printer.state(),
+            "receipt_printer": self._receipts.state(),
             "scene": asdict(world.scene),
-            "stock": {"straps": world.straps, "labels": world.labels},
+            "stock": {"straps": world.straps, "labels": world.labels, "receipt_mm": round(world.receipt_mm)},
             "labels": len(self._printer.printed),
+            "receipts": len(self._receipts.printed),
         }
 
     def _fault_list(self) -> list[dict[str, Any]]:
@@ -169,12 +176,13 @@ class ControlServer:
         return dict(self._world.lines.all())
 
     def _stock(self, body: dict[str, Any]) -> dict[str, Any]:
-        _only(body, {"straps", "labels"})
+        _only(body, {"straps", "labels", "receipt_mm"})
         if any(type(value) is not int or not 0 <= value <= 100_000 for value in body.values()):  # noqa: PLR2004
             message = "stocks are whole numbers from 0 to 100000"
-            raise UnknownFault(message, 'For example {"straps": 50, "labels": 50}.')
+            raise UnknownFault(message, 'For example {"straps": 50, "labels": 50, "receipt_mm": 60000}.')
         self._world.restock(**body)
-        return {"straps": self._world.straps, "labels": self._world.labels}
+        world = self._world
+        return {"straps": world.straps, "labels": world.labels, "receipt_mm": round(world.receipt_mm)}
 
     # --- HTTP ------------------------------------------------------------------------------------------
 
@@ -209,6 +217,13 @@ class ControlServer:
             if label.number == number:
                 return Response(label.png, media_type="image/png")
         return _refused(404, HwsimError(f"no label {number}", "GET /labels lists them."))
+
+    async def _receipt_png(self, request: Request) -> Response:
+        number = request.path_params["number"]
+        for receipt in self._receipts.printed:
+            if receipt.number == number:
+                return Response(receipt.png, media_type="image/png")
+        return _refused(404, HwsimError(f"no receipt {number}", "GET /receipts lists them."))
 
     async def _camera(self, _: Request) -> Response:
         return Response(self._camera_jpeg(), media_type="image/jpeg", headers={"Cache-Control": "no-store"})

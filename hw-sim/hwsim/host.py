@@ -13,6 +13,7 @@ from hwsim.camera import CameraServer
 from hwsim.control import ControlServer
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
+from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.devices.ssp_validator import SspValidator
 from hwsim.gpio_server import GpioServer
 from hwsim.pty_edge import PtyEdge
@@ -43,6 +44,7 @@ class Machine:
         self.validator = SspValidator(self.world, scenario.validator)
         self.board = DepositBoard(self.world, scenario.board)
         self.printer = LabelPrinter(self.world, scenario.label_printer)
+        self.receipts = ReceiptPrinter(self.world, scenario.receipt_printer)
         arm(scenario, self.world)
 
 
@@ -58,6 +60,7 @@ class Host:
             "validator": PtyEdge(self.machine.validator, ports / "validator"),
             "board": PtyEdge(self.machine.board, ports / "board"),
             "label": PtyEdge(self.machine.printer, ports / "label"),
+            "receipt": PtyEdge(self.machine.receipts, ports / "receipt"),
         }
         self._gpio = GpioServer(world.lines, LOOPBACK, settings.pigpio_port)
         self._camera = CameraServer(lambda: world.scene, LOOPBACK, settings.camera_port, seed=settings.seed)
@@ -66,6 +69,7 @@ class Host:
             self.machine.validator,
             self.machine.board,
             self.machine.printer,
+            self.machine.receipts,
             self._camera.jpeg,
             LOOPBACK,
             settings.http_port,

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from hwsim.config import BoardConfig, Fraction, LabelPrinterConfig, ValidatorConfig, WorldConfig
+from hwsim.config import BoardConfig, Fraction, LabelPrinterConfig, ReceiptPrinterConfig, ValidatorConfig, WorldConfig
 from hwsim.errors import HwsimError, ScenarioError
 from hwsim.faults import FaultOrder
 from hwsim.world import World
@@ -49,6 +49,7 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     validator: ValidatorConfig = ValidatorConfig()
     board: BoardConfig = BoardConfig()
     label_printer: LabelPrinterConfig = LabelPrinterConfig()
+    receipt_printer: ReceiptPrinterConfig = ReceiptPrinterConfig()
     scene: dict[str, bool | int | float | str] = {}
     fault: tuple[FaultEntry, ...] = ()
 

@@ -78,12 +78,14 @@ class World:
         self.scene = SceneState()
         self.straps = config.straps
         self.labels = config.labels
+        self.receipt_mm = float(config.receipt_mm)
         self.slots: list[str] = ["" for _ in range(config.slots)]  # "" free, else what lies there
         for slot in config.occupied_slots:
             self.slots[slot] = "earlier"
         self.peel_bar: PeeledLabel | None = None
         self.on_label_taken: Callable[[], None] | None = None  # the printer hears of it
         self.on_restocked: Callable[[], None] | None = None
+        self.on_receipt_paper: Callable[[], None] | None = None
         self.happenings: deque[Happening] = deque(maxlen=HAPPENINGS_KEPT)
         self._observers: list[Callable[[Happening], None]] = []
         self._devices: dict[str, Device] = {}
@@ -180,14 +182,18 @@ class World:
         self.lines.put(known, level)
         self.announce("line", known.value, level=level)
 
-    def restock(self, straps: int | None = None, labels: int | None = None) -> None:
+    def restock(self, straps: int | None = None, labels: int | None = None, receipt_mm: float | None = None) -> None:
         if straps is not None:
             self.straps = straps
         if labels is not None:
             self.labels = labels
-        self.announce("stock", "changed", straps=self.straps, labels=self.labels)
+        if receipt_mm is not None:
+            self.receipt_mm = receipt_mm
+        self.announce("stock", "changed", straps=self.straps, labels=self.labels, receipt_mm=self.receipt_mm)
         if self.on_restocked is not None:
             self.on_restocked()
+        if receipt_mm is not None and self.on_receipt_paper is not None:
+            self.on_receipt_paper()
 
     def empty_cabinet(self) -> None:
         """The courier takes every bundle and what the retract bin holds."""

@@ -9,15 +9,14 @@ from kiosk.errors import ConfigError
 
 def check(config: Config, path: Path) -> None:
     """Raise `ConfigError` for the first rule that `config`, read from `path`, breaks."""
-    _unique(
-        path,
-        "a serial port",
-        {
-            "validator.port": config.validator.port,
-            "board.port": config.board.port,
-            "label_printer.port": config.label_printer.port,
-        },
-    )
+    ports = {
+        "validator.port": config.validator.port,
+        "board.port": config.board.port,
+        "label_printer.port": config.label_printer.port,
+    }
+    if config.receipt_printer is not None:
+        ports["receipt_printer.port"] = config.receipt_printer.port
+    _unique(path, "a serial port", ports)
     _lines(config, path)
     _cash(config, path)
 

@@ -84,6 +84,13 @@ class LabelPrinterConfig(Section, frozen=True, kw_only=True):
     baud: Literal[9600, 19200, 38400, 57600, 115200] = 9600  # as set at the printer; 8N1
 
 
+class ReceiptPrinterConfig(Section, frozen=True, kw_only=True):
+    """The receipt printer (ESC/POS, paper 80 mm wide)."""
+
+    port: Port  # a stable path
+    baud: Literal[9600, 19200, 38400, 57600, 115200] = 38400  # as set at the printer; 8N1
+
+
 class LineConfig(Section, frozen=True, kw_only=True):
     """One discrete line."""
 
@@ -205,6 +212,7 @@ class Config(Section, frozen=True, kw_only=True):
     validator: ValidatorConfig
     board: BoardConfig
     label_printer: LabelPrinterConfig
+    receipt_printer: ReceiptPrinterConfig | None = None  # without one, receipts are only shown on the screen
     gpio: GpioConfig = field(default_factory=GpioConfig)
     camera: CameraConfig
     risk: RiskConfig = RiskConfig()

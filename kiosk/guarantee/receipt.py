@@ -32,9 +32,9 @@ _BODY: Final = frozenset(
     }
 )
 PROVISIONAL: Final = (
-    "Provisional: no witness has countersigned this yet. It proves that this kiosk has recorded your deposit and "
-    "cannot change or deny it without being found out. It does not prove yet that the bank has the record, or that "
-    "the kiosk shows everybody the same log."
+    "No witness has countersigned this receipt yet. It proves that this kiosk has recorded your deposit and cannot "
+    "change or deny it without being found out. It does not prove yet that the bank has the record, nor that "
+    "everybody is shown the same log."
 )
 
 

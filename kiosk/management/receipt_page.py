@@ -19,10 +19,11 @@ _CLAIMS: Final = {
     Claim.DISPUTED: "in dispute",
 }
 _RULE: Final = ReceiptText("-" * WIDTH)
+_GAP: Final = ReceiptText("")
 _CHECK: Final = (
-    "Check it at home: scan both codes and give the two texts to a receipt checker. It needs this kiosk's public keys, "
-    "which are posted at the branch, and asks neither the bank nor the kiosk. Code 1 is what the kiosk signed, code 2 "
-    "proves that it stands in the kiosk's log."
+    "Scan both codes and give the two texts to a receipt checker. It needs this kiosk's public keys, which are posted "
+    "at the branch, and asks neither the bank nor the kiosk. Code 1 is what the kiosk signed, code 2 proves that it "
+    "stands in the kiosk's log."
 )
 
 
@@ -38,28 +39,31 @@ def receipt_page(deposit: Deposit, receipt: Receipt | None, copy: int, kiosk: st
             ReceiptText(f"{branch}, kiosk {kiosk}", centred=True),
             ReceiptText(f"{at:%Y-%m-%d %H:%M} (UTC{at:%z})", centred=True),
             _RULE,
-            _row("Account", deposit.account_masked),
             _row("Deposit code", deposit.code),
+            _row("Account", deposit.account_masked),
             *((_row("Bundle", deposit.bundle.name),) if deposit.confirmed else ()),
             _RULE,
             *_amounts(deposit),
             _RULE,
+            ReceiptText("PROVISIONAL", bold=True, centred=True),
             ReceiptText(PROVISIONAL),
-            ReceiptText(""),
+            _GAP,
+            ReceiptText("Check it at home", bold=True, centred=True),
             ReceiptText(_CHECK),
-            ReceiptText(""),
+            _GAP,
             ReceiptText("1  what the kiosk signed", bold=True, centred=True),
             ReceiptQr(receipt.opening),
             ReceiptText("2  its place in the kiosk's log", bold=True, centred=True),
             ReceiptQr(receipt.proof),
-            ReceiptText(f"record {receipt.sequence} of {kiosk}", centred=True),
-            ReceiptText("This paper is evidence. Nobody can draw money with it.", centred=True),
+            ReceiptText(f"Record {receipt.sequence} of {kiosk}", centred=True),
+            ReceiptText("Keep it: it is evidence, not a means of payment.", centred=True),
+            _GAP,
         )
     )
 
 
-def _row(label: str, text: str, *, bold: bool = False) -> ReceiptText:
-    return ReceiptText(f"{label:<{_LABEL}}{text:>{WIDTH - _LABEL}}", bold=bold)
+def _row(label: str, text: str) -> ReceiptText:
+    return ReceiptText(f"{label:<{_LABEL}}{text:>{WIDTH - _LABEL}}")
 
 
 def _amounts(deposit: Deposit) -> Iterator[ReceiptText]:
@@ -67,7 +71,10 @@ def _amounts(deposit: Deposit) -> Iterator[ReceiptText]:
     for claim, words in _CLAIMS.items():
         for currency, minor in sorted(sums(deposit.notes, claim).items()):
             amount = f"{currency} {minor // 100:,}.{minor % 100:02d}"
-            yield _row(words, amount, bold=claim is Claim.CREDITED)
+            if claim is Claim.CREDITED:
+                yield ReceiptText(f"{words:<{_LABEL // 2}}{amount:>{(WIDTH - _LABEL) // 2}}", large=True, bold=True)
+            else:
+                yield _row(words, amount)
     unknown = unvalued(deposit.notes, Claim.DISPUTED)
     if unknown:
         yield ReceiptText(f"In dispute besides: {unknown} note(s) whose value is not known.")

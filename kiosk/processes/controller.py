@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
+from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_factory
 from firmware_bridge.drivers.modbus_board import ModbusBoard
 from firmware_bridge.drivers.ssp_validator import SspValidator
@@ -66,6 +67,8 @@ def settings_of(config: Config) -> Settings:
         shutter_s=config.timing.shutter_s,
         board_watchdog_ms=config.board.watchdog_ms,
         accepted_serial=config.validator.accepted_serial,
+        kiosk=config.kiosk.id,
+        branch=config.kiosk.branch,
     )
 
 
@@ -76,6 +79,11 @@ def open_devices(config: Config) -> Devices:
         SerialPort(config.board.port, BOARD_SETTINGS, name="board"),
         SerialPort(config.label_printer.port, SerialSettings(config.label_printer.baud, 1), name="label printer"),
     ]
+    receipts = None
+    if config.receipt_printer is not None:
+        settings = SerialSettings(config.receipt_printer.baud, 1)
+        ports.append(SerialPort(config.receipt_printer.port, settings, name="receipt printer"))
+        receipts = EscposPrinter(ports[-1])
     for port in ports:
         port.open()
     gpio = config.gpio
@@ -89,6 +97,7 @@ def open_devices(config: Config) -> Devices:
         board=ModbusBoard(ports[1], unit=config.board.unit),
         printer=ZplPrinter(ports[2]),
         lines=GpioLines(partial(open_factory, gpio.factory, gpio.host, gpio.port), lines),
+        receipts=receipts,
     )
 
 

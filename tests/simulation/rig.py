@@ -11,12 +11,14 @@ from collections.abc import Callable, Coroutine
 from pathlib import Path
 from typing import Any, TypeVar
 
+from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.modbus_board import ModbusBoard
 from firmware_bridge.drivers.ssp_validator import SspValidator
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
-from hwsim.config import BoardConfig, LabelPrinterConfig, ValidatorConfig, WorldConfig
+from hwsim.config import BoardConfig, LabelPrinterConfig, ReceiptPrinterConfig, ValidatorConfig, WorldConfig
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
+from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.devices.ssp_validator import SspValidator as SimulatedValidator
 from hwsim.errors import InsertionRefused
 from hwsim.world import World
@@ -83,6 +85,7 @@ class Rig:
         self.validator = SimulatedValidator(self.world, validator or ValidatorConfig())
         self.board = DepositBoard(self.world, BoardConfig())
         self.printer = LabelPrinter(self.world, LabelPrinterConfig())
+        self.receipts = ReceiptPrinter(self.world, ReceiptPrinterConfig())
         self.folder = folder
         self.grade: Callable[[AssessRequest], RiskReport | None] = calm
         self.controller: Controller
@@ -116,12 +119,14 @@ class Rig:
             self._link("validator", self.validator),
             self._link("board", self.board),
             self._link("label", self.printer),
+            self._link("receipt", self.receipts),
         ]
         devices = Devices(
             validator=SspValidator(links[0], random_bits=self.random.getrandbits, prime_bits=24),
             board=ModbusBoard(links[1]),
             printer=ZplPrinter(links[2]),
             lines=WorldLines(self.world.lines),
+            receipts=EscposPrinter(links[3]),
         )
         self.journal = Journal(
             self.folder / "journal.db",
@@ -142,6 +147,8 @@ class Rig:
                 suspect_channels=frozenset(kind.channel for kind in KINDS if kind.suspect),
                 shutter_s=3.0,
                 board_watchdog_ms=3000,
+                kiosk="test-0001",
+                branch="test",
             ),
             guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
             changed=self._changed,
