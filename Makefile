@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo test lint format train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test lint format train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  make /'
@@ -14,6 +14,12 @@ setup: ## what demo and test need: Debian packages, .venv (at most 5 minutes the
 
 demo: setup ## three deposits on the simulated hardware, from banknote to verified record
 	@$(BIN)/python -m scripts.demo
+
+demo-live: setup ## the whole kiosk to try by hand: touch screen and simulated cabinet in the browser, until Ctrl-C
+	@$(BIN)/python -m scripts.demo_live
+
+screenshots: setup ## every screen of the terminal as PNG in run/screens, both sizes, every language
+	@$(BIN)/python -m scripts.screenshots
 
 test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
@@ -28,6 +34,10 @@ lint: setup ## ruff, mypy --strict, import-linter
 format: setup ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix --quiet
+
+docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
+	@$(BIN)/python -m kiosk.config.reference docs/settings.md
+	@$(BIN)/python -m kiosk.core.diagram ARCHITECTURE.md
 
 setup-train: setup ## CPU torch into the same .venv, for training only
 	@scripts/setup-train.sh

@@ -75,6 +75,10 @@ key = "pki/kiosk.key"
 host = "127.0.0.1"
 port = {broker}
 
+[terminal]
+port = {terminal}
+default_language = "en"
+
 [timing]
 {timing}
 """
@@ -106,6 +110,7 @@ class Stage:
     timing: str = ""
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
+    terminal_port: int = 0  # 0: a free one
     _client: BusClient | None = None
 
     # --- up and down ------------------------------------------------------------------------------------
@@ -127,12 +132,23 @@ class Stage:
         await self.wait(lambda: _listens(broker), "broker")
         await self.start("bank", "kiosk-cloud", "receive", "--config", "bank/bank.toml")
         await self._publish_directory()
-        (self.folder / "kiosk.toml").write_text(
-            KIOSK_TOML.format(kiosk=KIOSK_ID, broker=broker, timing=self.timing, **self.ready)
-        )
+        self.terminal_port = self.terminal_port or free_port()
+        settings = {"kiosk": KIOSK_ID, "broker": broker, "terminal": self.terminal_port, "timing": self.timing}
+        (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **self.ready))
         self.say("the kiosk's processes")
         await self.start("kiosk", *KIOSK_UP)
         await self.wait(self._in_service, "kiosk")
+        await self.wait(lambda: _listens(self.terminal_port), "kiosk")
+
+    @property
+    def screen_url(self) -> str:
+        """The touch screen."""
+        return f"http://127.0.0.1:{self.terminal_port}/"
+
+    @property
+    def world_url(self) -> str:
+        """The simulator's control page."""
+        return f"http://127.0.0.1:{self.ready['http']}/"
 
     async def _publish_directory(self) -> None:
         rows = "".join(f"{account},{HOLDERS[name]}\n" for name, account in ACCOUNTS.items())

@@ -19,6 +19,7 @@ def check(config: Config, path: Path) -> None:
     _unique(path, "a serial port", ports)
     _lines(config, path)
     _cash(config, path)
+    _languages(config, path)
 
 
 def _lines(config: Config, path: Path) -> None:
@@ -43,6 +44,13 @@ def _cash(config: Config, path: Path) -> None:
         if limit.deposit_minor_max > limit.day_minor_max:
             message = f"{path}: limits.{currency}.deposit_minor_max is more than day_minor_max"
             raise ConfigError(message, remedy="Lower the one or raise the other.")
+
+
+def _languages(config: Config, path: Path) -> None:
+    terminal = config.terminal
+    if terminal.default_language not in terminal.languages:
+        message = f"{path}: terminal.default_language {terminal.default_language!r} is not in terminal.languages"
+        raise ConfigError(message, remedy="Add it to terminal.languages, or choose one of those.")
 
 
 def _currencies(config: Config) -> Iterable[str]:

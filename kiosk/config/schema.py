@@ -191,6 +191,17 @@ class UplinkConfig(Section, frozen=True, kw_only=True):
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # MQTT keep-alive: longest silence
 
 
+class TerminalConfig(Section, frozen=True, kw_only=True):
+    """The touch screen, served on this machine's loopback only."""
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # loopback only
+    port: TcpPort = 8800  # of the page that the screen's browser opens
+    # Offered, in this order.
+    languages: Annotated[tuple[Literal["zh", "en"], ...], Meta(min_length=1, max_length=4)] = ("zh", "en")
+    default_language: Literal["zh", "en"] = "zh"  # until somebody has chosen; one of languages
+    help_phone: Annotated[str, Meta(max_length=32)] = ""  # shown when out of service; empty: "ask the staff"
+
+
 class TimingConfig(Section, frozen=True, kw_only=True):
     """How long the kiosk waits for people and processes."""
 
@@ -219,6 +230,7 @@ class Config(Section, frozen=True, kw_only=True):
     cash: CashConfig = CashConfig()
     limits: dict[Currency, LimitConfig] = field(default_factory=lambda: {"CNY": LimitConfig()})
     uplink: UplinkConfig
+    terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()
 
     @property

@@ -1,7 +1,8 @@
 """The kiosk's processes as data. `kiosk up` starts what is listed here; a test holds the systemd units to it.
 
 One process per trust boundary (DESIGN.md section 2): who has the cash hardware has no network, who has the
-network has no device, and who looks through the camera may crash without stopping a deposit.
+network has no device, who looks through the camera may crash without stopping a deposit, and who draws the
+screen holds no secret.
 """
 
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ Network = Literal[
     "none",  # Unix sockets only
     "camera",  # nothing but a network camera's address, which the site allows in a drop-in
     "bank",  # the brokers of the bank
+    "loopback",  # serves on this machine only
 ]
 Device = Literal["serial", "gpio", "camera"]
 
@@ -90,6 +92,22 @@ PROCESSES: Final[tuple[Process, ...]] = (
         stop_timeout_s=10,
         memory_mib_max=96,
         cpu_percent_max=40,
+    ),
+    Process(
+        name="terminal",
+        role="terminal",
+        module="kiosk.processes.terminal",
+        user="kiosk-terminal",
+        network="loopback",
+        devices=frozenset(),
+        after=("controller",),
+        essential=False,  # a deposit that is under way goes on, and the screen comes back to it
+        restarts_max=10,
+        restart_window_s=120,
+        restart_delay_s=0.5,
+        stop_timeout_s=10,
+        memory_mib_max=96,
+        cpu_percent_max=50,
     ),
 )
 

@@ -106,6 +106,7 @@ def test_network_is_the_tables(process: Process) -> None:
         assert "PrivateNetwork" not in unit
         assert families == {"AF_UNIX", "AF_INET", "AF_INET6"}
     assert unit.get("IPAddressDeny") == (None if process.network == "bank" else ["any"])
+    assert unit.get("IPAddressAllow") == (["localhost"] if process.network == "loopback" else None)
 
 
 @each_process

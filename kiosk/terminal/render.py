@@ -1,0 +1,63 @@
+"""From a screen to HTML. The templates hold no logic of money: they show what the status says."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from kiosk.messages import Status
+from kiosk.terminal.screens import STEP_OF, STEPS, Screen, grouped, result_of
+from kiosk.terminal.session import Session
+from kiosk.terminal.words import Words, words_of
+
+REASONS_MAX: Final = 3
+
+
+@dataclass(frozen=True)
+class House:
+    """What a screen says about the place it stands in."""
+
+    languages: tuple[str, ...]
+    default_language: str
+    phone: str = ""  # whom to call; empty: the staff
+
+
+class Renderer:
+    """Draws fragments and the page around them."""
+
+    def __init__(self, house: House) -> None:
+        self._house = house
+        self._environment = Environment(
+            loader=PackageLoader("kiosk.terminal"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+        )
+        self._environment.globals.update(
+            every=tuple(words_of(code) for code in house.languages),
+            grouped=grouped,
+            phone=house.phone,
+            reasons_max=REASONS_MAX,
+            result_of=result_of,
+            step_of=STEP_OF,
+            steps=STEPS,
+        )
+
+    def fragment(self, screen: Screen, status: Status | None, session: Session) -> str:
+        """The screen as one HTML element."""
+        words: Words = words_of(session.language or self._house.default_language)
+        template = self._environment.get_template(f"screens/{screen.name}.html")
+        return template.render(
+            w=words,
+            t=words.text,
+            screen=screen,
+            status=status,
+            d=status.deposit if status is not None else None,
+            session=session,
+        )
+
+    def page(self, fragment: str, language: str | None) -> str:
+        """The whole page around a fragment that `fragment` made."""
+        words = words_of(language or self._house.default_language)
+        return self._environment.get_template("page.html").render(fragment=fragment, w=words, t=words.text)

@@ -1,0 +1,147 @@
+"""Which screen stands for a status, and which touches it takes. Pure: the same status shows the same screen.
+
+Every state of the deposit table has its screen here (a test holds this table to `kiosk.core.state.State`); a touch
+that a screen does not list is refused on the server, whatever a browser sends.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.core import accounts
+from kiosk.core.state import State
+from kiosk.messages import DepositView, Status
+from kiosk.terminal.session import CODE_DIGITS_MAX, Session
+
+URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
+
+KEYPAD: Final = tuple(f"digit:{digit}" for digit in "1234567890")
+STEPS: Final = ("count", "strap", "label", "store", "record")  # of the cash-in end, as the depositor sees them
+
+SCREEN_OF: Final[dict[State, str]] = {
+    State.WATCHING: "prepare",
+    State.STARTING: "prepare",
+    State.CASH_IN: "insert",
+    State.REFUSING: "insert",
+    State.ACCEPTING: "insert",
+    State.STACKING: "insert",
+    State.PURGING: "insert",
+    State.SETTLING: "closing_port",
+    State.REVIEW: "review",
+    State.RETURNING: "returning",
+    State.SUSPENDED: "resume",
+    State.JAMMED: "jam",
+    State.RETRACTING: "retracting",
+    State.COMMITTING: "bundling",
+    State.COLLECTING: "bundling",
+    State.REALIGNING: "bundling",
+    State.STRAPPING: "bundling",
+    State.MARKING: "bundling",
+    State.STORING: "bundling",
+    State.CLOSING: "finishing",  # or the last step of `bundling`, once there is a bundle
+    State.DONE: "result",
+}
+STEP_OF: Final[dict[State, str]] = {
+    State.COMMITTING: "count",
+    State.COLLECTING: "count",
+    State.REALIGNING: "count",
+    State.STRAPPING: "strap",
+    State.MARKING: "label",
+    State.STORING: "store",
+    State.CLOSING: "record",
+}
+ACTIONS: Final[dict[str, tuple[str, ...]]] = {
+    "identify": (*KEYPAD, "erase", "next", "leave"),
+    "account": ("yes", "no", "leave"),
+    "prepare": ("cancel",),
+    "insert": ("done", "cancel", "more_time"),
+    "review": ("confirm", "cancel", "more_time"),
+    "returning": ("more_time",),
+    "resume": (*KEYPAD, "erase", "resume", "more_time"),
+    "result": ("finish", "more_time"),
+}
+# The depositor's own waits; other deadlines are the machine's and no business of the screen.
+WAITS_FOR_DEPOSITOR: Final = (State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
+RESULTS: Final = {
+    "credited": "credited",
+    "returned": "returned",
+    "retracted": "retracted",
+    "jammed": "jammed",
+    "refused_risk": "refused_risk",
+    "position_not_empty": "machine",
+    "shutter_jammed": "machine",
+}  # outcome of the deposit -> words; every other outcome means that nothing was deposited
+
+
+@dataclass(frozen=True)
+class Deadline:
+    """Until the kiosk acts by itself."""
+
+    left_s: float
+    total_s: float
+
+    @property
+    def urgent(self) -> bool:
+        """Whether to ask; a wait that is short from its beginning never hurries anybody."""
+        return self.left_s <= URGENT_S < self.total_s
+
+
+@dataclass(frozen=True)
+class Screen:
+    """What is shown, and which touches it takes."""
+
+    name: str  # of the template
+    actions: tuple[str, ...]
+    deadline: Deadline | None = None
+
+
+def screen(status: Status | None, session: Session, deadline: Deadline | None, languages: tuple[str, ...]) -> Screen:
+    """The screen of this moment. `status` None: there is no controller to ask."""
+    name = _name(status, session)
+    actions = ACTIONS.get(name, ())
+    if name in ("attract", "identify"):
+        actions = (*actions, *(f"language:{code}" for code in languages))
+    return Screen(name, actions, deadline if name in ACTIONS else None)
+
+
+def _name(status: Status | None, session: Session) -> str:
+    if status is None:
+        return "starting"
+    deposit = status.deposit
+    if deposit is None:
+        return _idle(status, session)
+    state = State(deposit.state)
+    if not status.devices_connected and state is not State.DONE:
+        return "trouble"
+    if state is State.CLOSING and credited(deposit):
+        return "bundling"
+    return SCREEN_OF[state]
+
+
+def _idle(status: Status, session: Session) -> str:
+    if not status.in_service:
+        return "out_of_service"
+    if session.language is None:
+        return "attract"
+    return "account" if session.looked_up is not None else "identify"
+
+
+def credited(deposit: DepositView) -> bool:
+    """Whether the point of no return has been passed."""
+    return bool(deposit.confirmed_at)
+
+
+def result_of(deposit: DepositView) -> str:
+    """Which words the result begins with."""
+    if deposit.outcome == "returned" and not deposit.returned:
+        return "nothing"
+    return RESULTS.get(deposit.outcome, "nothing")
+
+
+def digits_max(name: str) -> int:
+    """How many digits this screen's keypad takes."""
+    return CODE_DIGITS_MAX if name == "resume" else accounts.ACCOUNT_DIGITS_MAX
+
+
+def grouped(digits: str) -> str:
+    """In fours, as on a bank card."""
+    return " ".join(digits[start : start + 4] for start in range(0, len(digits), 4))

@@ -1,0 +1,44 @@
+"""What the terminal itself remembers: the language chosen, the digits being typed, and nothing else of a person."""
+
+from dataclasses import dataclass
+from typing import Final
+
+from kiosk.core import accounts
+from kiosk.messages import LookedUp
+
+CODE_DIGITS_MAX: Final = 16  # a deposit code has twelve
+
+
+@dataclass
+class Session:
+    """One person at the screen. Kept by the server, so that a browser may be reloaded at any moment."""
+
+    language: str | None = None  # None: nobody has touched the first screen yet
+    digits: str = ""
+    looked_up: LookedUp | None = None
+    problem: str = ""  # a key of the catalogue's `text.problem`
+    touched_s: float = 0.0  # monotonic
+
+    def reset(self) -> None:
+        """Nobody is there any more."""
+        self.language = None
+        self.forget()
+
+    def forget(self) -> None:
+        """What was typed was for another screen."""
+        self.digits, self.looked_up, self.problem = "", None, ""
+
+    def type(self, digit: str, digits_max: int) -> None:
+        """One more digit; over the most that there can be, none."""
+        if len(self.digits) < digits_max:
+            self.digits += digit
+
+    def erase(self) -> None:
+        """The last digit."""
+        self.digits = self.digits[:-1]
+
+    def account_problem(self) -> str:
+        """What is wrong with the digits as an account number; empty when nothing is."""
+        if len(self.digits) < accounts.ACCOUNT_DIGITS_MIN:
+            return "incomplete"
+        return "" if accounts.normalise(self.digits) else "check_digit"

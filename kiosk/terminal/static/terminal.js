@@ -1,0 +1,74 @@
+// Shows what the server drew and tells it what was touched. Holds no state: a reload shows the same screen.
+"use strict";
+(() => {
+  const stage = document.getElementById("stage");
+  const lost = document.getElementById("lost");
+  const RETRY_MS = 500;
+  let socket = null;
+  let pressed = null; // what the finger went down on
+
+  const here = () => stage.firstElementChild.dataset.screen;
+
+  function runBars() {
+    for (const bar of stage.querySelectorAll(".bar")) {
+      const left = Number(bar.dataset.leftS);
+      const share = Math.min(left / Number(bar.dataset.totalS), 1);
+      bar.firstElementChild.animate([{ transform: `scaleX(${share})` }, { transform: "scaleX(0)" }], {
+        duration: Math.max(left, 0.1) * 1000,
+        fill: "forwards",
+      });
+    }
+  }
+
+  function show(html) {
+    const holder = document.createElement("template");
+    holder.innerHTML = html;
+    const next = holder.content.firstElementChild;
+    // A screen that only changed its figures takes touches at once; a new one after a moment (see the style sheet),
+    // so that a second tap on the old screen's button cannot land on the new screen's.
+    next.classList.toggle("same", next.dataset.screen === here());
+    const focused = document.activeElement && document.activeElement.dataset ? document.activeElement.dataset.act : "";
+    stage.replaceChildren(next);
+    document.documentElement.lang = next.lang;
+    const again = focused && next.querySelector(`[data-act="${CSS.escape(focused)}"]`);
+    if (again) again.focus({ preventScroll: true });
+    runBars();
+  }
+
+  function touch(act) {
+    if (socket && socket.readyState === WebSocket.OPEN) socket.send(JSON.stringify({ screen: here(), act }));
+  }
+
+  function connect() {
+    socket = new WebSocket(`ws://${location.host}/screen`);
+    socket.onmessage = (event) => { lost.hidden = true; show(event.data); };
+    socket.onclose = () => { lost.hidden = false; setTimeout(connect, RETRY_MS); };
+  }
+
+  const target = (event) => {
+    const button = document.elementFromPoint(event.clientX, event.clientY)?.closest("button[data-act]");
+    return button && !button.disabled ? button.dataset.act : null;
+  };
+  // Down and up on the same button is a touch, even when the screen was drawn anew in between.
+  addEventListener("pointerdown", (event) => { pressed = { act: target(event), screen: here() }; });
+  addEventListener("pointerup", (event) => {
+    const act = target(event);
+    if (act && pressed && pressed.act === act && pressed.screen === here()) touch(act);
+    pressed = null;
+  });
+  addEventListener("click", (event) => {
+    if (event.detail === 0) { // Enter or Space on a focused button, or a screen reader
+      const button = event.target.closest("button[data-act]");
+      if (button) touch(button.dataset.act);
+    }
+  });
+  addEventListener("keydown", (event) => {
+    if (event.repeat || document.activeElement.matches("button") && (event.key === "Enter" || event.key === " ")) return;
+    const button = stage.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
+    if (button) { event.preventDefault(); touch(button.dataset.act); }
+  });
+  addEventListener("contextmenu", (event) => event.preventDefault());
+
+  runBars();
+  connect();
+})();

@@ -1,0 +1,228 @@
+"""One screen, one depositor: status in from the controller, touches in from the browser, fragments out."""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import Iterator
+from typing import Final
+
+from kiosk.bus import BusClient
+from kiosk.clock import Clock
+from kiosk.core.state import State
+from kiosk.errors import BusError
+from kiosk.messages import (
+    Depositor,
+    Identify,
+    LookedUp,
+    LookUp,
+    Ok,
+    Push,
+    Refused,
+    Reply,
+    Request,
+    Resume,
+    Status,
+    Subscribe,
+)
+from kiosk.terminal.render import House, Renderer
+from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, digits_max, screen
+from kiosk.terminal.session import Session
+
+_log = logging.getLogger(__name__)
+
+WATCHERS_MAX: Final = 4  # browsers that look at the one screen: its own, and a technician's
+REQUEST_TIMEOUT_S: Final = 5.0
+FOREVER_S: Final = 3600.0
+_PROBLEMS: Final = frozenset(
+    {"bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"}
+)
+
+
+class Terminal:
+    """Holds the newest status and the session; everybody who watches sees the same screen."""
+
+    def __init__(self, house: House, clock: Clock, *, idle_s: float) -> None:
+        self._house = house
+        self._clock = clock
+        self._idle_s = idle_s
+        self._renderer = Renderer(house)
+        self._session = Session()
+        self._status: Status | None = None
+        self._heard_s = 0.0
+        self._client: BusClient | None = None
+        self._asking = False
+        self._watchers: set[asyncio.Event] = set()
+        self._moved = asyncio.Event()
+
+    # --- the controller's side --------------------------------------------------------------------------
+
+    async def session(self, client: BusClient) -> None:
+        """One connection to the controller, until it is lost (`run_with_reconnect` cancels this)."""
+        self._client = client
+        try:
+            await client.request(Subscribe(("status",)))
+            await client.wait_closed()
+        finally:
+            self._client, self._status = None, None
+            self._session.forget()
+            self.changed()
+
+    def pushed(self, push: Push) -> None:
+        """News of the controller."""
+        if not isinstance(push, Status):
+            return
+        before, after = self._status, push
+        shown = self.screen().name
+        self._status, self._heard_s = push, self._clock.monotonic_s()
+        if before is not None and before.deposit is not None and after.deposit is None:
+            self._session.reset()  # the next person is a stranger
+        if self.screen().name != shown and {self.screen().name, shown} != {"identify", "account"}:
+            self._session.forget()
+        self.changed()
+
+    async def _ask(self, request: Request) -> Reply:
+        if self._client is None:
+            return Refused("no_answer", "there is no controller")
+        try:
+            return await self._client.request(request, timeout_s=REQUEST_TIMEOUT_S)
+        except BusError as error:
+            _log.warning("%s was not answered: %s", type(request).__name__, error)
+            return Refused("no_answer", str(error))
+
+    # --- the browser's side -----------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def watching(self) -> Iterator[asyncio.Event]:
+        """An event that is set at each change; raises `RuntimeError` when too many watch already."""
+        if len(self._watchers) >= WATCHERS_MAX:
+            raise RuntimeError("too many browsers look at this screen")
+        event = asyncio.Event()
+        event.set()  # the first look is a change
+        self._watchers.add(event)
+        try:
+            yield event
+        finally:
+            self._watchers.discard(event)
+
+    def screen(self) -> Screen:
+        """The screen of this moment."""
+        return screen(self._status, self._session, self._deadline(), self._house.languages)
+
+    def fragment(self) -> str:
+        """The screen of this moment as HTML."""
+        return self._renderer.fragment(self.screen(), self._status, self._session)
+
+    def page(self) -> str:
+        """The whole page of this moment."""
+        return self._renderer.page(self.fragment(), self._session.language)
+
+    def changed(self) -> None:
+        """Show the screen anew, and think about the time again."""
+        self._moved.set()
+        for event in self._watchers:
+            event.set()
+
+    async def touch(self, seen: str, act: str) -> None:
+        """A touch of `act` on the screen `seen`. One that the present screen does not take changes nothing."""
+        present = self.screen()
+        if self._asking or seen != present.name or act not in present.actions:
+            return
+        session = self._session
+        session.problem, session.touched_s = "", self._clock.monotonic_s()
+        self._asking = True
+        try:
+            await self._act(present.name, *act.split(":"))
+        finally:
+            self._asking = False
+            self.changed()
+
+    async def _act(self, name: str, verb: str, value: str = "") -> None:
+        session = self._session
+        match verb:
+            case "language":
+                session.language = value
+            case "digit":
+                session.type(value, digits_max(name))
+            case "erase":
+                session.erase()
+            case "leave":
+                session.reset()
+            case "no":
+                session.looked_up = None
+            case "next":
+                await self._look_up()
+            case "yes":
+                await self._request(Identify(session.digits))
+            case "resume":
+                await self._request(Resume(session.digits))
+            case "done" | "confirm" | "cancel" | "more_time" | "finish":
+                await self._request(Depositor(verb))
+
+    async def _look_up(self) -> None:
+        session = self._session
+        session.problem = session.account_problem()
+        if session.problem:
+            return
+        reply = await self._ask(LookUp(session.digits))
+        if isinstance(reply, LookedUp):
+            session.looked_up = reply
+        else:
+            self._refused(reply)
+
+    async def _request(self, request: Request) -> None:
+        reply = await self._ask(request)
+        if isinstance(reply, Ok):
+            self._session.digits = ""
+            return
+        self._session.looked_up = None
+        self._refused(reply)
+
+    def _refused(self, reply: Reply) -> None:
+        code = reply.code if isinstance(reply, Refused) else ""
+        self._session.problem = code if code in _PROBLEMS or code == "no_answer" else "other"
+        if code == "wrong_code":
+            self._session.digits = ""
+
+    # --- time -------------------------------------------------------------------------------------------
+
+    def _deadline(self) -> Deadline | None:
+        """The depositor's wait that is running, if one is."""
+        now_s, session, status = self._clock.monotonic_s(), self._session, self._status
+        deposit = status.deposit if status is not None else None
+        if deposit is None:
+            if status is None or session.language is None:
+                return None
+            return Deadline(max(session.touched_s + self._idle_s - now_s, 0.0), self._idle_s)
+        if deposit.deadline_s is None or deposit.state not in WAITS_FOR_DEPOSITOR:
+            return None
+        left_s = max(self._heard_s + deposit.deadline_s - now_s, 0.0)
+        return Deadline(left_s, max(deposit.deadline_total_s or 0.0, left_s, 1.0))
+
+    async def keep_time(self) -> None:
+        """Show urgency when it begins, and forget whoever walked away before a deposit began. Until cancelled."""
+        while True:
+            self._moved.clear()
+            deadline = self._deadline()
+            if deadline is None:
+                wait_s = FOREVER_S
+            elif deadline.left_s > URGENT_S:
+                wait_s = deadline.left_s - URGENT_S
+            else:
+                wait_s = max(deadline.left_s, 0.1)
+            if await self._moved_within(wait_s):
+                continue
+            if self._status is not None and self._status.state == State.IDLE and self._passed():
+                self._session.reset()
+            self.changed()
+
+    def _passed(self) -> bool:
+        return self._session.language is not None and (deadline := self._deadline()) is not None and not deadline.left_s
+
+    async def _moved_within(self, wait_s: float) -> bool:
+        tasks = {asyncio.ensure_future(self._moved.wait()), asyncio.ensure_future(self._clock.sleep(wait_s))}
+        try:
+            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in tasks:
+                task.cancel()
+        return self._moved.is_set()

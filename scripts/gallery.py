@@ -1,0 +1,117 @@
+"""One status for each thing that the touch screen can have to say: for screenshots and for the tests of the screens."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from msgspec.structs import replace
+
+from kiosk.messages import Amount, DenominationCount, DepositView, LookedUp, Status
+from kiosk.terminal.session import Session
+
+ACCOUNT: Final = "0000111122223337"  # made up; the check digit is right
+IDLE: Final = Status(
+    kiosk="demo-0001",
+    state="idle",
+    in_service=True,
+    out_of_service_reasons=(),
+    deposit=None,
+    devices=(),
+    scene_grade="low",
+    log_size=12,
+    log_root="00" * 32,
+    outbox_rows=0,
+    acknowledged=12,
+    deposits_today=3,
+    single_user=False,
+    clock_synchronised=True,
+    config_hash="00" * 32,
+    version="0.1.0",
+    uptime_s=600.0,
+)
+_FACES: Final = ((10_000, 7), (5000, 2), (2000, 3), (1000, 1), (500, 2), (100, 4))
+COUNTED: Final = tuple(DenominationCount(value, "CNY", count) for value, count in _FACES)
+TOTAL: Final = (Amount(sum(value * count for value, count in _FACES), "CNY"),)
+KEPT: Final = (Amount(10_000, "CNY"),)
+_CROWDED: Final = (
+    "somebody crowds the depositor from one side (asymmetry 0.41 share, usually 0.02 to 0.2)",
+    "a second head beside the depositor's (second head 0.3 share, usually 0 to 0.1) [map cell 3,4 of 10 x 10]",
+)
+EMPTY: Final = DepositView(code="482913775610", state="cash_in", account_masked="****3337", notes_left=40)
+FULL: Final = replace(EMPTY, counted=COUNTED, total=TOTAL, notes_left=21)
+CREDITED: Final = replace(FULL, bundle_id="B00000042", confirmed_at="2026-11-21T08:30:00.125Z", outcome="credited")
+
+
+@dataclass(frozen=True)
+class Picture:
+    """A moment: what the controller says, and what was typed."""
+
+    name: str
+    status: Status | None
+    digits: str = ""
+    problem: str = ""
+    looked_up: LookedUp | None = None
+    language: bool = True  # whether one has been chosen
+    extra: dict[str, Any] = field(default_factory=dict)
+
+    def session(self, language: str) -> Session:
+        """The terminal's memory at that moment."""
+        chosen = language if self.language else None
+        return Session(chosen, self.digits, self.looked_up, self.problem)
+
+
+def _of(deposit: DepositView, state: str, **changes: Any) -> Status:  # noqa: ANN401 - fields of the view
+    left_s = {"cash_in": 42.0, "review": 85.0, "returning": 21.0, "suspended": 95.0, "done": 14.0}.get(state)
+    total_s = {"cash_in": 60.0, "review": 120.0, "returning": 30.0, "suspended": 120.0, "done": 20.0}.get(state)
+    deposit = replace(deposit, state=state, deadline_s=left_s, deadline_total_s=total_s)
+    return replace(IDLE, state=state, deposit=replace(deposit, **changes))
+
+
+def pictures() -> Iterator[Picture]:
+    """All of them."""
+    known = LookedUp(account_masked="****3337", name_masked="王**", known=True, directory_version=3)
+    unknown = replace(known, name_masked=None, known=False)
+    yield Picture("starting", None)
+    yield Picture(
+        "out-of-service",
+        replace(
+            IDLE,
+            in_service=False,
+            out_of_service_reasons=("no straps are left", "validator: it does not answer (0.5 s)"),
+        ),
+        language=False,
+    )
+    yield Picture("attract", IDLE, language=False)
+    yield Picture("identify", IDLE, digits=ACCOUNT[:10])
+    yield Picture("identify-mistake", IDLE, digits=ACCOUNT[:-1] + "4", problem="check_digit")
+    yield Picture("account", IDLE, digits=ACCOUNT, looked_up=known)
+    yield Picture("account-unknown", IDLE, digits=ACCOUNT, looked_up=unknown)
+    yield Picture("account-no-directory", IDLE, digits=ACCOUNT, looked_up=replace(unknown, directory_version=None))
+    yield Picture("prepare", _of(EMPTY, "watching"))
+    yield Picture("insert-empty", _of(EMPTY, "cash_in"))
+    yield Picture("insert", _of(FULL, "cash_in"))
+    yield Picture("insert-moving", _of(FULL, "stacking", grade="low"))
+    yield Picture("insert-refused", _of(FULL, "cash_in", last_refusal="graph_fail", deadline_s=12.0))
+    yield Picture("insert-suspect", _of(FULL, "cash_in", retained=KEPT))
+    yield Picture("insert-watched", _of(FULL, "cash_in", grade="medium", reasons=_CROWDED))
+    yield Picture("closing-port", _of(FULL, "settling"))
+    yield Picture("review", _of(FULL, "review"))
+    yield Picture("review-hurry", _of(FULL, "review", deadline_s=12.0, retained=KEPT))
+    yield Picture("review-empty", _of(EMPTY, "review"))
+    yield Picture("returning", _of(FULL, "returning", returned=(Amount(13_000, "CNY"),)))
+    yield Picture("resume", _of(FULL, "suspended"), digits="482913")
+    yield Picture("resume-mistake", _of(FULL, "suspended"), problem="wrong_code")
+    yield Picture("jam", _of(FULL, "jammed"))
+    yield Picture("trouble", replace(_of(FULL, "cash_in"), devices_connected=False))
+    yield Picture("retracting", _of(FULL, "retracting"))
+    yield Picture("bundling", _of(CREDITED, "strapping"))
+    yield Picture("bundling-record", _of(CREDITED, "closing"))
+    yield Picture("finishing", _of(EMPTY, "closing", outcome="returned"))
+    yield Picture("result", _of(CREDITED, "done", grade="low"))
+    yield Picture("result-medium", _of(CREDITED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
+    yield Picture("result-suspense", _of(CREDITED, "done", grade="low", account_known=False))
+    yield Picture("result-returned", _of(EMPTY, "done", grade="low", outcome="returned", returned=TOTAL))
+    yield Picture("result-retracted", _of(EMPTY, "done", grade="low", outcome="retracted", disputed=TOTAL))
+    yield Picture("result-jammed", _of(EMPTY, "done", outcome="jammed", disputed=TOTAL, disputed_unvalued=1))
+    yield Picture("result-nothing", _of(EMPTY, "done", outcome="nothing_inserted"))
+    yield Picture("result-high", _of(EMPTY, "done", outcome="refused_risk", grade="high", reasons=_CROWDED))

@@ -1,0 +1,73 @@
+"""A whole deposit by touches in Chromium, on the real stage: simulated cabinet, controller, bank, all processes."""
+
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from scripts.depositor import ACCOUNTS
+from scripts.stage import Stage
+from tests.ui.person import Person, person_at
+
+pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(120)]  # of a busy machine; 30 s on an idle one
+
+ACCOUNT = ACCOUNTS["first"]
+
+
+async def identify(person: Person) -> None:
+    await person.touches("Start in English")
+    await person.sees("Type your account number")
+    await person.types(f"{ACCOUNT[:-1]}4")
+    await person.touches("Next")
+    await person.sees("There is a typing mistake")
+    await person.touches("Erase")
+    await person.types(ACCOUNT[-1])
+    await person.reloads()
+    await person.touches("Next")
+    await person.sees("Is this your account?")
+    await person.sees(f"****{ACCOUNT[-4:]}")
+    await person.touches("Yes, this is it")
+    await person.sees("Put in your notes")
+
+
+async def feed(person: Person) -> None:
+    await person.inserts(10_000)
+    await person.sees("1 note 100 yuan")
+    await person.inserts(5000, "unreadable")
+    await person.sees("could not read this note")
+    await person.takes()
+    await person.inserts(5000)
+    await person.sees("2 notes 150 yuan")
+
+
+async def test_a_deposit_by_touch_survives_reloads_and_a_dead_terminal() -> None:
+    with tempfile.TemporaryDirectory(prefix="kiosk-ui-") as folder:  # short: socket paths have a limit
+        stage = Stage(Path(folder))
+        try:
+            await stage.up()
+            await stage.scene({"depositor": True, "onlooker": False})
+            async with person_at(stage) as person:
+                await identify(person)
+                await feed(person)
+                await person.touches("That is all")
+                await person.sees("Is this right?")
+                await person.reloads()
+                status = await stage.status()
+                assert status.deposit is not None
+                code = status.deposit.code
+                stage.kill("terminal")  # it comes back in the kiosk's own language: it holds nothing but that
+                await person.touches("Yes, deposit it")
+                await person.sees("Your money is deposited")
+                await person.sees("150 yuan")
+                await person.sees(f"{code[:4]} {code[4:8]} {code[8:]}")
+                await person.reloads()
+                await person.touches("Finish")
+                await person.touches("中文 开始")
+                await person.sees("请输入您的账号")
+                await person.touches("退出")
+                await person.sees("现金存款")
+                assert [text for text in person.complaints if "WebSocket" not in text] == []
+            world = (await stage.world("/state"))["totals"]
+            assert (world["inserted_minor"], world["returned_minor"]) == (15_000, 0)
+        finally:
+            await stage.down()
