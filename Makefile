@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test lint format train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  make /'
@@ -34,6 +34,10 @@ lint: setup ## ruff, mypy --strict, import-linter
 format: setup ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix --quiet
+
+docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
+	@$(BIN)/python -m kiosk.config.reference docs/settings.md
+	@$(BIN)/python -m kiosk.core.diagram ARCHITECTURE.md
 
 docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
 	@$(BIN)/python -m kiosk.config.reference docs/settings.md
