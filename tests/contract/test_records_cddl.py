@@ -10,6 +10,7 @@ import pytest
 from kiosk import guarantee
 from kiosk.guarantee import cbor, cose, directory
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
+from tests.receipt_kit import statement
 
 GRAMMAR = (Path(guarantee.__file__).parent / "records.cddl").read_text()
 
@@ -85,3 +86,25 @@ def test_the_grammar_tells_our_items_apart(rule: str) -> None:
 )
 def test_the_grammar_refuses_what_the_code_refuses(rule: str, value: object) -> None:
     assert not _matches(rule, cbor.encode(value))
+
+
+def _receipt() -> tuple[bytes, bytes]:
+    kit = Kit()
+    record = kit.records.record(statement(kit))
+    return cbor.encode([record.salt, record.cose]), cose.parse(record.cose).payload
+
+
+def test_a_receipt_is_in_the_grammar() -> None:
+    opening, payload = _receipt()
+    assert _matches("receipt-opening", opening)
+    assert _matches("receipt-statement", payload)
+    assert _matches("record", payload)  # it is a record like any other
+    assert not _matches("receipt-statement", MADE["record"])
+
+
+@pytest.mark.parametrize(
+    "change", [{"more": 1}, {"kind": "deposit"}, {"sums": {"CNY": {"credited": 1}}}, {"record_leaf": b""}]
+)
+def test_the_grammar_refuses_another_receipt(change: dict[str, object]) -> None:
+    _, payload = _receipt()
+    assert not _matches("receipt-statement", cbor.encode(cbor.decode(payload, 4096) | change))
