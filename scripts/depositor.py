@@ -109,7 +109,8 @@ class ScriptedDepositor:
                 await self._ask(Depositor("cancel"))
                 await self._take_back()
             case "done":
-                await self._ask(Depositor("done"))
+                if (await self.reach.status()).state not in {"settling", "review"}:
+                    await self._ask(Depositor("done"))
                 await self.until("review", "done", "idle")
             case "confirm" | "finish":
                 await self._ask(Depositor(step.do))

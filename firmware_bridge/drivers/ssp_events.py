@@ -19,6 +19,7 @@ _KINDS: Final[dict[int, NoteEventKind]] = {
     0xDB: NoteEventKind.STORED,
     0xEA: NoteEventKind.JAM_SAFE,
     0xE9: NoteEventKind.JAM_UNSAFE,
+    0xD5: NoteEventKind.JAM_SAFE,  # on the way out of the store: inside, but not where it should be
     0xE6: NoteEventKind.FRAUD,
     0xE1: NoteEventKind.CLEARED_FROM_FRONT,
     0xE2: NoteEventKind.CLEARED_INTO_CASHBOX,

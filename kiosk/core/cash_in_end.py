@@ -12,6 +12,7 @@ from kiosk.core.state import Deposit, Outcome, State
 LABEL_FAILURES_MAX = 2
 STRAP_FAILURES_MAX = 2
 STORE_FAILURES_MAX = 2
+TOTALS_MODULUS = 1 << 16
 COLLECTS_MAX = 8  # a belt sensor that is stuck must not keep a credited deposit for ever
 
 
@@ -20,7 +21,7 @@ _INSIDE = (Place.VALIDATOR, Place.ESCROW, Place.TRANSPORT, Place.TRAY, Place.BUN
 
 def belongs(note: Note) -> bool:
     """Whether a note belongs into the bundle: credited, or disputed and moving along with the credited ones."""
-    return not note.suspect and (note.claim is Claim.CREDITED or note.place in _INSIDE)
+    return note.claim is Claim.CREDITED or note.place in _INSIDE
 
 
 def bundled(deposit: Deposit) -> int:
@@ -89,9 +90,8 @@ def realigned(deposit: Deposit, fact: BoardFinished) -> Outcome:
 
 def from_evidence(deposit: Deposit, board: BoardEvidence) -> Outcome:
     """Choose the next step of a confirmed deposit by what the sensors and totals say, never by hope."""
-    base = deposit.baseline
-    if base is not None and (board.total_stored - base.board.total_stored) % 65536:
-        return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)))
+    if _notes_stored(deposit, board):
+        return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)), board)
     if deposit.collects < COLLECTS_MAX and (not deposit.emptied or board.transport_occupied):
         return steps.go(replace(deposit, collected=board.tray_notes), State.COMMITTING, CommitEscrow())
     deposit = measured(deposit, board.tray_notes)
@@ -113,13 +113,21 @@ def measured(deposit: Deposit, tray_notes: int) -> Deposit:
     notes = moved(deposit.notes, lambda note: note.number in present, Place.TRAY)
     notes = moved(notes, lambda note: note.number in lost, Place.UNKNOWN)
     deposit = replace(deposit, notes=notes, bundle=replace(deposit.bundle, short_by=max(due - tray_notes, 0)))
-    surplus = tray_notes - due
+    deposit = _found_again(deposit, tray_notes - due)
+    surplus = tray_notes - bundled(deposit)
     if surplus > 0:
         deposit = disputed_unknown(deposit, surplus, Place.TRAY, "more notes in the tray than the journal knows")
         deposit = replace(deposit, bundle=replace(deposit.bundle, over_by=deposit.bundle.over_by + surplus))
     if tray_notes != due:
         deposit = steps.remark(deposit, f"the tray holds {tray_notes} notes, the journal {due}: unit inaccurate")
     return deposit
+
+
+def _found_again(deposit: Deposit, count: int) -> Deposit:
+    """Notes in the tray beyond those due: first the ones whose place nobody knew, such as after a failed purge."""
+    missing = [note.number for note in deposit.notes if note.place is Place.UNKNOWN and not belongs(note)]
+    found = set(missing[: max(count, 0)])
+    return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.TRAY))
 
 
 def strapped(deposit: Deposit, fact: BoardFinished) -> Outcome:
@@ -176,7 +184,7 @@ def stored(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """In the cabinet, or left on the board after two tries: then the kiosk goes out of service, the credit stands."""
     deposit = replace(deposit, board=None)
     if fact.result == 0:
-        return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)))
+        return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)), fact.evidence)
     bundle = replace(deposit.bundle, store_failures=deposit.bundle.store_failures + 1)
     deposit = steps.remark(replace(deposit, bundle=bundle), f"store ended with result {fact.result}")
     if bundle.store_failures < STORE_FAILURES_MAX:
@@ -189,6 +197,16 @@ def gave_up(deposit: Deposit, _: object) -> Outcome:
     return steps.close(steps.remark(deposit, f"left while {deposit.state}"), "credited")
 
 
-def _stored(deposit: Deposit) -> Outcome:
-    notes = moved(deposit.notes, lambda note: note.place in _INSIDE and not note.suspect, Place.CABINET)
+def _notes_stored(deposit: Deposit, board: BoardEvidence) -> int:
+    """How many notes the board counted into the cabinet since cash-in start."""
+    base = deposit.baseline
+    return (board.total_stored - base.board.total_stored) % TOTALS_MODULUS if base is not None else 0
+
+
+def _stored(deposit: Deposit, board: BoardEvidence) -> Outcome:
+    """In the cabinet: as many as the board counted there. The credit stands for the others, too."""
+    counted = _notes_stored(deposit, board)
+    if counted < bundled(deposit):
+        deposit = measured(deposit, counted)
+    notes = moved(deposit.notes, lambda note: note.place in _INSIDE, Place.CABINET)
     return steps.close(replace(deposit, notes=notes), "credited")

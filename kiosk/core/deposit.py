@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace as _replace
 
-from kiosk.core import cash_in, cash_in_end, closing, paper, recovery, rollback
+from kiosk.core import cash_in, cash_in_end, closing, paper, recovery, rollback, steps
 from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.records import alert
@@ -19,6 +19,7 @@ from kiosk.core.state import Deposit, Outcome, State
 
 Handler = Callable[[Deposit, Any], Outcome]
 S = State
+LATE_JAM: Final = "the validator jammed after the port was closed"
 
 
 class Row(NamedTuple):
@@ -44,7 +45,8 @@ def _keep(deposit: Deposit, _: Fact) -> Outcome:
 
 def _late_jam(deposit: Deposit, fact: f.Jammed) -> Outcome:
     """The credit stands; the notes wait for a technician where they are."""
-    return Outcome(deposit, records=(alert(deposit, "jam", ("safe" if fact.safe else "unsafe",)),))
+    noted = steps.remark(deposit, LATE_JAM)
+    return Outcome(noted, records=(alert(noted, "jam", ("safe" if fact.safe else "unsafe",)),))
 
 
 ACTIVE: Final = tuple(state for state in State if state is not S.IDLE)

@@ -135,10 +135,14 @@ class BezelHeld(Fact, frozen=True):
 
 
 class Dispensed(Fact, frozen=True):
-    """Value taken out so far in this roll-back, per currency; `final` when the validator has finished."""
+    """Value that left the store so far in this roll-back, per currency; `final` when the validator has finished.
+
+    `moving` when it was reported without a note at the bezel: the one that was there has been taken.
+    """
 
     totals: tuple[tuple[str, int], ...]
     final: bool
+    moving: bool = False
 
 
 class EscrowCommitted(Fact, frozen=True):
@@ -146,9 +150,9 @@ class EscrowCommitted(Fact, frozen=True):
 
 
 class StoreEmptied(Fact, frozen=True):
-    """The store was emptied to the stacker exit."""
+    """The store was emptied to the stacker exit: `moved` is value, currency and count."""
 
-    moved_count: int
+    moved: tuple[tuple[int, str, int], ...]
     unknown_count: int
 
 

@@ -114,7 +114,7 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     stored = (evidence.validator.stored - base.validator.stored) % _U32
     stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
     known = [note for note in deposit.notes if note.reason != "cleared to the front after its credit"]
-    surplus = stored + stacked - len(known)
+    surplus = stored + stacked - len(known) - deposit.strays  # a stray was counted in and again at the stacker
     if surplus > 0 and deposit.accepting is not None:
         known_stored = len(at(known, Place.ESCROW, Place.OUT))
         place = Place.ESCROW if stored > known_stored else Place.TRANSPORT

@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import ledger, records, steps
+from kiosk.core import ledger, records, rollback, steps
 from kiosk.core.facts import AtReset, Evidence, Reconciled
 from kiosk.core.money import Claim, Note, Place, at, moved, open_notes
 from kiosk.core.orders import (
@@ -21,6 +21,8 @@ _U32 = 1 << 32
 
 def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     """The validator tells what it did with a note at power-up."""
+    if deposit.rolling_back:
+        return rollback.into_stacker(deposit, fact)
     return steps.stay(ledger.pair(deposit, fact))
 
 
@@ -52,6 +54,7 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
     deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None)
     deposit = _returned_meanwhile(deposit, fact.evidence)
+    deposit = replace(deposit, rolling_back=False, strays=0)
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
@@ -72,16 +75,21 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     levels = {(value, currency): count for value, currency, count in evidence.validator.levels}
     out = (evidence.validator.dispensed - base.validator.dispensed) % _U32 - len(at(deposit.notes, Place.OUT))
     exits = (evidence.validator.transferred - base.validator.transferred) % _U32
+    pending = dict(deposit.presented_minor)
+    for currency, minor in deposit.returned_minor:
+        pending[currency] = pending.get(currency, 0) - minor
+    strays = deposit.strays
     for note in reversed(deposit.escrowed):
         key = (note.value_minor or 0, note.currency)
         held = sum(1 for other in deposit.escrowed if (other.value_minor, other.currency) == key)
         if held <= levels.get(key, 0):
             continue
-        if out > 0:
+        offered = note.value_minor == pending.get(note.currency)  # it had reached the bezel
+        if out > 0 and (offered or not strays):
             out -= 1
             deposit = _dispute(deposit, note, Place.OUT, "handed out when power or link failed; taking it was not seen")
-        elif exits > 0:
-            exits -= 1
+        elif strays or exits > 0:
+            strays, exits = max(strays - 1, 0), exits - (not strays)
             deposit = ledger.update(deposit, note.number, place=Place.TRANSPORT)
         else:
             deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store without a report")

@@ -42,9 +42,10 @@ def dispensed(deposit: Deposit, fact: Dispensed) -> Outcome:
     """Notes are returned only when taken.
 
     The running total counts a note while it is still on its way to the bezel. The next one moves only when it was
-    taken: so a total that has grown proves the one before it, and the final total proves itself.
+    taken: so a total that has grown, or a bezel that is empty again, proves the total before, and the final total
+    proves itself.
     """
-    if not fact.final and fact.totals == deposit.presented_minor:
+    if not (fact.final or fact.totals != deposit.presented_minor or (fact.moving and deposit.bezel)):
         return steps.stay(deposit)
     taken = fact.totals if fact.final else deposit.presented_minor
     known = dict(deposit.returned_minor)
@@ -84,6 +85,8 @@ def _pick(notes: list[Note], minor: int, bezel: Bezel | None) -> list[Note]:
 
 def into_stacker(deposit: Deposit, fact: AtReset) -> Outcome:
     """Power came back while notes went out: one went to the stacker exit instead of the depositor."""
+    if fact.kind == "cleared_into_cashbox" and fact.value_minor is None:
+        return steps.stay(replace(deposit, strays=deposit.strays + 1))  # levels will tell which one
     match = next((note for note in deposit.escrowed if note.value_minor == fact.value_minor), None)
     if fact.kind in ("into_stacker", "cleared_into_cashbox") and match is not None:
         notes = moved(deposit.notes, lambda note: note.number == match.number, Place.TRANSPORT)
@@ -127,9 +130,17 @@ def committed(deposit: Deposit, _: EscrowCommitted) -> Outcome:
 
 
 def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
-    """Retract: everything lies on the transport."""
-    notes = moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.TRANSPORT)
+    """Retract: what the store reports lies on the transport; what it does not report has left it unseen."""
+    room = {(value, currency): count for value, currency, count in fact.moved}
+    places: dict[int, Place] = {}
+    for note in deposit.escrowed:
+        key = (note.value_minor or 0, note.currency)
+        places[note.number] = Place.TRANSPORT if room.get(key, 0) > 0 else Place.UNKNOWN
+        room[key] = room.get(key, 0) - 1
+    notes = tuple(replace(note, place=places.get(note.number, note.place)) for note in deposit.notes)
     deposit = replace(deposit, notes=notes, emptied=True)
+    if Place.UNKNOWN in places.values():
+        deposit = steps.remark(deposit, "the store held fewer notes than the journal")
     if fact.unknown_count:
         deposit = steps.remark(deposit, f"{fact.unknown_count} notes of unknown value left the store")
     return steps.stay(deposit, RunBoard(steps.PURGE, (steps.PURGE_ANY,)))

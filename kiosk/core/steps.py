@@ -87,6 +87,7 @@ def next_note(deposit: Deposit, *orders: AnyOrder, note: tuple[RecordDraft, ...]
 def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """Cancel: escrow goes back out. Notes that have left the escrow cannot; they are retracted and disputed."""
     deposit = replace(deposit, intention="", returned_minor=(), presented_minor=(), bezel=None)
+    deposit = replace(deposit, rolling_back=True, strays=0)
     if deposit.escrowed:
         first: AnyOrder = CancelEscrow() if shutter_open else OpenShutter()
         orders = (DisableValidator(), first) if shutter_open else (first,)
@@ -96,7 +97,7 @@ def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, 
 
 def finish_roll_back(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """All that could be returned has been taken."""
-    deposit = replace(deposit, outcome=deposit.outcome or "returned", bezel=None)
+    deposit = replace(deposit, outcome=deposit.outcome or "returned", bezel=None, rolling_back=False)
     if open_notes(deposit.notes):
         return retract(deposit, "could not be returned", CloseShutter(), note=note)
     return close(deposit, "returned", DisableValidator(), CloseShutter(), note=note)

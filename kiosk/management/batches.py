@@ -81,24 +81,24 @@ class Batches:
         for kind, words in STOPS.items():
             self._controller.kick_off(kind, words if kind in seen else None)
         for event in result.events:
-            await self._take(event)
+            await self._take(event, seen)
         if not result.needs_ack:
             return
         await self._controller.devices.validator.acknowledge()
         if allowed(self._controller.deposit.state, f.Acknowledged) and self._controller.deposit.unacknowledged:
             await self._controller.apply(f.Acknowledged())
 
-    async def _take(self, event: NoteEvent) -> None:
+    async def _take(self, event: NoteEvent, seen: set[NoteEventKind]) -> None:
         controller = self._controller
         if event.kind is _K.EMPTIED:
             if allowed(controller.deposit.state, f.StoreEmptied):
                 report = await controller.devices.validator.empty_report()
-                moved = sum(level.count for level in report.moved)
+                moved = tuple((level.value_minor, level.currency, level.count) for level in report.moved)
                 await controller.apply(f.StoreEmptied(moved, report.unknown_count))
             return
         if event.kind is _K.READ and event.channel:
             self.held = True
-        fact = fact_of(event, controller.deposit)
+        fact = fact_of(event, controller.deposit, seen)
         if fact is None:
             return
         if isinstance(fact, f.NoteRead) and not allowed(controller.deposit.state, f.NoteRead):

@@ -1,8 +1,10 @@
 """A validator's events as facts of the deposit table. What means nothing for money or service gives none."""
 
+from collections.abc import Collection
+
 from firmware_bridge.interfaces import NoteEvent, NoteEventKind
 from kiosk.core import facts as f
-from kiosk.core.deposit import allowed
+from kiosk.core.deposit import LATE_JAM, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.state import Deposit, State
 
@@ -32,7 +34,7 @@ def at_reset(event: NoteEvent) -> f.AtReset:
     )
 
 
-def _money(event: NoteEvent, deposit: Deposit) -> Fact | None:  # noqa: PLR0911 - one fact a kind
+def _money(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind]) -> Fact | None:  # noqa: PLR0911 - one fact a kind
     match event.kind:
         case _K.READ if event.channel:
             return f.NoteRead(event.channel)
@@ -46,19 +48,21 @@ def _money(event: NoteEvent, deposit: Deposit) -> Fact | None:  # noqa: PLR0911 
             return f.BezelHeld(event.values[0].minor, event.values[0].currency)
         case _K.DISPENSING | _K.DISPENSED if deposit.state is State.RETURNING:
             paid = tuple((value.currency, value.minor) for value in event.values)
-            return f.Dispensed(paid, final=event.kind is _K.DISPENSED)
+            return f.Dispensed(paid, final=event.kind is _K.DISPENSED, moving=_K.HELD_IN_BEZEL not in seen)
         case kind if kind in _AT_RESET:
             return at_reset(event)
     return None
 
 
-def fact_of(event: NoteEvent, deposit: Deposit) -> Fact | None:
+def fact_of(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind] = ()) -> Fact | None:
     """The fact of one event in the deposit's present state; None when it changes nothing there.
+
+    `seen` are the kinds of all events of the same poll.
 
     Facts about money are returned even where the table forbids them: then the table's refusal is the news.
     Repeated reports of a state (jam, stacker full) are facts only where they still change something.
     """
-    fact = _money(event, deposit)
+    fact = _money(event, deposit, seen)
     if fact is not None:
         return None if _unchanged(fact, deposit) else fact
     state_fact: Fact | None = None
@@ -79,10 +83,10 @@ def fact_of(event: NoteEvent, deposit: Deposit) -> Fact | None:
 def _unchanged(fact: Fact, deposit: Deposit) -> bool:
     """Running reports that say what the journal has already."""
     if isinstance(fact, f.Dispensed):
-        return not fact.final and fact.totals == deposit.presented_minor
+        return not fact.final and fact.totals == deposit.presented_minor and not (fact.moving and deposit.bezel)
     return isinstance(fact, f.BezelHeld) and deposit.bezel is not None
 
 
 def jam_known(deposit: Deposit) -> bool:
-    """Whether a jam has been taken note of already: both jams are reported until the power is removed."""
-    return deposit.state is State.JAMMED
+    """Whether a jam has been taken note of already: it is reported in every poll until the power is removed."""
+    return deposit.state is State.JAMMED or LATE_JAM in deposit.remarks

@@ -67,7 +67,9 @@ def _same_money(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
         if sum(verdict.claims.values()) != inserted:
             verdict.complaints.append(f"inserted {inserted}, the books have {dict(verdict.claims)}")
     returned = sum(note.value_minor for note in real if note.place is Real.OUT)
-    disputed_out = sum(note["value"] or 0 for note in booked if note["claim"] == "disputed" and note["place"] == "out")
+    disputed_out = sum(
+        note["value"] or 0 for note in booked if note["claim"] == "disputed" and note["place"] in ("out", "unknown")
+    )
     if not verdict.claims["returned"] <= returned <= verdict.claims["returned"] + disputed_out:
         verdict.complaints.append(f"{returned} was taken out, the books have {verdict.claims['returned']} returned")
 

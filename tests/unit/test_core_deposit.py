@@ -101,7 +101,7 @@ def test_a_clean_deposit_is_credited_once_and_ends_in_the_cabinet() -> None:
     assert play.do(f.EscrowCommitted()).outcome.orders == (o.RunBoard(2, (3,)), o.EmptyStore())
     play.do(
         f.BoardDispatched(2, 1, 1),
-        f.StoreEmptied(3, 0),
+        f.StoreEmptied(((10000, "CNY", 3),), 0),
         f.BoardFinished(2, 0, board(tray=3)),
         f.BoardDispatched(3, 2, 1),
     )
@@ -189,7 +189,7 @@ def test_cancel_returns_every_note_only_when_taken() -> None:
 def test_nobody_comes_back_the_notes_are_retracted_and_disputed() -> None:
     play = in_review(2)
     assert play.do(f.TimedOut()).deposit.state is State.SUSPENDED
-    play.do(f.TimedOut(), f.EscrowCommitted(), f.StoreEmptied(1, 0), f.BoardDispatched(7, 1, 1))
+    play.do(f.TimedOut(), f.EscrowCommitted(), f.StoreEmptied(((10000, "CNY", 1),), 0), f.BoardDispatched(7, 1, 1))
     play.do(f.BoardFinished(7, 0, board()))
     note = play.deposit.notes[0]
     assert (note.claim, note.place) == (Claim.DISPUTED, Place.RETRACT)
@@ -198,7 +198,7 @@ def test_nobody_comes_back_the_notes_are_retracted_and_disputed() -> None:
 
 @pytest.mark.parametrize("failures", [1, 2])
 def test_a_label_that_fails_never_holds_up_the_credit(failures: int) -> None:
-    play = in_review(2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(1, 0))
+    play = in_review(2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(((10000, "CNY", 1),), 0))
     play.do(f.BoardFinished(2, 0, board(tray=1)), f.BoardFinished(3, 0, board(tray=1, strap=True)))
     for copy in range(1, failures + 1):
         play.do(f.LabelPrinted(copy, ok=False))
@@ -211,7 +211,7 @@ def test_a_label_that_fails_never_holds_up_the_credit(failures: int) -> None:
 
 
 def test_a_short_tray_is_rescanned_and_the_credit_stands() -> None:
-    play = in_review(2, 2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(2, 0))
+    play = in_review(2, 2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(((10000, "CNY", 2),), 0))
     play.do(f.BoardFinished(2, 3, board(tray=1)))
     assert play.outcome.orders == (o.RunBoard(1),)
     play.do(f.BoardFinished(1, 0, board(tray=1)))
@@ -221,7 +221,7 @@ def test_a_short_tray_is_rescanned_and_the_credit_stands() -> None:
 
 
 def test_a_full_tray_is_disputed_by_count_not_by_value() -> None:
-    play = in_review(2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(1, 0))
+    play = in_review(2).do(f.Confirm("now"), f.EscrowCommitted(), f.StoreEmptied(((10000, "CNY", 1),), 0))
     play.do(f.BoardFinished(2, 7, board(tray=2)), f.BoardFinished(1, 0, board(tray=2)))
     assert [note.claim for note in play.deposit.notes] == [Claim.CREDITED, Claim.DISPUTED]
     assert play.deposit.notes[1].value_minor is None
