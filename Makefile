@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test bench lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  make /'
@@ -25,6 +25,9 @@ test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 -m "not train"
 
+bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
+	@$(BIN)/python -m tests.bench
+
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet
 	$(BIN)/ruff format --check --quiet
@@ -34,10 +37,6 @@ lint: setup ## ruff, mypy --strict, import-linter
 format: setup ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix --quiet
-
-docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
-	@$(BIN)/python -m kiosk.config.reference docs/settings.md
-	@$(BIN)/python -m kiosk.core.diagram ARCHITECTURE.md
 
 docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
 	@$(BIN)/python -m kiosk.config.reference docs/settings.md
