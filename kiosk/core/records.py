@@ -1,7 +1,7 @@
 """The bodies of the records that a deposit leaves behind, as plain maps for deterministic CBOR.
 
 `account_sealed` is replaced by the clear account number when the record is made, inside the same
-transaction; it is only ever in clear within the sealed envelope.
+transaction; it is only ever in clear within the sealed envelope. Every field is in `records.cddl` beside this file.
 """
 
 import hashlib
