@@ -40,6 +40,12 @@ _CROWDED: Final = (
 EMPTY: Final = DepositView(code="482913775610", state="cash_in", account_masked="****3337", notes_left=40)
 FULL: Final = replace(EMPTY, counted=COUNTED, total=TOTAL, notes_left=21)
 CREDITED: Final = replace(FULL, bundle_id="B00000042", confirmed_at="2026-11-21T08:30:00.125Z", outcome="credited")
+PRINTED: Final = replace(
+    CREDITED,
+    receipt="printed",
+    receipt_reprints_left=3,
+    receipt_qrs=("kiosk-receipt-opening " * 30, "tlog-proof " * 60),
+)
 
 
 @dataclass(frozen=True)
@@ -49,6 +55,7 @@ class Picture:
     name: str
     status: Status | None
     digits: str = ""
+    codes_page: int = 0
     problem: str = ""
     looked_up: LookedUp | None = None
     language: bool = True  # whether one has been chosen
@@ -57,7 +64,7 @@ class Picture:
     def session(self, language: str) -> Session:
         """The terminal's memory at that moment."""
         chosen = language if self.language else None
-        return Session(chosen, self.digits, self.looked_up, self.problem)
+        return Session(chosen, self.digits, self.looked_up, self.codes_page, self.problem)
 
 
 def _of(deposit: DepositView, state: str, **changes: Any) -> Status:  # noqa: ANN401 - fields of the view
@@ -107,8 +114,11 @@ def pictures() -> Iterator[Picture]:
     yield Picture("bundling", _of(CREDITED, "strapping"))
     yield Picture("bundling-record", _of(CREDITED, "closing"))
     yield Picture("finishing", _of(EMPTY, "closing", outcome="returned"))
-    yield Picture("result", _of(CREDITED, "done", grade="low"))
-    yield Picture("result-medium", _of(CREDITED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
+    yield Picture("printing", _of(CREDITED, "receipt", receipt="pending"))
+    yield Picture("result", _of(PRINTED, "done", grade="low"))
+    yield Picture("result-no-paper", _of(PRINTED, "done", grade="low", receipt="failed"))
+    yield Picture("receipt", _of(PRINTED, "done"), codes_page=1)
+    yield Picture("result-medium", _of(PRINTED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
     yield Picture("result-suspense", _of(CREDITED, "done", grade="low", account_known=False))
     yield Picture("result-returned", _of(EMPTY, "done", grade="low", outcome="returned", returned=TOTAL))
     yield Picture("result-retracted", _of(EMPTY, "done", grade="low", outcome="retracted", disputed=TOTAL))

@@ -50,6 +50,8 @@ if ! command -v gcc >/dev/null || [ ! -e /usr/include/stdio.h ]; then
   need gcc "builds eSSP6, the validator maker's own host, for tests"
   missing+=(libc6-dev)
 fi
+[ -x /usr/bin/chromium ] || need chromium "shows the touch screen, in tests; no other browser is downloaded"
+[ -e /usr/share/doc/fonts-noto-cjk ] || need fonts-noto-cjk "the touch screen's Chinese, in tests and pictures"
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates "pip's way to the package index"
 

@@ -133,7 +133,12 @@ class Stage:
         await self.start("bank", "kiosk-cloud", "receive", "--config", "bank/bank.toml")
         await self._publish_directory()
         self.terminal_port = self.terminal_port or free_port()
-        settings = {"kiosk": KIOSK_ID, "broker": broker, "terminal": self.terminal_port, "timing": self.timing}
+        settings: dict[str, Any] = {
+            "kiosk": KIOSK_ID,
+            "broker": broker,
+            "terminal": self.terminal_port,
+            "timing": self.timing,
+        }
         (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **self.ready))
         self.say("the kiosk's processes")
         await self.start("kiosk", *KIOSK_UP)

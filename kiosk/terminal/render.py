@@ -1,8 +1,12 @@
 """From a screen to HTML. The templates hold no logic of money: they show what the status says."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import groupby
 from typing import Final
 
+import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kiosk.messages import Status
@@ -11,6 +15,25 @@ from kiosk.terminal.session import Session
 from kiosk.terminal.words import Words, words_of
 
 REASONS_MAX: Final = 3
+_QUIET: Final = 4  # modules of white around a QR code: ISO/IEC 18004
+
+
+@lru_cache(maxsize=8)
+def qr_path(text: str) -> tuple[int, str]:
+    """A QR code at level M: its modules a side with the quiet zone of four, and its dark modules as an SVG path."""
+    code = segno.make(text, error="m", micro=False, boost_error=False)
+    rows = tuple(tuple(row) for row in code.matrix_iter(border=_QUIET))
+    runs = (f"M{x} {y}h{length}v1h-{length}z" for y, row in enumerate(rows) for x, length in _runs(row))
+    return len(rows), "".join(runs)
+
+
+def _runs(row: tuple[int, ...]) -> Iterator[tuple[int, int]]:
+    x = 0
+    for dark, group in groupby(row):
+        length = len(tuple(group))
+        if dark:
+            yield x, length
+        x += length
 
 
 @dataclass(frozen=True)
@@ -38,6 +61,7 @@ class Renderer:
             every=tuple(words_of(code) for code in house.languages),
             grouped=grouped,
             phone=house.phone,
+            qr_path=qr_path,
             reasons_max=REASONS_MAX,
             result_of=result_of,
             step_of=STEP_OF,

@@ -37,7 +37,8 @@ SCREEN_OF: Final[dict[State, str]] = {
     State.STRAPPING: "bundling",
     State.MARKING: "bundling",
     State.STORING: "bundling",
-    State.CLOSING: "finishing",  # or the last step of `bundling`, once there is a bundle
+    State.CLOSING: "finishing",  # these two are the last step of `bundling` when the deposit was credited
+    State.RECEIPT: "finishing",
     State.DONE: "result",
 }
 STEP_OF: Final[dict[State, str]] = {
@@ -48,6 +49,7 @@ STEP_OF: Final[dict[State, str]] = {
     State.MARKING: "label",
     State.STORING: "store",
     State.CLOSING: "record",
+    State.RECEIPT: "record",
 }
 ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "identify": (*KEYPAD, "erase", "next", "leave"),
@@ -57,7 +59,8 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "review": ("confirm", "cancel", "more_time"),
     "returning": ("more_time",),
     "resume": (*KEYPAD, "erase", "resume", "more_time"),
-    "result": ("finish", "more_time"),
+    "result": ("finish", "more_time", "codes", "reprint"),
+    "codes": ("codes", "result", "more_time"),
 }
 # The depositor's own waits; other deadlines are the machine's and no business of the screen.
 WAITS_FOR_DEPOSITOR: Final = (State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
@@ -98,6 +101,10 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
     """The screen of this moment. `status` None: there is no controller to ask."""
     name = _name(status, session)
     actions = ACTIONS.get(name, ())
+    deposit = status.deposit if status is not None else None
+    if name == "result" and deposit is not None:
+        absent = {"codes": not deposit.receipt_qrs, "reprint": not deposit.receipt_reprints_left}
+        actions = tuple(act for act in actions if not absent.get(act))
     if name in ("attract", "identify"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None)
@@ -112,8 +119,10 @@ def _name(status: Status | None, session: Session) -> str:
     state = State(deposit.state)
     if not status.devices_connected and state is not State.DONE:
         return "trouble"
-    if state is State.CLOSING and credited(deposit):
+    if state in STEP_OF and credited(deposit):
         return "bundling"
+    if state is State.DONE and session.codes_page and deposit.receipt_qrs:
+        return "codes"
     return SCREEN_OF[state]
 
 

@@ -32,6 +32,7 @@ _log = logging.getLogger(__name__)
 
 WATCHERS_MAX: Final = 4  # browsers that look at the one screen: its own, and a technician's
 REQUEST_TIMEOUT_S: Final = 5.0
+_TOGETHER: Final = (frozenset({"identify", "account"}),)  # screens between which nothing typed is forgotten
 FOREVER_S: Final = 3600.0
 _PROBLEMS: Final = frozenset(
     {"bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"}
@@ -76,7 +77,7 @@ class Terminal:
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
             self._session.reset()  # the next person is a stranger
-        if self.screen().name != shown and {self.screen().name, shown} != {"identify", "account"}:
+        if self.screen().name != shown and frozenset({self.screen().name, shown}) not in _TOGETHER:
             self._session.forget()
         self.changed()
 
@@ -88,6 +89,10 @@ class Terminal:
         except BusError as error:
             _log.warning("%s was not answered: %s", type(request).__name__, error)
             return Refused("no_answer", str(error))
+
+    def _receipt_qrs(self) -> tuple[str, ...]:
+        deposit = self._status.deposit if self._status is not None else None
+        return deposit.receipt_qrs if deposit is not None else ()
 
     # --- the browser's side -----------------------------------------------------------------------------
 
@@ -136,7 +141,7 @@ class Terminal:
             self._asking = False
             self.changed()
 
-    async def _act(self, name: str, verb: str, value: str = "") -> None:
+    async def _act(self, name: str, verb: str, value: str = "") -> None:  # noqa: C901 - one case for each touch
         session = self._session
         match verb:
             case "language":
@@ -147,6 +152,10 @@ class Terminal:
                 session.erase()
             case "leave":
                 session.reset()
+            case "codes":
+                session.codes_page = session.codes_page % len(self._receipt_qrs()) + 1
+            case "result":
+                session.codes_page = 0
             case "no":
                 session.looked_up = None
             case "next":
@@ -155,7 +164,7 @@ class Terminal:
                 await self._request(Identify(session.digits))
             case "resume":
                 await self._request(Resume(session.digits))
-            case "done" | "confirm" | "cancel" | "more_time" | "finish":
+            case "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":
                 await self._request(Depositor(verb))
 
     async def _look_up(self) -> None:

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.terminal.screens import grouped
 from scripts.depositor import ACCOUNTS
 from scripts.stage import Stage
 from tests.ui.person import Person, person_at
@@ -22,6 +23,7 @@ async def identify(person: Person) -> None:
     await person.sees("There is a typing mistake")
     await person.touches("Erase")
     await person.types(ACCOUNT[-1])
+    await person.sees(grouped(ACCOUNT))
     await person.reloads()
     await person.touches("Next")
     await person.sees("Is this your account?")
@@ -57,9 +59,9 @@ async def test_a_deposit_by_touch_survives_reloads_and_a_dead_terminal() -> None
                 code = status.deposit.code
                 stage.kill("terminal")  # it comes back in the kiosk's own language: it holds nothing but that
                 await person.touches("Yes, deposit it")
-                await person.sees("Your money is deposited")
+                await person.sees("Money deposited")
                 await person.sees("150 yuan")
-                await person.sees(f"{code[:4]} {code[4:8]} {code[8:]}")
+                await person.sees(grouped(code))
                 await person.reloads()
                 await person.touches("Finish")
                 await person.touches("中文 开始")

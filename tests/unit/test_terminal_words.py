@@ -1,0 +1,129 @@
+"""The languages of the screen: complete, alike, and used; what the machine says has words in all of them."""
+
+import re
+import string
+from pathlib import Path
+
+import msgspec
+import pytest
+
+import kiosk.terminal
+from firmware_bridge.protocols.ssp.replies import REJECT_CODES
+from kiosk.config.schema import TerminalConfig
+from kiosk.core import risk
+from kiosk.management.translate import STOPS
+from kiosk.messages import Amount
+from kiosk.monitoring.feature_words import describe
+from kiosk.terminal.words import REFUSALS, Words, words_of
+
+ROOM = Path(kiosk.terminal.__file__).parent
+LANGUAGES = ("en", "zh")
+CHINESE = re.compile(r"[\u4e00-\u9fff]")
+each_language = pytest.mark.parametrize("words", [words_of(code) for code in LANGUAGES], ids=LANGUAGES)
+
+
+def texts(words: Words) -> dict[str, str]:
+    """Every text of a language by its whole key, reasons apart."""
+    catalogue = words.catalogue
+    flat = {f"{screen}.{key}": text for screen, keys in catalogue.text.items() for key, text in keys.items()}
+    flat |= {f"notes.{key}": text for key, text in catalogue.notes.items()}
+    flat |= {f"currency.{key}": text for key, text in catalogue.currency.items()}
+    flat |= {f"refusal.{key}.what": refusal.what for key, refusal in catalogue.refusal.items()}
+    return flat | {f"refusal.{key}.do": refusal.do for key, refusal in catalogue.refusal.items()}
+
+
+def fields(text: str) -> set[str | None]:
+    return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
+
+
+def test_every_catalogue_is_configurable_and_no_other() -> None:
+    (kinds,) = [field for field in msgspec.inspect.type_info(TerminalConfig).fields if field.name == "default_language"]  # type: ignore[attr-defined]
+    assert set(kinds.type.values) == set(LANGUAGES) == {path.stem for path in (ROOM / "messages").glob("*.toml")}
+
+
+@each_language
+def test_every_text_is_in_every_language_with_the_same_blanks(words: Words) -> None:
+    english, here = texts(words_of("en")), texts(words)
+    assert here.keys() == english.keys()
+    assert {key: fields(text) for key, text in here.items()} == {key: fields(text) for key, text in english.items()}
+    assert all(text.strip() for text in here.values())
+
+
+def test_chinese_is_chinese() -> None:
+    assert [key for key, text in texts(words_of("zh")).items() if not CHINESE.search(text) and "{n}" not in text] == []
+
+
+def test_every_text_is_used() -> None:
+    sources = "".join(path.read_text() for kind in ("*.html", "*.py") for path in ROOM.rglob(kind))
+    made_up = ("problem.", "bundling.step_", "result.", "risk.result_", "receipt.")  # put together from a code
+    unused = [key for key in texts(words_of("en")) if f'"{key}"' not in sources and not key.startswith(made_up)]
+    assert [key for key in unused if not key.startswith(("notes.", "currency.", "refusal."))] == []
+
+
+@each_language
+def test_every_refusal_of_validator_and_policy_is_told_with_what_to_do(words: Words) -> None:
+    for reason in (*REJECT_CODES.values(), *REFUSALS, "something new"):
+        refusal = words.refusal(reason)
+        assert refusal.what
+        assert refusal.do
+    assert set(REFUSALS.values()) | {"unreadable"} == set(words.catalogue.refusal)
+
+
+def machine_words() -> set[str]:
+    """All reasons that our code knows to give, in its own English."""
+    management = (ROOM.parent / "management" / "machine.py").read_text()
+    found = set(re.findall(r'(?:yield |or |            )"([a-z][^"{]+)"', management))
+    found |= {risk.WATCHER_SILENT, "no cabinet slot is free", "an unusual combination of otherwise usual values"}
+    found |= {words for _, words in risk._LENS.values() if words} | set(STOPS.values())  # noqa: SLF001 - its table
+    for stream in ("scene", "machine"):
+        for feature in describe(stream):
+            found |= {feature.words_high, feature.words_low}
+    return found
+
+
+def test_every_reason_of_the_machine_is_told_in_chinese() -> None:
+    words = words_of("zh")
+    assert "no straps are left" in machine_words()
+    assert [reason for reason in sorted(machine_words()) if reason not in words.catalogue.reason] == []
+
+
+def test_a_reason_is_told_without_its_figures() -> None:
+    told = "a single head (second head 0.3 share, usually 0 to 0.1) [map cell 3,4 of 10 x 10]"
+    assert words_of("en").reason(told) == "A single head."
+    assert words_of("zh").reason(told) == "只有一个头"
+
+
+def test_a_reason_that_nobody_translated_is_shown_as_it_is() -> None:
+    assert words_of("zh").reason("the flux is low").startswith("技术原因")
+    assert words_of("en").reasons(("the flux is low", "the flux is low (3 V)", "a", "b"), 2) == [
+        "The flux is low.",
+        "A.",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "english", "chinese"),
+    [
+        (37_000, "CNY", "370 yuan", "370 元"),
+        (123_456_789, "CNY", "1,234,567.89 yuan", "1,234,567.89 元"),
+        (5, "CNY", "0.05 yuan", "0.05 元"),
+        (0, "CNY", "0 yuan", "0 元"),
+        (5000, "JPY", "5,000 JPY", "5,000 JPY"),
+        (5000, "CHF", "50 CHF", "50 CHF"),
+        (-150, "EUR", "-1.50 euros", "-1.50 欧元"),
+    ],
+)
+def test_amounts(minor: int, currency: str, english: str, chinese: str) -> None:
+    assert (words_of("en").amount(minor, currency), words_of("zh").amount(minor, currency)) == (english, chinese)
+
+
+def test_currencies_are_never_added_up() -> None:
+    assert words_of("en").amounts((Amount(100, "CNY"), Amount(250, "EUR"))) == "1 yuan + 2.50 euros"
+
+
+def test_counts_and_dates(monkeypatch: pytest.MonkeyPatch) -> None:
+    english, chinese = words_of("en"), words_of("zh")
+    assert [english.notes(count) for count in (0, 1, 2)] == ["0 notes", "1 note", "2 notes"]
+    assert chinese.notes(1) == "1 张"
+    assert re.fullmatch(r"2[12] Nov 2026, \d\d:30", english.date("2026-11-21T12:30:00.125Z"))
+    assert re.fullmatch(r"2026年11月2[12]日 \d\d:30", chinese.date("2026-11-21T12:30:00.125Z"))
