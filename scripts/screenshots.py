@@ -27,8 +27,7 @@ FLAGS: Final = (
 )
 LANGUAGES: Final = ("zh", "en")
 SIZES: Final = ("800x480", "1280x800")
-SETTLE_MS: Final = 500  # a new screen takes touches after 400 ms; then its buttons look as they do for a person
-_HOST: Final = "http://kiosk.invalid"
+HOST: Final = "http://kiosk.invalid"
 
 
 def fragment(renderer: Renderer, picture: Picture, language: str) -> str:
@@ -41,11 +40,12 @@ def fragment(renderer: Renderer, picture: Picture, language: str) -> str:
     return renderer.fragment(screen(status, session, deadline, LANGUAGES), status, session)
 
 
-async def shoot(page: Page, html: str, shown: str, to: Path) -> None:
-    """One picture: the page as the server would send it, the fragment as its WebSocket would."""
+async def serve(page: Page, renderer: Renderer) -> None:
+    """Answer the page's requests as the terminal would, with no screen yet and a WebSocket that stays silent."""
     folder = resources.files("kiosk.terminal") / "static"
+    html = renderer.page('<main data-screen=""></main>', None)
 
-    async def serve(route: Route) -> None:
+    async def answer(route: Route) -> None:
         name = route.request.url.rpartition("/")[2]
         if not name:
             await route.fulfill(body=html, content_type="text/html; charset=utf-8")
@@ -53,16 +53,27 @@ async def shoot(page: Page, html: str, shown: str, to: Path) -> None:
             kind = "text/css" if name.endswith("css") else "text/javascript"
             await route.fulfill(body=(folder / name).read_bytes(), content_type=kind)
 
-    def speak(socket: WebSocketRoute) -> None:
-        socket.send(shown)
+    def silent(_: WebSocketRoute) -> None:
+        """Open, and nothing to say: the screens are put in by `show`."""
 
-    await page.route("**/*", serve)
-    await page.route_web_socket("**/screen", speak)
-    await page.goto(f"{_HOST}/")
-    await page.evaluate("document.fonts.ready")
-    await page.wait_for_timeout(SETTLE_MS)
-    await page.screenshot(path=to)
-    await page.unroute_all()
+    await page.route("**/*", answer)
+    await page.route_web_socket("**/screen", silent)
+    await page.goto(f"{HOST}/")
+
+
+async def show(page: Page, shown: str) -> None:
+    """Put a fragment on the screen, with its bars as far as they are."""
+    await page.evaluate(
+        """html => {
+            document.getElementById("stage").innerHTML = html;
+            for (const bar of document.querySelectorAll(".bar")) {
+                const share = Number(bar.dataset.leftS) / Number(bar.dataset.totalS);
+                bar.firstElementChild.style.transform = `scaleX(${share})`;
+            }
+            return document.fonts.ready.then(() => null);
+        }""",
+        shown,
+    )
 
 
 async def shoot_all(to: Path, sizes: Iterable[str], languages: Iterable[str], only: frozenset[str]) -> int:
@@ -75,13 +86,13 @@ async def shoot_all(to: Path, sizes: Iterable[str], languages: Iterable[str], on
         for size in sizes:
             width, height = (int(part) for part in size.split("x"))
             page = await browser.new_page(viewport={"width": width, "height": height})
+            await serve(page, renderer)
             for language in languages:
                 for picture in pictures():
                     if only and picture.name not in only:
                         continue
-                    shown = fragment(renderer, picture, language)
-                    name = f"{picture.name}-{language}-{size}.png"
-                    await shoot(page, renderer.page(shown, language), shown, to / name)
+                    await show(page, fragment(renderer, picture, language))
+                    await page.screenshot(path=to / f"{picture.name}-{language}-{size}.png", animations="disabled")
                     count += 1
         await browser.close()
     return count

@@ -1,0 +1,75 @@
+"""Every screen in Chromium, in both sizes and languages: nothing cut, nothing covered, targets and letters large."""
+
+from typing import Final
+
+import pytest
+from playwright.async_api import async_playwright
+
+from kiosk.terminal.render import House, Renderer
+from scripts.gallery import pictures
+from scripts.screenshots import CHROMIUM, FLAGS, LANGUAGES, fragment, serve, show
+
+TARGET_MM_MIN: Final = 20.0
+LETTER_MM_MIN: Final = 4.0  # the height of the type, as points are counted
+SCREENS: Final = {"800x480": 7.0, "1280x800": 10.1}  # pixels: diagonal, inches
+
+MEASURE: Final = """mmPerPixel => {
+    const found = [];
+    const [width, height] = [innerWidth, innerHeight];
+    const name = element => `${element.tagName}.${element.className.baseVal ?? element.className} ` +
+        (element.textContent || "").trim().slice(0, 30);
+    const main = document.querySelector("main");
+    for (const element of main.querySelectorAll("*")) {
+        if (element.closest("svg") && element.tagName !== "svg") continue;
+        const box = element.getBoundingClientRect();
+        if (box.width && (box.left < -1 || box.top < -1 || box.right > width + 1 || box.bottom > height + 1))
+            found.push(`outside: ${name(element)}`);
+        if (element.scrollWidth > element.clientWidth + 2 && element.clientWidth)
+            found.push(`too wide: ${name(element)}`);
+        const parts = [...element.childNodes].filter(node => node.nodeType === 3 && node.data.trim());
+        const letters = parseFloat(getComputedStyle(element).fontSize) * mmPerPixel;
+        if (parts.length && letters < LETTERS) found.push(`letters of ${letters.toFixed(1)} mm: ${name(element)}`);
+    }
+    const buttons = [...main.querySelectorAll("button")];
+    for (const button of buttons) {
+        const box = button.getBoundingClientRect();
+        const side = Math.min(box.width, box.height) * mmPerPixel;
+        if (side < TARGET) found.push(`target of ${side.toFixed(1)} mm: ${name(button)}`);
+        const top = document.elementFromPoint(box.left + box.width / 2, box.top + box.height / 2);
+        if (!button.contains(top)) found.push(`covered: ${name(button)}`);
+    }
+    for (const element of main.querySelectorAll("p, td, dd, dt, li, h1, .notice"))
+        for (const button of buttons) {
+            if (button.contains(element)) continue;
+            const [a, b] = [element.getBoundingClientRect(), button.getBoundingClientRect()];
+            if (a.bottom > b.top + 1 && a.top < b.bottom - 1 && a.right > b.left + 1 && a.left < b.right - 1)
+                found.push(`under a button: ${name(element)}`);
+        }
+    const header = main.querySelector("header"), section = main.querySelector("section");
+    if (header && section)
+        for (const element of section.querySelectorAll("p, td, dd, dt, li, .notice"))
+            if (element.getBoundingClientRect().top < header.getBoundingClientRect().bottom - 1)
+                found.push(`over the heading: ${name(element)}`);
+    return found;
+}""".replace("LETTERS", str(LETTER_MM_MIN)).replace("TARGET", str(TARGET_MM_MIN))
+
+
+@pytest.mark.timeout(120)  # of a busy machine
+@pytest.mark.parametrize("size", SCREENS)
+async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> None:
+    width, height = (int(part) for part in size.split("x"))
+    mm_per_pixel = SCREENS[size] * 25.4 / (width**2 + height**2) ** 0.5
+    renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567"))
+    faults: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = await browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        await serve(page, renderer)
+        for language in LANGUAGES:
+            for picture in pictures():
+                await show(page, fragment(renderer, picture, language))
+                faults += [
+                    f"{picture.name} {language}: {fault}" for fault in await page.evaluate(MEASURE, mm_per_pixel)
+                ]
+        await browser.close()
+    assert faults == []
