@@ -107,10 +107,14 @@ def _row(row: list[str], where: str) -> tuple[str, str]:
         )
         raise ConfigError(message, remedy=remedy)
     try:
-        return account, masked_name(row[1])
+        name = masked_name(row[1])
     except ValueError as error:
         message = f"{where}: {error}"
         raise ConfigError(message, remedy=_FIX) from error
+    if len(name.encode()) > statement.NAME_BYTES_MAX:
+        message = f"{where}: the masked name has more than {statement.NAME_BYTES_MAX} bytes"
+        raise ConfigError(message, remedy=_FIX)
+    return account, name
 
 
 def kiosks(config: BankConfig, wanted: str | None) -> list[str]:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, checkpoint, note, seal, verify
+from kiosk.guarantee import acks, checkpoint, directory, note, seal, verify
 from kiosk.guarantee.keys import PublicKey, PublicKeys
 from tests.guarantee_kit import Kit
 from tests.vectors import make_guarantee
@@ -26,6 +26,8 @@ def _read(example: dict[str, Any]) -> object:
             return verify.verify_envelope(data, kiosk, private, record_keys)
         case "acknowledgement":
             return acks.verify(data, PublicKeys([PublicKey.from_pem(KEYS["acknowledgement_pem"].encode())]), kiosk)
+        case "directory":
+            return directory.verify(data, PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())]), kiosk)
     return checkpoint.verify(data, note.parse_vkey(KEYS["checkpoint_vkey"]))
 
 
@@ -41,8 +43,7 @@ def test_example_is_judged_as_it_says(example: dict[str, Any]) -> None:
 def test_the_program_still_makes_these_examples() -> None:
     kit = Kit(seed=2026)
     assert make_guarantee.keys(kit) == KEYS
-    made = [*make_guarantee.envelopes(kit), *make_guarantee.acknowledgements(kit), *make_guarantee.checkpoints(kit)]
-    for example, kept in zip(map(make_guarantee.as_row, made), EXAMPLES, strict=True):
+    for example, kept in zip(map(make_guarantee.as_row, make_guarantee.examples(kit)), EXAMPLES, strict=True):
         if example["kind"] == "envelope":  # HPKE's randomness is its own, so only the size is the same
             assert len(example.pop("data")) == len(kept["data"])
         assert example.items() <= kept.items()

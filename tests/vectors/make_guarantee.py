@@ -15,17 +15,19 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, note, seal
+from kiosk.guarantee import acks, cbor, checkpoint, cose, directory, leaf, merkle, note, seal
 from kiosk.guarantee.keys import Ed25519Signer, Signer
 from kiosk.guarantee.verify import VerifiedRecord
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 
 ACCOUNT = "6217000010001234567"
+COMMAND = Ed25519Signer.from_seed(bytes([7] * 32))
+DIRECTORY_KEY = bytes(range(32))
 
 
 @dataclass(frozen=True)
 class Example:
-    """`kind`: envelope, acknowledgement or checkpoint."""
+    """`kind`: envelope, acknowledgement, checkpoint or directory."""
 
     kind: str
     why: str
@@ -36,8 +38,13 @@ class Example:
 def main() -> None:
     """Write the examples to standard output."""
     kit = Kit(seed=2026)
-    for row in (keys(kit), *map(as_row, (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit)))):
+    for row in (keys(kit), *map(as_row, examples(kit))):
         sys.stdout.write(json.dumps(row) + "\n")
+
+
+def examples(kit: Kit) -> Iterator[Example]:
+    """All of them, in the order of the file."""
+    yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories())
 
 
 def keys(kit: Kit) -> dict[str, str]:
@@ -48,6 +55,8 @@ def keys(kit: Kit) -> dict[str, str]:
         "record_pem": kit.record_signer.public.pem.decode(),
         "acknowledgement_pem": kit.ack_signer.public.pem.decode(),
         "checkpoint_vkey": kit.log_verifier.vkey,
+        "command_pem": COMMAND.public.pem.decode(),
+        "directory_key": DIRECTORY_KEY.hex(),
     }
 
 
@@ -147,6 +156,36 @@ def checkpoints(kit: Kit) -> Iterator[Example]:
         ("the root of an empty tree at size 1", f"{checkpoint.origin(KIOSK)}\n1\n{root}\n"),
     ]:
         yield Example("checkpoint", why, note.sign(lines, checkpoint.origin(KIOSK), kit.checkpoint_signer).encode())
+
+
+def directories() -> Iterator[Example]:
+    """The bank's account directory, and what is none."""
+    names = {ACCOUNT: "J*** D**", "79927398713": "\u738b*\u660e"}
+    good = directory.make(KIOSK, 3, names, DIRECTORY_KEY, NOW, COMMAND)
+    yield Example("directory", "as the bank made it", good, accept=True)
+    empty = directory.make(KIOSK, 1, {}, DIRECTORY_KEY, NOW, COMMAND)
+    yield Example("directory", "of no account at all", empty, accept=True)
+    other = Ed25519Signer.from_seed(bytes([8] * 32))
+    yield Example("directory", "by another key", directory.make(KIOSK, 3, names, DIRECTORY_KEY, NOW, other))
+    elsewhere = directory.make("demo-0002", 3, names, DIRECTORY_KEY, NOW, COMMAND)
+    yield Example("directory", "for another kiosk", elsewhere)
+    yield Example("directory", "a byte after the end", good + b"\x00")
+    fields = cbor.decode(cose.parse(good).payload, directory.DIRECTORY_BYTES_MAX)
+    first, second = fields["entries"]
+    for why, change in [
+        ("version 0", {"version": 0}),
+        ("a version that is no integer", {"version": True}),
+        ("version 2 of the format", {"v": 2}),
+        ("a field too many", {"more": True}),
+        ("entries out of order", {"entries": [second, first]}),
+        ("an account twice", {"entries": [first, [first[0], "M*** R**"], second]}),
+        ("a hash of 31 bytes", {"entries": [[first[0][:31], first[1]], second]}),
+        ("a name with a control character", {"entries": [[first[0], "J\x1b[2J"], second]}),
+        ("an empty name", {"entries": [[first[0], ""], second]}),
+    ]:
+        yield Example("directory", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.DIRECTORY_TYPE))
+    payload = cbor.encode(fields)
+    yield Example("directory", "signed as a record", cose.sign1(payload, COMMAND, cose.RECORD_TYPE))
 
 
 def _other(value: Any) -> Any:
