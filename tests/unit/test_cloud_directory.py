@@ -70,7 +70,7 @@ def test_a_file_as_spreadsheets_write_it(tmp_path: Path) -> None:
         (f"account,name\n{FIRST},\n", "line 2: a name has 1 to 60 characters"),
         (f"account,name\n{FIRST},John Doe\n{FIRST},Jane Doe\n", r"line 3: \*\*\*\*3337 is in line 2 already"),
         (f'account,name\n{FIRST},"John\n', "line 2: "),
-        (f"account,name\n{FIRST},A{chr(0x1E8D0) * 50}\n", "line 2: the masked name has more than 96 bytes"),
+        (f"account,name\n{FIRST},A{chr(0x1E8D0) * 50}b\n", "line 2: the masked name has more than 96 bytes"),
         (b"account,name\n" + FIRST.encode() + b",\xcd\xf5\xc3\xf7\n", "not UTF-8"),
         (b"x" * (directory.FILE_BYTES_MAX + 1), "longer than"),
     ],
