@@ -27,7 +27,7 @@ def suite(*, quick: bool) -> dict[str, Measure]:
         "watching": lambda folder: watching.measure(repeats, 20 if quick else 400, folder),
         "inference": lambda _: inference.measure(repeats, 20 if quick else 5000),
         "sealing": lambda folder: sealing.measure(repeats, 5 if quick else 300, folder),
-        "edges": lambda _: edges.measure(repeats, 5 if quick else 300),
+        "edges": lambda _: edges.measure(repeats, 5 if quick else 200),
     }
 
 

@@ -15,11 +15,16 @@ from tests.simulation.rig import Interrupted, Rig
 from tests.simulation.scripts import afterwards, confirmed
 from tests.simulation.virtual import MemoryLink
 
-LINES: Final = ("validator", "board", "label")
+LINES: Final = ("validator", "board", "label", "receipt")
 GARBAGE_BYTES_MAX: Final = 48
 GARBAGE_EVERY_S: Final = 0.4  # on average
-GARBAGE_DAMAGE: Final = {"validator": 0.1, "board": 0.1, "label": 0.4}  # of chunks; a label is only a few
-FLOODED_FIRST_IN: Final = {"validator": State.STACKING, "board": State.COLLECTING, "label": State.STRAPPING}
+GARBAGE_DAMAGE: Final = {"validator": 0.1, "board": 0.1, "label": 0.4, "receipt": 0.4}  # of chunks; printers have few
+FLOODED_FIRST_IN: Final = {
+    "validator": State.STACKING,
+    "board": State.COLLECTING,
+    "label": State.STRAPPING,
+    "receipt": State.CLOSING,
+}
 FLOOD_S: Final = 4.0
 FLOOD_EVERY_S: Final = 12.0  # on average
 FLOOD_CHUNK_BYTES: Final = 256
