@@ -17,8 +17,11 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
+from kiosk.guarantee import receipt
+from kiosk.guarantee.keys import PublicKeys
+from kiosk.guarantee.note import parse_vkey
 from scripts.depositor import ScenarioFailed, ScriptedDepositor, load
-from scripts.stage import Stage, StageFailed
+from scripts.stage import KIOSK_ID, Stage, StageFailed
 
 SCENARIO = Path(__file__).parent.parent / "tests" / "scenario" / "demo.toml"
 
@@ -59,11 +62,24 @@ async def run(folder: Path, say: Progress) -> dict[str, Any]:
         say("waiting for the bank's signed acknowledgement of every record")
         await stage.wait(stage.settled, "kiosk")
         world = (await stage.world("/state"))["totals"]
+        papers: Any = await stage.world("/receipts")
     finally:
         await stage.down()
     say("the bank verifies its store, offline")
     report = await stage.verify()
-    return _result(folder, world, report, grades, scenario.expect)
+    return _result(folder, world, report, receipts_verified(folder, papers), grades, scenario.expect)
+
+
+def receipts_verified(folder: Path, papers: list[dict[str, Any]]) -> int:
+    """How many deposits have a paper receipt whose two codes verify with the kiosk's public keys alone."""
+    pinned = folder / "bank" / "keys" / "kiosks" / KIOSK_ID
+    log = parse_vkey((pinned / "checkpoint.vkey").read_text())
+    keys = PublicKeys.load(pinned / "record.pub")
+    deposits = set()
+    for paper in papers:
+        opening, proof = paper["qrs"]
+        deposits.add(receipt.check(opening, proof, log, keys).content["deposit_id"])
+    return len(deposits)
 
 
 def _by_deposit(steps: tuple[Any, ...]) -> list[tuple[Any, ...]]:
@@ -90,7 +106,12 @@ def _told(deposit: Any) -> str:  # noqa: ANN401 - DepositView or None
 
 
 def _result(
-    folder: Path, world: dict[str, Any], report: dict[str, Any], grades: list[str], expect: dict[str, Any]
+    folder: Path,
+    world: dict[str, Any],
+    report: dict[str, Any],
+    receipts: int,
+    grades: list[str],
+    expect: dict[str, Any],
 ) -> dict[str, Any]:
     sent, outcomes = journal_records(folder)
     result = {
@@ -112,6 +133,7 @@ def _result(
         "what was returned: world and bank agree": result["returned_minor"] == _minor(report["returned_minor"]),
         "what was retained: world and bank agree": result["retained_minor"] == _minor(report["retained_minor"]),
         "every record sent was verified": sent == report["verified"] == report["records"],
+        "every deposit has a receipt on paper whose codes verify": receipts == len(outcomes),
         "nothing is disputed": result["disputed_minor"] == 0,
         "the clean deposit is low": grades[:1] == ["low"],
         "the one with the onlooker is not": len(grades) == 3 and grades[2] in ("medium", "high"),  # noqa: PLR2004

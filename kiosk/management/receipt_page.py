@@ -37,7 +37,7 @@ def receipt_page(deposit: Deposit, receipt: Receipt | None, copy: int, kiosk: st
             ReceiptText("DEPOSIT RECEIPT", large=True, bold=True, centred=True),
             *((ReceiptText(f"COPY {copy}", large=True, bold=True, centred=True),) if copy else ()),
             ReceiptText(f"{branch}, kiosk {kiosk}", centred=True),
-            ReceiptText(f"{at:%Y-%m-%d %H:%M} (UTC{at:%z})", centred=True),
+            ReceiptText(f"{at:%Y-%m-%d %H:%M} (UTC{at.isoformat()[-6:]})", centred=True),
             _RULE,
             _row("Deposit code", deposit.code),
             _row("Account", deposit.account_masked),

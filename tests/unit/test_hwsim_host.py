@@ -105,11 +105,23 @@ async def test_a_device_without_power_is_mute_and_its_port_stays(host: tuple[Rem
 
     assert await remote.post("/power", {"device": "validator", "on": False}) == (
         200,
-        {"validator": False, "board": True, "label": True},
+        {"validator": False, "board": True, "label": True, "receipt": True},
     )
     assert await asyncio.to_thread(talk) == b""
     await remote.post("/power", {"device": "all", "on": True})
     assert await asyncio.to_thread(talk) == OK
+
+
+async def test_receipts_over_http(host: tuple[Remote, dict[str, Any], Host]) -> None:
+    remote, _, made = host
+    printed = asyncio.Event()
+    made.machine.world.observe(lambda happening: printed.set() if happening.source == "receipt" else None)
+    made.machine.receipts.feed(b"hello\n\x1dV\x42\x00")
+    await printed.wait()
+    listed: Any = await remote.get("/receipts")
+    assert listed[0]["lines"] == ["hello"]
+    assert (await remote.raw("/receipts/1.png")).startswith(b"\x89PNG")
+    assert (await remote.get("/state"))["receipt_printer"]["printed"] == 1
 
 
 async def test_hands_scene_lines_stock_and_faults_over_http(host: tuple[Remote, dict[str, Any], Host]) -> None:
@@ -125,10 +137,10 @@ async def test_hands_scene_lines_stock_and_faults_over_http(host: tuple[Remote, 
     assert await remote.post("/take") == (200, {"taken": [1]})
     assert (await remote.post("/scene", {"onlooker": True}))[1]["onlooker"]
     assert (await remote.post("/line", {"line": "e_stop", "value": True}))[1]["e_stop"]
-    assert await remote.post("/stock", {"straps": 7}) == (200, {"straps": 7, "labels": 50})
+    assert await remote.post("/stock", {"straps": 7}) == (200, {"straps": 7, "labels": 50, "receipt_mm": 60000})
     assert await remote.post("/fault", {"device": "label", "fault": "paper_out"}) == (200, {"done": "label.paper_out"})
     state = await remote.get("/state")
-    assert state["stock"] == {"straps": 7, "labels": 0}
+    assert state["stock"] == {"straps": 7, "labels": 0, "receipt_mm": 60000}
     assert state["totals"]["inserted_minor"] == 0
     assert state["notes"][0]["place"] == "out"
     assert state["shutter"] == "open"
@@ -206,7 +218,7 @@ def test_the_process_says_when_it_is_ready_and_ends_on_sigterm(tmp_path: Path) -
         assert b"seed 5" in process.stdout.readline()  # printed after ready.json was written
         ready = json.loads((tmp_path / "ready.json").read_text())
         assert ready["pid"] == process.pid
-        assert set(ready["devices"]) == {"validator", "board", "label"}
+        assert set(ready["devices"]) == {"validator", "board", "label", "receipt"}
         assert str(Path(ready["devices"]["board"]).readlink()).startswith("/dev/")
         process.send_signal(signal.SIGTERM)
         assert process.wait(10) == 0
@@ -225,6 +237,6 @@ def test_a_bad_scenario_and_the_fault_list_on_the_command_line(
     assert "belts" in capsys.readouterr().err
     assert main(["faults", "--json"]) == 0
     rows = json.loads(capsys.readouterr().out)
-    assert {"validator", "board", "label", "cabinet"} == {row["device"] for row in rows}
+    assert {"validator", "board", "label", "receipt", "cabinet"} == {row["device"] for row in rows}
     assert main(["faults"]) == 0
     assert "escrow_forgotten" in capsys.readouterr().out
