@@ -29,7 +29,7 @@ python=$(pick_python)
 
 # What was set up, and where: a virtual environment does not move.
 inputs=$({ pwd; "$python" -V; cat scripts/setup.sh pyproject.toml requirements/all.lock requirements/build.lock; } | sha256sum | cut -d' ' -f1)
-if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ]; then
+if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ]; then
   exit 0
 fi
 rm -f .stamps/setup

@@ -112,7 +112,7 @@ class Web:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(RuntimeError):  # it is closed already when the browser left
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # closed already when the browser left
             await socket.close(POLICY_VIOLATION)
 
     async def _show(self, socket: WebSocket, changed: asyncio.Event) -> None:
