@@ -1,6 +1,7 @@
 """Pictures of every screen of the terminal, drawn by its own templates: `python -m scripts.screenshots --to DIR`.
 
-With `--size 800x480 --language en --only NAME` just these. The moments are those of `scripts.gallery`.
+With `--size 800x480 --language en --only NAME` just these; with `--docs docs/images` those of the documentation are
+renewed, too. The moments are those of `scripts.gallery`.
 """
 
 import argparse
@@ -10,6 +11,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Final
 
+from PIL import Image
 from playwright.async_api import Page, Route, WebSocketRoute, async_playwright
 
 from kiosk.terminal.render import House, Renderer
@@ -27,6 +29,21 @@ FLAGS: Final = (
 )
 LANGUAGES: Final = ("zh", "en")
 SIZES: Final = ("800x480", "1280x800")
+COLOURS_MAX: Final = 64  # of a picture in the documentation, which is then a third of its size
+# Picture, language, size -> docs/images/screen-NAME.png
+DOCUMENTED: Final = {
+    "start": ("attract", "en", "800x480"),
+    "identify": ("identify", "en", "800x480"),
+    "insert": ("insert", "en", "800x480"),
+    "refused": ("insert-refused", "en", "800x480"),
+    "review": ("review", "en", "800x480"),
+    "bundling": ("bundling", "en", "800x480"),
+    "result": ("result-medium", "en", "800x480"),
+    "resume": ("resume", "en", "800x480"),
+    "jam": ("jam", "zh", "800x480"),
+    "insert-zh": ("insert", "zh", "1280x800"),
+    "result-zh": ("result", "zh", "1280x800"),
+}
 HOST: Final = "http://kiosk.invalid"
 
 
@@ -98,6 +115,14 @@ async def shoot_all(to: Path, sizes: Iterable[str], languages: Iterable[str], on
     return count
 
 
+def document(shots: Path, to: Path) -> None:
+    """Copy the pictures of the documentation, small."""
+    to.mkdir(parents=True, exist_ok=True)
+    for name, parts in DOCUMENTED.items():
+        with Image.open(shots / f"{'-'.join(parts)}.png") as picture:
+            picture.convert("RGB").quantize(COLOURS_MAX).save(to / f"screen-{name}.png", optimize=True)
+
+
 def main() -> None:
     """The command."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,9 +130,12 @@ def main() -> None:
     parser.add_argument("--size", action="append", choices=SIZES)
     parser.add_argument("--language", action="append", choices=LANGUAGES)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--docs", type=Path, help="also renew the pictures of the documentation, there")
     asked = parser.parse_args()
     sizes, languages = asked.size or SIZES, asked.language or LANGUAGES
     count = asyncio.run(shoot_all(asked.to, sizes, languages, frozenset(asked.only)))
+    if asked.docs is not None:
+        document(asked.to, asked.docs)
     print(f"{count} pictures in {asked.to}")
 
 
