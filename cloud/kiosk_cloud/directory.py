@@ -1,7 +1,8 @@
 """The bank's half of the account directory: from a CSV file to the next signed version for one kiosk.
 
 The statement published last is kept beside the store (`directories/<kiosk>.cose`), written before it is published:
-a version number never stands for two contents, also when publishing fails half-way.
+a version number never stands for two contents, also when publishing fails half-way. Should that file be lost, the
+kiosk's own records say which version it has.
 """
 
 import csv
@@ -15,11 +16,13 @@ from typing import Final
 
 from kiosk.core import accounts, topics
 from kiosk.errors import ConfigError, VerificationError
+from kiosk.guarantee import cbor, cose
 from kiosk.guarantee import directory as statement
 from kiosk_cloud.config import BankConfig
 from kiosk_cloud.files import private_dir, write_private
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.masking import masked_name
+from kiosk_cloud.store import Store
 
 FILE_BYTES_MAX: Final = 4 << 20
 HEADER: Final = ["account", "name"]
@@ -144,7 +147,7 @@ def prepare(config: BankConfig, kiosk: str, names: dict[str, str], now: datetime
         entries = {statement.keyed_hash(account, key): name for account, name in names.items()}
         if last is not None and dict(last.entries) == entries:
             return Edition(kiosk, last.version, len(entries), new=False, data=path.read_bytes())
-        version = last.version + 1 if last else 1
+        version = 1 + (last.version if last else _accepted(config, kiosk))
         try:
             data = statement.make(kiosk, version, names, key, now, keyring.command)
         except ValueError as error:
@@ -164,6 +167,24 @@ def _last(path: Path, keyring: Keyring, kiosk: str) -> statement.Directory | Non
         raise ConfigError(
             message, remedy="Find out who changed it. Without it the next version number is not known."
         ) from error
+
+
+def _accepted(config: BankConfig, kiosk: str) -> int:
+    """The newest version that `kiosk`'s records in our store say it has taken over; 0 if none."""
+    if not config.store.is_file():
+        return 0
+    store = Store(config.store, read_only=True)
+    newest = 0
+    try:
+        with store.snapshot():
+            for record in store.records(kiosk):
+                if record.kind == "service":
+                    match cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX):
+                        case {"event": "directory_accepted", "version": int(version)}:
+                            newest = max(newest, version)
+    finally:
+        store.close()
+    return newest
 
 
 @contextmanager

@@ -15,7 +15,7 @@ from kiosk_cloud.cli import EXIT_BROKEN, EXIT_CONFIG, main
 from kiosk_cloud.masking import masked_name
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
-from tests.uplink_kit import KIOSK, plan
+from tests.uplink_kit import KIOSK, Bank, KioskSide, plan
 
 FIRST, SECOND = "0000111122223337", "0000555566667773"
 
@@ -129,6 +129,18 @@ def test_what_was_published_last_is_private_and_not_silently_replaced(bank: Prov
     path.write_bytes(path.read_bytes()[:-1] + b"\0")
     with pytest.raises(ConfigError, match="not the directory that was published last"):
         prepared(bank, {SECOND: "J*** D**"})
+
+
+def test_after_a_loss_the_kiosks_own_records_say_where_to_go_on(bank: Provisioned) -> None:
+    side, receiver = KioskSide(bank.kiosk_keys), Bank(bank)
+    try:
+        for version in (4, 7):
+            receiver.take(side.append("service", {"event": "directory_accepted", "version": version}))
+        receiver.take(side.append("service", {"event": "started", "state": "idle"}))
+    finally:
+        side.close()
+        receiver.store.close()
+    assert prepared(bank, {FIRST: "王*明"}).version == 8
 
 
 def publish(bank: Provisioned, path: Path, *more: str) -> tuple[int, str]:
