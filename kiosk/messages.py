@@ -96,6 +96,7 @@ class Status(Message, frozen=True):
     config_hash: str
     version: str
     uptime_s: float
+    directory_version: int | None = None  # of the account directory; None: there is none
     devices_connected: bool = True  # False: the devices are starting, or being reconciled after a fault
 
 

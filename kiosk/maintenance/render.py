@@ -120,6 +120,8 @@ def _devices(devices: tuple[DeviceView, ...]) -> Iterator[str]:
 def _books(status: Status) -> Iterator[str]:
     yield _row("log", f"{status.log_size} leaves, root {status.log_root[:16]}")
     yield _row("bank", f"{status.acknowledged} records acknowledged, {status.outbox_rows} waiting")
+    version = status.directory_version
+    yield _row("accounts", "no account directory" if version is None else f"account directory version {version}")
     yield _row("today", f"{status.deposits_today} deposits")
     yield _row("software", f"{status.version}, configuration {status.config_hash[:16]}")
     yield _row("up", duration_in_words(status.uptime_s))

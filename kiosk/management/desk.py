@@ -4,7 +4,7 @@ import contextlib
 import hmac
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Final
 
@@ -126,7 +126,8 @@ class Desk:
         """The journal's figures, now."""
         deposit = self._c.deposit
         shown = deposit.id if deposit.paper.stands else b""
-        return await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()), shown)
+        books = await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()), shown)
+        return replace(books, directory_version=await self._directory.version())
 
     # --- depositor --------------------------------------------------------------------------------------
 

@@ -40,6 +40,7 @@ class AccountDirectory:
         self._bytes = b""
         self._tries: deque[float] = deque(maxlen=TRIES_MAX)
         self._delivering = asyncio.Lock()
+        self._loading = asyncio.Lock()
 
     async def deliver(self, message: DeliverDirectory) -> Reply:
         """Verify, store and use a directory that is newer than ours; the same one again is `Ok`.
@@ -93,8 +94,13 @@ class AccountDirectory:
         if refused is not None:
             return refused
         name = self._name(account)
-        version = self._present.version if self._present else None
+        version = await self.version()
         return LookedUp(accounts.masked(account), name, known=name is not None, directory_version=version)
+
+    async def version(self) -> int | None:
+        """Of the directory in use; None without one."""
+        await self._load()
+        return self._present.version if self._present else None
 
     async def knows(self, account: str) -> bool | Refused | None:
         """Whether `account` (digits) is in the directory; None without one; `Refused` after too many tries."""
@@ -122,12 +128,13 @@ class AccountDirectory:
 
     async def _load(self) -> None:
         """Once: the directory that was here before the restart, verified as if it had just come."""
-        if self._loaded or self._keys is None:
-            return
-        data = await self._runner.run(self._journal.directory)
-        if data is not None:
-            try:
-                self._present, self._bytes = await self._verified(data), data
-            except VerificationError as error:  # e.g. the bank's key was changed: deposits go on without names
-                _log.error("the stored account directory is not used: %s", error)
-        self._loaded = True
+        async with self._loading:
+            if self._loaded or self._keys is None:
+                return
+            data = await self._runner.run(self._journal.directory)
+            if data is not None:
+                try:
+                    self._present, self._bytes = await self._verified(data), data
+                except VerificationError as error:  # e.g. the bank's key was changed: deposits go on without names
+                    _log.error("the stored account directory is not used: %s", error)
+            self._loaded = True

@@ -33,6 +33,7 @@ class Books:
     outbox_rows: int = 0
     acknowledged: int = 0
     deposits_today: int = 0
+    directory_version: int | None = None
     receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
 
 
@@ -64,6 +65,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         outbox_rows=books.outbox_rows,
         acknowledged=books.acknowledged,
         deposits_today=books.deposits_today,
+        directory_version=books.directory_version,
         single_user=identity.single_user,
         clock_synchronised=clock_synchronised,
         config_hash=identity.config_hash,

@@ -162,3 +162,10 @@ async def test_what_is_no_account_number_costs_no_try(room: Room) -> None:
         assert isinstance(refused, Refused)
         assert refused.code == "bad_account"
     assert isinstance(await room.directory.look_up(LookUp(KNOWN)), LookedUp)
+
+
+async def test_the_version_in_use_is_told_also_right_after_a_restart(room: Room) -> None:
+    assert await room.directory.version() is None
+    await room.directory.deliver(edition(3))
+    room.restart()
+    assert await room.directory.version() == 3
