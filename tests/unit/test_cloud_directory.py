@@ -126,7 +126,8 @@ def test_what_was_published_last_is_private_and_not_silently_replaced(bank: Prov
     prepared(bank, {FIRST: "王*明"})
     path = bank.bank_config.parent / "directories" / f"{KIOSK}.cose"
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
-    path.write_bytes(path.read_bytes()[:-1] + b"\0")
+    kept = path.read_bytes()
+    path.write_bytes(kept[:-1] + bytes([kept[-1] ^ 1]))
     with pytest.raises(ConfigError, match="not the directory that was published last"):
         prepared(bank, {SECOND: "J*** D**"})
 
