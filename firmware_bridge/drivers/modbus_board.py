@@ -55,6 +55,7 @@ class ModbusBoard:
         self._reader: ResponseReader | None = None
         self._answer: asyncio.Future[list[int]] | None = None
         self._late_answer_possible = False
+        self._last_byte_s = -frame_gap_s  # on the event loop's clock
         transport.set_receiver(self._receive)
 
     async def snapshot(self) -> BoardSnapshot:
@@ -130,11 +131,15 @@ class ModbusBoard:
 
     async def _once(self, request: Request) -> list[int] | None:
         """One transmission; None when no answer came in time."""
-        # After an exchange without an answer the answer may still be on its way: let it pass by.
-        await asyncio.sleep(self._timeout_s if self._late_answer_possible else self._frame_gap_s)
+        loop = asyncio.get_running_loop()
+        if self._late_answer_possible:
+            # After an exchange without an answer the answer may still be on its way: let it pass by.
+            await asyncio.sleep(self._timeout_s)
+        else:
+            await asyncio.sleep(max(0.0, self._last_byte_s + self._frame_gap_s - loop.time()))
         self._late_answer_possible = True
         self._reader = ResponseReader(request)
-        self._answer = asyncio.get_running_loop().create_future()
+        self._answer = loop.create_future()
         try:
             self._transport.write(request.wire)
             await asyncio.wait({self._answer}, timeout=self._timeout_s)
@@ -150,6 +155,7 @@ class ModbusBoard:
             self._answer = None
 
     def _receive(self, chunk: bytes) -> None:
+        self._last_byte_s = asyncio.get_running_loop().time()
         if self._reader is None or self._answer is None or self._answer.done():
             return
         try:

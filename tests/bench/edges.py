@@ -143,7 +143,7 @@ def measure(repeats: int, edges: int) -> Iterator[Figure]:
         return percentile(found, 99)
 
     ours_all, limit_all = alternately(repeats, ours, limit)
-    ours_is = "GpioLines, event loop, ModbusBoard.submit (with its 2 ms of RTU silence), SerialPort"
+    ours_is = "GpioLines, event loop, ModbusBoard.submit, SerialPort"
     limit_is = "bare gpiozero + pyserial"
     yield figure("GPIO edge to command, p99", "ms", ours_all, limit_all, ours_is=ours_is, limit_is=limit_is)
     yield figure(

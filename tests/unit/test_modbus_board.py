@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 
 import pytest
 
-from firmware_bridge.drivers.modbus_board import ModbusBoard
+from firmware_bridge.drivers.modbus_board import FRAME_GAP_S, ModbusBoard
 from firmware_bridge.errors import BoardBusy, CommandRefused, DeviceFault, LinkDown
 from firmware_bridge.interfaces import BoardCommand, BoardEvent, BoardOpcode, DepositBoard
 from firmware_bridge.protocols.board import BoardMapError, command_registers, parse_snapshot, previous_counter
@@ -244,3 +244,30 @@ def test_the_watchdog_is_a_holding_register() -> None:
             await board.set_watchdog(70_000)
 
     assert play(scene).writes == [(16, (3000,))]
+
+
+def test_frames_keep_their_distance_and_a_quiet_line_is_used_at_once() -> None:
+    async def scene(board: ModbusBoard, slave: Slave, pipe: Pipe) -> None:
+        loop = asyncio.get_running_loop()
+        sent_s: list[float] = []
+
+        def peer(data: bytes) -> bytes | None:
+            sent_s.append(loop.time())
+            return slave(data)
+
+        pipe._peer = peer  # noqa: SLF001 - the moment of a write is the point here
+        await board.snapshot()
+        answered_s = loop.time()
+        await board.snapshot()
+        assert sent_s[1] - answered_s == pytest.approx(FRAME_GAP_S)
+        await asyncio.sleep(1.0)
+        asked_s = loop.time()
+        await board.snapshot()
+        assert sent_s[2] == asked_s
+        await asyncio.sleep(1.0)
+        pipe.deliver(b"\x00")  # noise is no silence
+        heard_s = loop.time()
+        await board.snapshot()
+        assert sent_s[3] - heard_s == pytest.approx(FRAME_GAP_S)
+
+    play(scene)
