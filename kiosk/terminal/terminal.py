@@ -58,11 +58,11 @@ class Terminal:
     # --- the controller's side --------------------------------------------------------------------------
 
     async def session(self, client: BusClient) -> None:
-        """One connection to the controller, until it is lost (`run_with_reconnect` cancels this)."""
+        """One connection to the controller. Never returns: `run_with_reconnect` cancels it when it is lost."""
         self._client = client
         try:
             await client.request(Subscribe(("status",)))
-            await client.wait_closed()
+            await asyncio.Event().wait()
         finally:
             self._client, self._status = None, None
             self._session.forget()

@@ -16,7 +16,7 @@ from websockets.asyncio.client import ClientConnection, connect
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.typing import Origin
 
-from kiosk.bus import BusClient, BusServer
+from kiosk.bus import BusClient, BusServer, run_with_reconnect
 from kiosk.clock import Clock, SystemClock
 from kiosk.messages import Depositor, GetStatus, Identify, LookedUp, LookUp, Ok, Refused, Reply, Request, Resume, Role
 from kiosk.terminal.render import House
@@ -90,6 +90,7 @@ class Place:
     terminal: Terminal
     clock: HandClock
     address: str
+    work: list[asyncio.Task[None]]
 
     async def passes(self, seconds: float) -> None:
         """Time, once everybody who waits for it has begun to."""
@@ -116,7 +117,7 @@ async def place(pace: Clock | None = None) -> AsyncIterator[Place]:
         client = await BusClient.connect(Path(folder), "terminal", terminal.pushed)
         async with serving(terminal, pace or Unhurried()) as address:
             work = [asyncio.ensure_future(terminal.session(client)), asyncio.ensure_future(terminal.keep_time())]
-            yield Place(controller, terminal, clock, address)
+            yield Place(controller, terminal, clock, address, work)
             for task in work:
                 task.cancel()
             await asyncio.gather(*work, return_exceptions=True)
@@ -292,8 +293,33 @@ async def test_a_deadline_of_the_machine_is_not_the_depositors() -> None:
 async def test_a_controller_that_is_gone_leaves_a_screen_that_says_so() -> None:
     async with place() as at, at.browser() as person:
         await person.sees('data-screen="attract"')
-        await at.controller.bus.close()
+        for task in at.work:  # as `run_with_reconnect` does with the session when the connection is lost
+            task.cancel()
         await person.sees('data-screen="starting"')
+
+
+async def test_the_screen_comes_back_with_each_life_of_the_controller(tmp_path: Path) -> None:
+    """A session that returned would be the last one: `run_with_reconnect` takes that for the end."""
+    terminal = Terminal(House(("en",), "en"), HandClock(), idle_s=IDLE_S)
+    looking = asyncio.ensure_future(
+        run_with_reconnect(tmp_path, "terminal", terminal.session, SystemClock(), on_push=terminal.pushed)
+    )
+    for _ in range(2):
+        bus = BusServer(tmp_path, Controller().handle, {}, single_user=True)
+        await bus.start()
+        await comes_up(terminal, "attract")
+        await bus.close()
+        await comes_up(terminal, "starting")
+    looking.cancel()
+    await asyncio.gather(looking, return_exceptions=True)
+
+
+async def comes_up(terminal: Terminal, name: str) -> None:
+    async with asyncio.timeout(WAIT_S):
+        with terminal.watching() as changed:
+            while terminal.screen().name != name:
+                changed.clear()
+                await changed.wait()
 
 
 @pytest.mark.parametrize(

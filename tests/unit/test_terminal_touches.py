@@ -1,0 +1,71 @@
+"""No touch, whatever a browser sends on whatever screen, asks the controller for what its table does not allow now."""
+
+from typing import cast
+
+import pytest
+
+from kiosk.bus import BusClient
+from kiosk.core import facts as f
+from kiosk.core.deposit import allowed
+from kiosk.core.facts import Fact
+from kiosk.core.state import State
+from kiosk.messages import Depositor, Identify, LookedUp, LookUp, Ok, Reply, Request, Resume
+from kiosk.terminal.render import House
+from kiosk.terminal.screens import ACTIONS, SCREEN_OF
+from kiosk.terminal.terminal import Terminal
+from scripts.gallery import ACCOUNT, Picture, pictures
+from tests.uplink_kit import HandClock
+
+FACTS: dict[str, type[Fact]] = {
+    "done": f.Done,
+    "confirm": f.Confirm,
+    "cancel": f.Cancel,
+    "more_time": f.MoreTime,
+    "finish": f.Finish,
+    "reprint": f.Reprint,
+}
+SCREENS = (*ACTIONS, *set(SCREEN_OF.values()), "starting", "out_of_service", "attract", "trouble", "", "nonsense")
+LISTED = {act for acts in ACTIONS.values() for act in acts}
+ACTS = (*sorted(LISTED), *FACTS, "language:en", "language:xx", "digit:", "digit:12", "confirm:", ":", "", "__init__")
+PICTURES = tuple(picture for picture in pictures() if picture.status is not None)
+
+
+class Asked:
+    """A connection to a controller that agrees to everything."""
+
+    def __init__(self) -> None:
+        self.requests: list[Request] = []
+
+    async def request(self, request: Request, *, timeout_s: float) -> Reply:
+        assert timeout_s > 0
+        self.requests.append(request)
+        return LookedUp("****3337", None, known=False, directory_version=1) if isinstance(request, LookUp) else Ok()
+
+
+def permitted(request: Request, state: State) -> bool:
+    """Whether the controller's table takes it in this state."""
+    match request:
+        case Depositor(action):
+            return allowed(state, FACTS[action])
+        case Identify() | LookUp():
+            return allowed(state, f.Begin)
+        case Resume():
+            return allowed(state, f.Resume)
+    return False
+
+
+@pytest.mark.parametrize("picture", PICTURES, ids=lambda picture: picture.name)
+async def test_only_what_the_table_allows_is_ever_asked(picture: Picture) -> None:
+    assert picture.status is not None
+    terminal, asked = Terminal(House(("en", "zh"), "en"), HandClock(), idle_s=60), Asked()
+    terminal._client = cast("BusClient", asked)  # noqa: SLF001 - a connection without a socket
+    state = State(picture.status.state)
+    for screen in SCREENS:
+        for act in ACTS:
+            terminal._session = picture.session("en")  # noqa: SLF001 - as if typed
+            terminal._session.digits = terminal._session.digits and ACCOUNT  # noqa: SLF001
+            terminal._status = picture.status  # noqa: SLF001 - as if pushed, and nothing forgotten
+            await terminal.touch(screen, act)
+            assert all(permitted(request, state) for request in asked.requests), (screen, act, asked.requests)
+            asked.requests.clear()
+    assert terminal.fragment()
