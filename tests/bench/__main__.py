@@ -59,7 +59,7 @@ def main(arguments: list[str] | None = None) -> int:
                 found.append(one)
                 say(f"  {one.name}")
     seconds = time.monotonic() - begun
-    write(options.output, results(found, at, seconds))
+    write(options.output, results(found, about, at, seconds))
     say("")
     say(table(found))
     say(f"\n{seconds:.0f} s; medians; `x limit` is how many times the limit's cost; all values in {options.output}")

@@ -120,13 +120,13 @@ def table(figures: Iterable[Figure]) -> str:
     return "\n".join((title, rule, *lines))
 
 
-def results(figures: Iterable[Figure], at: datetime, seconds: float) -> dict[str, Any]:
-    """What results.json says."""
+def results(figures: Iterable[Figure], about: dict[str, Any], at: datetime, seconds: float) -> dict[str, Any]:
+    """What results.json says; `about` is the machine before the run."""
     return {
         "schema": SCHEMA,
         "at": at.isoformat(timespec="seconds"),
         "seconds": round(seconds, 1),
-        "machine": machine(),
+        "machine": about,
         "figures": [{**asdict(one), "ratio": one.ratio} for one in figures],
     }
 

@@ -11,7 +11,7 @@ import pytest
 from kiosk.processes.table import PROCESSES, process_named
 from tests.bench import empty_graph
 from tests.bench.__main__ import main
-from tests.bench.figures import Figure, figure, number, percentile, results, table
+from tests.bench.figures import Figure, figure, machine, number, percentile, results, table
 from tests.bench.inference import ARTIFACTS, empty_session
 from tests.bench.starting import NEEDS, _without_hardware, bare_import, start_to_ready
 
@@ -41,7 +41,7 @@ def test_table_and_results_say_everything() -> None:
     assert len({len(line) for line in lines}) == 1
     assert "5.00 ms" in lines[2]
     assert "2.50" in lines[2]
-    said = json.loads(json.dumps(results(figures, datetime.now(UTC), 1.0)))
+    said = json.loads(json.dumps(results(figures, machine(), datetime.now(UTC), 1.0)))
     assert said["figures"][0]["ours_all"] == [6.0, 4.0, 5.0]
     assert said["figures"][0]["ratio"] == 2.5
     assert said["machine"]["cores"] >= 1
@@ -73,10 +73,11 @@ def test_the_quick_suite_measures_and_writes(tmp_path: Path, capsys: pytest.Capt
     assert main(["--quick", "--only", *parts, "--output", str(output)]) == 0
     said = json.loads(output.read_text())
     assert len(said["figures"]) == 7
+    told = capsys.readouterr().out
     for each in said["figures"]:
+        assert f"| {each['name']} " in told
         assert each["ours"] > 0
         assert each["limit"] > 0
-        assert each["name"] in capsys.readouterr().out or each["name"]
     assert [path.name for path in tmp_path.iterdir()] == ["results.json"]  # what it ran in is gone
 
 
