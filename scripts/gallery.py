@@ -104,6 +104,7 @@ def pictures() -> Iterator[Picture]:
     yield Picture("closing-port", _of(FULL, "settling"))
     yield Picture("review", _of(FULL, "review"))
     yield Picture("review-hurry", _of(FULL, "review", deadline_s=12.0, retained=KEPT))
+    yield Picture("review-full", _of(FULL, "review", notes_left=0))
     yield Picture("review-empty", _of(EMPTY, "review"))
     yield Picture("returning", _of(FULL, "returning", returned=(Amount(13_000, "CNY"),)))
     yield Picture("resume", _of(FULL, "suspended"), digits="482913")

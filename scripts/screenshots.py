@@ -51,7 +51,7 @@ def fragment(renderer: Renderer, picture: Picture, language: str) -> str:
     """The screen of a picture's moment."""
     session, status = picture.session(language), picture.status
     deposit = status.deposit if status is not None else None
-    deadline = None
+    deadline = None if deposit is not None or status is None else Deadline(50.0, 60.0)
     if deposit is not None and deposit.deadline_s is not None:
         deadline = Deadline(deposit.deadline_s, deposit.deadline_total_s or deposit.deadline_s)
     return renderer.fragment(screen(status, session, deadline, LANGUAGES), status, session)

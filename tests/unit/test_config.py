@@ -105,6 +105,8 @@ def test_cash_from_a_file_beside_the_configuration(tmp_path: Path) -> None:
         (MINIMAL + "[limits.CNY]\ndeposit_minor_max = 0", [r"limits\.CNY\.deposit_minor_max cannot be 0"]),
         (MINIMAL + "[limits.EUR]", [r"limits\.CNY is missing", r"Add a table \[limits\.CNY\]"]),
         (MINIMAL + "[limits.CNY]\nday_minor_max = 5", ["deposit_minor_max is more than day_minor_max"]),
+        (MINIMAL + '[terminal]\nlanguages = ["en"]', ["terminal.default_language 'zh' is not in terminal.languages"]),
+        (MINIMAL + '[terminal]\nhost = "0.0.0.0"', ["terminal.host"]),
         (
             MINIMAL + '[[cash.notes]]\nchannel=1\ncurrency="CNY"\nvalue_minor=1\nsuspect=true',
             ["no genuine note"],

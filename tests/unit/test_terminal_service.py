@@ -18,7 +18,9 @@ from websockets.typing import Origin
 
 from kiosk.bus import BusClient, BusServer, run_with_reconnect
 from kiosk.clock import Clock, SystemClock
+from kiosk.errors import ConfigError
 from kiosk.messages import Depositor, GetStatus, Identify, LookedUp, LookUp, Ok, Refused, Reply, Request, Resume, Role
+from kiosk.processes.terminal import listening
 from kiosk.terminal.render import House
 from kiosk.terminal.screens import URGENT_S
 from kiosk.terminal.terminal import WATCHERS_MAX, Terminal
@@ -367,6 +369,12 @@ async def test_more_browsers_than_a_kiosk_has_are_turned_away() -> None:
                 await closed(one_more)
         async with at.browser() as person:
             await person.sees("attract")
+
+
+def test_a_port_that_is_taken_is_a_mistake_in_the_configuration() -> None:
+    with listening("127.0.0.1", 0) as first, pytest.raises(ConfigError, match=r"terminal\.port") as refused:
+        listening("127.0.0.1", first.getsockname()[1])
+    assert "Choose another" in refused.value.remedy
 
 
 async def test_http_serves_the_page_and_two_files_with_strict_headers() -> None:
