@@ -406,7 +406,7 @@ class ReceiptPrinterStatus:
 
 @dataclass(frozen=True, slots=True)
 class ReceiptText:
-    """One line or paragraph; longer ones are wrapped. Printed in ASCII: anything else becomes a question mark."""
+    """One line or paragraph; longer ones are wrapped. What the printer has no character for becomes a `?`."""
 
     text: str
     large: bool = False

@@ -29,11 +29,13 @@ class EscposPrinter:
         transport: Transport,
         *,
         name: str = "receipt printer",
+        chinese: bool = False,
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         print_timeout_s: float = PRINT_TIMEOUT_S,
     ) -> None:
         self._transport = transport
         self._name = name
+        self._chinese = chinese
         self._answer_timeout_s = answer_timeout_s
         self._print_timeout_s = print_timeout_s
         self._lock = asyncio.Lock()
@@ -53,7 +55,7 @@ class EscposPrinter:
         After `ReceiptNotPrinted` nobody knows how much of it is out: the next one is a copy.
         """
         try:
-            parts = build_job(receipt)
+            parts = build_job(receipt, chinese=self._chinese)
         except EscposError as error:
             raise ReceiptNotPrinted(self._name, str(error), remedy="Report this: the receipt does not fit.") from error
         async with self._lock:

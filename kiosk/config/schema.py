@@ -89,6 +89,7 @@ class ReceiptPrinterConfig(Section, frozen=True, kw_only=True):
 
     port: Port  # a stable path
     baud: Literal[9600, 19200, 38400, 57600, 115200] = 38400  # as set at the printer; 8N1
+    language: Literal["en", "zh"] = "en"  # of the paper; "zh" needs a printer with GB 2312 characters
 
 
 class LineConfig(Section, frozen=True, kw_only=True):

@@ -31,11 +31,6 @@ _BODY: Final = frozenset(
         *("bundle", "record_seq", "record_leaf"),
     }
 )
-PROVISIONAL: Final = (
-    "No witness has countersigned this receipt yet. It proves that this kiosk has recorded your deposit and cannot "
-    "change or deny it without being found out. It does not prove yet that the bank has the record, nor that "
-    "everybody is shown the same log."
-)
 
 
 @dataclass(frozen=True)

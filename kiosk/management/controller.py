@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from firmware_bridge.errors import DeviceChanged, DeviceFault
 from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind
@@ -49,6 +49,7 @@ class Settings:
     accepted_serial: int | None = None
     kiosk: str = ""  # as the receipt names it
     branch: str = ""
+    receipt_language: Literal["en", "zh"] = "en"
 
 
 class Controller:

@@ -174,7 +174,15 @@ class Hands:
             try:
                 made = await self._c.runner.run(self._c.journal.receipt, deposit.id)
                 settings = self._c.settings
-                await printer.print_receipt(receipt_page(deposit, made, order.copy, settings.kiosk, settings.branch))
+                await printer.print_receipt(
+                    receipt_page(
+                        deposit,
+                        made,
+                        order.copy,
+                        place=(settings.kiosk, settings.branch),
+                        language=settings.receipt_language,
+                    )
+                )
                 result = "printed"
             except (DeviceFault, VerificationError, ValueError) as fault:
                 result, detail = "failed", str(fault)

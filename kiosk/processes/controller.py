@@ -69,6 +69,7 @@ def settings_of(config: Config) -> Settings:
         accepted_serial=config.validator.accepted_serial,
         kiosk=config.kiosk.id,
         branch=config.kiosk.branch,
+        receipt_language="en" if config.receipt_printer is None else config.receipt_printer.language,
     )
 
 
@@ -83,7 +84,7 @@ def open_devices(config: Config) -> Devices:
     if config.receipt_printer is not None:
         settings = SerialSettings(config.receipt_printer.baud, 1)
         ports.append(SerialPort(config.receipt_printer.port, settings, name="receipt printer"))
-        receipts = EscposPrinter(ports[-1])
+        receipts = EscposPrinter(ports[-1], chinese=config.receipt_printer.language == "zh")
     for port in ports:
         port.open()
     gpio = config.gpio

@@ -8,7 +8,15 @@ from hypothesis import strategies as st
 
 from firmware_bridge.interfaces import Receipt, ReceiptPrinterStatus, ReceiptQr, ReceiptText
 from firmware_bridge.protocols.escpos.errors import EscposError
-from firmware_bridge.protocols.escpos.job import COLUMNS, PAPER_DOTS, PART_BYTES_MAX, build_job, qr_module_dots
+from firmware_bridge.protocols.escpos.job import (
+    COLUMNS,
+    PAPER_DOTS,
+    PART_BYTES_MAX,
+    build_job,
+    qr_module_dots,
+    width,
+    wrap,
+)
 from firmware_bridge.protocols.escpos.status import heard, question, told
 from hwsim.config import ReceiptPrinterConfig, WorldConfig
 from hwsim.devices.escpos_parser import Cut, EscposParser, Line, Op, Qr
@@ -95,6 +103,20 @@ def parsed(data: bytes) -> list[Op]:
     parser.feed(data)
     assert parser.unknown == []
     return ops
+
+
+chinese = st.text("\u94b1\u5b58\u94f6\u884c\uff0c\u3002ab 1", max_size=120)
+
+
+@given(chinese, st.sampled_from((24, 48)))
+def test_chinese_is_wrapped_by_its_width_and_read_on_the_other_side(text: str, columns: int) -> None:
+    lines = wrap(text, columns)
+    assert all(width(line) <= columns for line in lines)
+    assert "".join(lines).replace(" ", "") == text.replace(" ", "")
+    assert not any(line[:1] in "\uff0c\u3002" for line in lines[1:] if line and line.strip("\uff0c\u3002"))
+    large = columns < COLUMNS
+    ops = parsed(b"".join(build_job(Receipt((ReceiptText(text, large=large),)), chinese=True)))
+    assert [op.text for op in ops if isinstance(op, Line)] == [line for line in lines if line]
 
 
 @given(st.lists(texts | codes, max_size=12))

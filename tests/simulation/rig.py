@@ -9,7 +9,7 @@ import contextlib
 import random
 from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.modbus_board import ModbusBoard
@@ -92,6 +92,7 @@ class Rig:
         self.desk: Desk
         self.journal: Journal
         self.directory_keys: DirectoryKeys | None = None
+        self.receipt_language: Literal["en", "zh"] = "en"
         self.crash_at: tuple[str, int] | None = None
         self.crash_takes_power = True  # else only the controller dies, and the devices go on
         self.glitch_at: tuple[str, int] | None = None  # one device loses its power at this chunk of its line
@@ -126,7 +127,7 @@ class Rig:
             board=ModbusBoard(links[1]),
             printer=ZplPrinter(links[2]),
             lines=WorldLines(self.world.lines),
-            receipts=EscposPrinter(links[3]),
+            receipts=EscposPrinter(links[3], chinese=self.receipt_language == "zh"),
         )
         self.journal = Journal(
             self.folder / "journal.db",
@@ -149,6 +150,7 @@ class Rig:
                 board_watchdog_ms=3000,
                 kiosk="test-0001",
                 branch="test",
+                receipt_language=self.receipt_language,
             ),
             guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
             changed=self._changed,

@@ -1,6 +1,7 @@
 """Receipts in virtual time: driver and simulated printer, then the whole kiosk, down to codes read from the paper."""
 
 import asyncio
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from hwsim.world import World
 from kiosk.core.state import State
 from kiosk.guarantee import checkpoint, receipt
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
+from kiosk.management.receipt_page import WORDS
 from kiosk.messages import Depositor, GetStatus, Refused, Status
 from tests.bridge_kit import run_virtual
 from tests.simulation.rig import PowerCut, Rig
@@ -246,6 +248,28 @@ def test_what_was_given_back_has_a_receipt_too(tmp_path: Path) -> None:
         assert verify(*read_codes(rig.receipts.printed[0].png)).content["outcome"] == "returned"
 
     with_rig(tmp_path, work)
+
+
+def test_a_chinese_receipt_has_the_same_codes(tmp_path: Path) -> None:
+    def work(rig: Rig) -> None:
+        rig.receipt_language = "zh"
+        rig.bury()
+        rig.start()
+        rig.run(confirmed(rig))
+        paper = rig.receipts.printed[0]
+        assert paper.lines[0] == WORDS["zh"]["title"]
+        assert not any("?" in line for line in paper.lines)
+        assert verify(*read_codes(paper.png)).content["sums"]["CNY"]["credited"] == 25000
+
+    with_rig(tmp_path, work)
+
+
+def test_every_word_is_there_in_both_languages_and_can_be_printed() -> None:
+    assert WORDS["en"].keys() == WORDS["zh"].keys()
+    assert all(text.isascii() for text in WORDS["en"].values())
+    for english, chinese in zip(WORDS["en"].values(), WORDS["zh"].values(), strict=True):
+        assert sorted(re.findall(r"{.*?}", english)) == sorted(re.findall(r"{.*?}", chinese))
+        assert chinese.encode("gb2312")
 
 
 def test_copies_say_so_and_are_bounded(tmp_path: Path) -> None:

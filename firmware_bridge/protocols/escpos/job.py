@@ -1,11 +1,13 @@
 """A receipt as ESC/POS bytes, made by python-escpos without a printer (its `Dummy`), in parts.
 
 Parts are small enough for any printer's buffer: the driver sends the next one only when the one before has been
-worked off, so no flow-control wires are needed. Text is ASCII: code pages differ from printer to printer.
+worked off, so no flow-control wires are needed. Text is ASCII, because code pages differ from printer to printer;
+where the configuration says that the printer has Chinese characters they are sent as GB 2312 (`FS &`).
 """
 
+import re
 import shutil
-import textwrap
+import unicodedata
 from bisect import bisect_left
 from typing import Final
 
@@ -29,19 +31,24 @@ _QR_CAPACITY: Final = (
     *(504, 560, 624, 666, 711, 779, 857, 911, 997, 1059, 1125, 1190, 1264, 1370, 1452),
 )
 
+_CHINESE_ON: Final = b"\x1c&"  # both bytes of a character are 0xA1 or more: none is taken for a command
+_WORDS: Final = re.compile(r"[!-~]+|.")
+_CLOSING: Final = "\uff0c\u3002\uff1b\uff1a\u3001\uff09"  # punctuation that begins no line
+
 # Importing python-escpos leaves a cache of its printer database in a temporary directory of its own.
 shutil.rmtree(capabilities.pickle_dir, ignore_errors=True)
 
 
-def build_job(receipt: Receipt) -> list[bytes]:
+def build_job(receipt: Receipt, *, chinese: bool = False) -> list[bytes]:
     """The parts of the job, in order; the last ends with the cut. Raises EscposError."""
     printer = Dummy()
     printer.hw("INIT")
     parts: list[bytes] = []
-    text = bytes(printer.output) + ASB_OFF
+    text = bytes(printer.output) + ASB_OFF + (_CHINESE_ON if chinese else b"")
+    encoding = "gb2312" if chinese else "ascii"
     for part in receipt.parts:
         printer.clear()
-        piece = _qr(printer, part) if isinstance(part, ReceiptQr) else _text(printer, part)
+        piece = _qr(printer, part) if isinstance(part, ReceiptQr) else _text(printer, part, encoding)
         if len(text) + len(piece) > PART_BYTES_MAX:
             parts.append(text)
             text = b""
@@ -60,29 +67,48 @@ def qr_module_dots(data_bytes: int) -> int:
     return min(QR_DOTS_MAX, PAPER_DOTS // modules)
 
 
-def _text(printer: Dummy, part: ReceiptText) -> bytes:
+def wrap(text: str, columns: int) -> list[str]:
+    """Lines of at most `columns`; a Chinese character takes two, and a line may break before and after it."""
+    lines, line = [], ""
+    for word in _WORDS.findall(text):
+        for piece in (word[start : start + columns] for start in range(0, len(word), columns)):
+            if width(line) + width(piece) <= columns:
+                line += piece
+                continue
+            kept = len(line) - 1 if piece in _CLOSING else len(line)
+            lines.append(line[:kept].rstrip())
+            line = line[kept:] + piece.lstrip()
+    return [*lines, line.rstrip()]
+
+
+def width(text: str) -> int:
+    """Columns that `text` takes on paper."""
+    return sum(2 if unicodedata.east_asian_width(character) in "WF" else 1 for character in text)
+
+
+def _text(printer: Dummy, part: ReceiptText, encoding: str) -> bytes:
     columns = COLUMNS // 2 if part.large else COLUMNS
-    lines = textwrap.wrap(_ascii(part.text), columns) or [""]
     printer.set(
         align="center" if part.centred else "left",
         bold=part.bold,
-        normal_textsize=not part.large,
-        double_width=part.large,
-        double_height=part.large,
+        custom_size=True,  # GS !: for Chinese characters too, which ESC ! leaves as they are
+        width=2 if part.large else 1,
+        height=2 if part.large else 1,
     )
-    printer.text("".join(f"{line}\n" for line in lines))
-    return bytes(printer.output)
+    lines = wrap(_printable(part.text, encoding), columns)
+    return bytes(printer.output) + "".join(f"{line}\n" for line in lines).encode(encoding)
 
 
 def _qr(printer: Dummy, part: ReceiptQr) -> bytes:
     data = part.data.encode()
     if any(byte < ord(" ") and byte != ord("\n") for byte in data):
         raise EscposError("a control character in a QR code could be taken for a command")
-    printer.set(align="center", normal_textsize=True)
+    printer.set(align="center", custom_size=True, width=1, height=1)
     printer.qr(part.data, ec=QR_ECLEVEL_M, size=qr_module_dots(len(data)), model=QR_MODEL_2, native=True)
-    printer.text("\n")  # the quiet zone above is the feed of the caption's line
-    return bytes(printer.output)
+    return bytes(printer.output) + b"\n"  # quiet zone below; the one above is the feed of the caption's line
 
 
-def _ascii(text: str) -> str:
-    return "".join(character if " " <= character <= "~" else "?" for character in text)
+def _printable(text: str, encoding: str) -> str:
+    """What the printer has no character for becomes a question mark."""
+    shown = text.encode(encoding, "replace").decode(encoding)
+    return "".join(character if character.isprintable() else "?" for character in shown)

@@ -15,6 +15,7 @@ UNKNOWN_KEPT: Final = 100
 LINE_CHARS_MAX: Final = 4000
 _DLE, _ESC, _FS, _GS, _LF = 0x10, 0x1B, 0x1C, 0x1D, 0x0A
 _SPACE: Final = 0x20
+_GB_FROM: Final = 0xA1
 _FORM_B_FROM: Final = 65  # of GS k and GS V: the form with a length byte
 Bytes = Generator[None, int, int]
 
@@ -104,6 +105,7 @@ class _Code:
 class _State:
     style: Style = field(default_factory=Style)
     pitch: int = 30
+    chinese: bool = False  # FS &: bytes from A1 on come in pairs, GB 2312
     code: _Code = field(default_factory=_Code)
 
 
@@ -138,8 +140,10 @@ class EscposParser:
             byte = yield
             if byte == _LF:
                 self._end_line()
+            elif self._state.chinese and byte >= _GB_FROM:
+                self._character(bytes((byte, (yield))).decode("gb2312", "replace")[:1])
             elif byte >= _SPACE:
-                self._character(byte)
+                self._character(bytes((byte,)).decode("cp437"))
             elif byte == _ESC:
                 yield from self._esc()
             elif byte == _GS:
@@ -281,7 +285,9 @@ class EscposParser:
 
     def _skip_fs(self) -> Generator[None, int, None]:
         command = chr((yield))
-        if command not in "&.":
+        if command in "&.":
+            self._state.chinese = command == "&"
+        else:
             yield
 
     def _skip_real_time(self) -> Generator[None, int, None]:
@@ -294,8 +300,7 @@ class EscposParser:
 
     # --- what comes out -----------------------------------------------------------------------------------
 
-    def _character(self, byte: int) -> None:
-        text = bytes((byte,)).decode("cp437")
+    def _character(self, text: str) -> None:
         if sum(len(run) for run, _ in self._runs) >= LINE_CHARS_MAX:
             return
         if self._runs and self._runs[-1][1] == self._state.style:

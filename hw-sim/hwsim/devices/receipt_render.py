@@ -1,9 +1,11 @@
 """Draws a receipt as it hangs from the printer: 80 mm paper, 576 printable dots, 203 dpi."""
 
 import io
+import unicodedata
 from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
+from pathlib import Path
 from typing import Final
 
 import segno
@@ -19,6 +21,7 @@ CHAR_HEIGHT: Final = 24
 LEADING: Final = 6
 TOP_DOTS: Final = 40  # from the knife to the head: what every receipt begins with
 _FONT_SIZE: Final = 20  # DejaVu Sans Mono is 0.6 em wide: 12 dots
+CHINESE_FONT: Final = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 HEIGHT_DOTS_MAX: Final = 20_000
 
 Printed = Line | Qr | Raster | Feed
@@ -54,12 +57,12 @@ def render_png(items: Sequence[Printed]) -> bytes:
 
 
 def _line(image: Image.Image, line: Line, y: int) -> None:
-    width = sum(len(text) * style.width * CHAR_WIDTH for text, style in line.runs)
+    width = sum(_columns(character) * style.width * CHAR_WIDTH for text, style in line.runs for character in text)
     x = _left(line.runs[0][1].align, width)
     tallest = max(style.height for _, style in line.runs) * CHAR_HEIGHT
     for text, style in line.runs:
-        cell = (style.width * CHAR_WIDTH, style.height * CHAR_HEIGHT)
         for character in text:
+            cell = (_columns(character) * style.width * CHAR_WIDTH, style.height * CHAR_HEIGHT)
             if x + cell[0] > PAPER_DOTS:
                 return  # it falls off the edge
             glyph = _glyph(character, style.height, style.bold)
@@ -69,11 +72,28 @@ def _line(image: Image.Image, line: Line, y: int) -> None:
 
 @lru_cache(maxsize=512)
 def _glyph(character: str, scale: int, bold: bool) -> Image.Image:  # noqa: FBT001 - part of the cache's key
-    glyph = Image.new("L", (CHAR_WIDTH * scale, CHAR_HEIGHT * scale), 255)
+    wide = _columns(character) > 1
+    glyph = Image.new("L", (_columns(character) * CHAR_WIDTH * scale, CHAR_HEIGHT * scale), 255)
     draw = ImageDraw.Draw(glyph)
+    face = _chinese_face(CHAR_HEIGHT * scale) if wide else _face(_FONT_SIZE * scale)
     for shift in range(scale + 1 if bold else 1):
-        draw.text((shift, 0), character, font=_face(_FONT_SIZE * scale), fill=0)
+        if face is None:
+            draw.rectangle((2, 2, glyph.width - 3, glyph.height - 3), outline=0)
+        elif wide:
+            draw.text((glyph.width // 2 + shift, glyph.height // 2), character, font=face, fill=0, anchor="mm")
+        else:
+            draw.text((shift, scale), character, font=face, fill=0)
     return glyph
+
+
+def _columns(character: str) -> int:
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+@lru_cache(maxsize=8)
+def _chinese_face(size: int) -> ImageFont.FreeTypeFont | None:
+    """Debian's fonts-noto-cjk; where it is missing, characters are drawn as boxes."""
+    return ImageFont.truetype(CHINESE_FONT, size - 2, index=2) if Path(CHINESE_FONT).exists() else None
 
 
 @lru_cache(maxsize=8)
