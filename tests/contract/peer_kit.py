@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+import platform
 import subprocess
 import sys
 import threading
@@ -11,10 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
 from gpiozero import DigitalOutputDevice
 from gpiozero.pins.pigpio import PiGPIOFactory
 
 LIMIT_S: Final = 20.0
+ON_X86 = pytest.mark.skipif(platform.machine() != "x86_64", reason="eSSP6 has x86 assembler in its C")
 _LOOK_S: Final = 0.02
 SHUTTER_OPEN_CMD: Final = 17
 

@@ -11,7 +11,7 @@ from pymodbus import FramerType
 from pymodbus.client import ModbusSerialClient
 
 from firmware_bridge.interfaces import BoardOpcode
-from tests.contract.peer_kit import LIMIT_S, STACKED, MakersHost, Simulated, simulated
+from tests.contract.peer_kit import LIMIT_S, ON_X86, STACKED, MakersHost, Simulated, simulated
 
 WORLD: Final = """
 [world]
@@ -90,6 +90,7 @@ def test_mbpoll_reads_what_the_world_knows(machine: Simulated) -> None:
     assert seen[47] == machine.world("/state")["stock"]["straps"]
 
 
+@ON_X86
 def test_a_note_from_the_makers_host_is_collected_by_pymodbus_and_counted_by_mbpoll(machine: Simulated) -> None:
     port = machine.device("board")
     host, master = MakersHost(machine.device("validator")), Master(port)

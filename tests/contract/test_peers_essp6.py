@@ -8,6 +8,7 @@ import pytest
 from tests.contract.peer_kit import (
     CREDIT,
     DISABLED,
+    ON_X86,
     READ,
     REJECTED,
     STACKED,
@@ -16,6 +17,8 @@ from tests.contract.peer_kit import (
     Simulated,
     simulated,
 )
+
+pytestmark = ON_X86
 
 
 @pytest.fixture
