@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from kiosk.core.state import State
+from kiosk.processes.timesync import clock_synchronised
 from tests.simulation.judge import judge
 from tests.simulation.rig import Rig
 from tests.simulation.scripts import ENDED
@@ -49,6 +50,24 @@ def test_a_clock_that_is_set_during_a_deposit_breaks_nothing_and_is_on_record(ri
     assert [record["moved_ms"] for record in steps] == [step / timedelta(milliseconds=1)]
     assert [record["seq"] for record in steps] == sorted(record["seq"] for record in steps)
     rig.journal.log.audit()  # order is by sequence, whatever the time says
+
+
+@pytest.mark.parametrize(
+    ("state", "synchronised"),
+    [(0, True), (1, True), (4, True), (5, False), (-1, False)],  # TIME_OK .. TIME_WAIT, TIME_ERROR, no permission
+)
+def test_the_kernels_word_is_what_counts(state: int, synchronised: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Library:
+        def adjtimex(self, buffer: Any) -> int:
+            assert buffer.raw == bytes(len(buffer.raw))  # all zero: it only asks
+            return state
+
+    monkeypatch.setattr("ctypes.CDLL", lambda *_, **__: Library())
+    assert clock_synchronised() is synchronised
+
+
+def test_this_kernel_has_an_opinion() -> None:
+    assert clock_synchronised() in (True, False)
 
 
 async def _deposit(rig: Rig, step: timedelta) -> None:
