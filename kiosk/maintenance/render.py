@@ -22,6 +22,12 @@ from kiosk.messages import (
 
 LABEL_CHARS: Final = 12
 _COLOURS: Final = {"ok": "green", "low": "green", "starting": "yellow", "degraded": "yellow", "medium": "yellow"}
+_PAPER: Final = {
+    "pending": "being printed",
+    "printed": "printed",
+    "failed": "not printed, its codes are on the screen",
+    "none": "no printer, its codes are on the screen",
+}
 
 
 def status_text(status: Status) -> str:
@@ -102,6 +108,9 @@ def _deposit(deposit: DepositView | None) -> Iterator[str]:
         yield _row("  refused", deposit.last_refusal)
     if deposit.bundle_id:
         yield _row("  bundle", deposit.bundle_id)
+    if deposit.receipt:
+        copy = f", copy {deposit.receipt_copy}" if deposit.receipt_copy else ""
+        yield _row("  receipt", _PAPER[deposit.receipt] + copy)
     if deposit.grade:
         yield _row("  risk", _grade(deposit.grade) + "".join(f"; {reason}" for reason in deposit.reasons))
     if deposit.deadline_s is not None:

@@ -71,6 +71,8 @@ JAMMED = msgspec.structs.replace(
         grade="medium",
         reasons=("a second face",),
         deadline_s=30.0,
+        receipt="failed",
+        receipt_copy=2,
     ),
 )
 
@@ -123,6 +125,7 @@ async def test_status_out_of_service_says_why_and_what_to_do(tmp_path: Path) -> 
         "2 x 100.00 CNY",
         "1 notes of unknown value",
         "a second face",
+        "not printed, its codes are on the screen, copy 2",
     ):
         assert words in result.output
 
