@@ -83,6 +83,7 @@ async def show(page: Page, shown: str) -> None:
     await page.evaluate(
         """html => {
             document.getElementById("stage").innerHTML = html;
+            document.querySelector("main").classList.add("same");  // takes touches at once, as after its first moment
             for (const bar of document.querySelectorAll(".bar")) {
                 const share = Number(bar.dataset.leftS) / Number(bar.dataset.totalS);
                 bar.firstElementChild.style.transform = `scaleX(${share})`;

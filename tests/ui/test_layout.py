@@ -1,9 +1,10 @@
 """Every screen in Chromium, in both sizes and languages: nothing cut, nothing covered, targets and letters large."""
 
+import asyncio
 from typing import Final
 
 import pytest
-from playwright.async_api import async_playwright
+from playwright.async_api import WebSocketRoute, async_playwright
 
 from kiosk.terminal.render import House, Renderer
 from scripts.gallery import pictures
@@ -54,6 +55,19 @@ MEASURE: Final = """mmPerPixel => {
 }""".replace("LETTERS", str(LETTER_MM_MIN)).replace("TARGET", str(TARGET_MM_MIN))
 
 
+# A finger and a key that come down in the very moment in which another screen is drawn.
+SECOND_TAP: Final = """([clientX, clientY]) => {
+    new MutationObserver((_, observer) => {
+        observer.disconnect();
+        const there = document.elementFromPoint(clientX, clientY) ?? document.body;
+        for (const kind of ["pointerdown", "pointerup"])
+            there.dispatchEvent(new PointerEvent(kind, { clientX, clientY, bubbles: true }));
+        dispatchEvent(new KeyboardEvent("keydown", { key: "Enter" }));
+        window.tapped = document.querySelector("main").dataset.screen;
+    }).observe(document.getElementById("stage"), { childList: true });
+}"""
+
+
 @pytest.mark.timeout(120)  # of a busy machine
 @pytest.mark.parametrize("size", SCREENS)
 async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> None:
@@ -63,7 +77,7 @@ async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> N
     faults: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
-        page = await browser.new_page(viewport={"width": width, "height": height}, reduced_motion="reduce")
+        page = await browser.new_page(viewport={"width": width, "height": height})
         await serve(page, renderer)
         for language in LANGUAGES:
             for picture in pictures():
@@ -73,3 +87,34 @@ async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> N
                 ]
         await browser.close()
     assert faults == []
+
+
+async def test_a_second_tap_or_key_on_the_last_screen_does_not_touch_the_next_one() -> None:
+    renderer = Renderer(House(LANGUAGES, "zh"))
+    insert, review = (next(each for each in pictures() if each.name == name) for name in ("insert", "review"))
+    said: asyncio.Queue[str] = asyncio.Queue()
+    sockets: list[WebSocketRoute] = []
+
+    def browser_speaks(socket: WebSocketRoute) -> None:
+        sockets.append(socket)
+        socket.on_message(lambda text: said.put_nowait(str(text)))
+        socket.send(fragment(renderer, insert, "en"))
+
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = await browser.new_page(viewport={"width": 800, "height": 480})
+        await serve(page, renderer)
+        await page.route_web_socket("**/screen", browser_speaks)
+        await page.reload()
+        done = page.get_by_role("button", name="That is all")
+        box = await done.bounding_box()
+        assert box is not None
+        await done.click()
+        assert "done" in await said.get()
+        await page.evaluate(SECOND_TAP, [box["x"] + 50, box["y"] + 50])
+        sockets[-1].send(fragment(renderer, review, "en"))
+        await page.wait_for_function("() => window.tapped === 'review'")
+        assert said.empty()
+        await page.get_by_role("button", name="Yes, deposit it").click()  # it is ready a moment later
+        assert "confirm" in await said.get()
+        await browser.close()

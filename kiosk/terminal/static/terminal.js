@@ -45,10 +45,10 @@
     socket.onclose = () => { lost.hidden = false; setTimeout(connect, RETRY_MS); };
   }
 
-  const target = (event) => {
-    const button = document.elementFromPoint(event.clientX, event.clientY)?.closest("button[data-act]");
-    return button && !button.disabled ? button.dataset.act : null;
-  };
+  // What a button stands for now; nothing while it is disabled, or its screen too new (pointer-events: none).
+  const meant = (button) =>
+    button && !button.disabled && getComputedStyle(button).pointerEvents !== "none" ? button.dataset.act : null;
+  const target = (event) => meant(document.elementFromPoint(event.clientX, event.clientY)?.closest("button[data-act]"));
   // Down and up on the same button is a touch, even when the screen was drawn anew in between.
   addEventListener("pointerdown", (event) => { pressed = { act: target(event), screen: here() }; });
   addEventListener("pointerup", (event) => {
@@ -58,14 +58,17 @@
   });
   addEventListener("click", (event) => {
     if (event.detail === 0) { // Enter or Space on a focused button, or a screen reader
-      const button = event.target.closest("button[data-act]");
-      if (button) touch(button.dataset.act);
+      const act = meant(event.target.closest("button[data-act]"));
+      if (act) touch(act);
     }
   });
   addEventListener("keydown", (event) => {
     if (event.repeat || document.activeElement.matches("button") && (event.key === "Enter" || event.key === " ")) return;
     const button = stage.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
-    if (button) { event.preventDefault(); touch(button.dataset.act); }
+    if (!button) return;
+    event.preventDefault();
+    const act = meant(button);
+    if (act) touch(act);
   });
   addEventListener("contextmenu", (event) => event.preventDefault());
 
