@@ -108,13 +108,17 @@ def _deposit(deposit: DepositView | None) -> Iterator[str]:
         yield _row("  refused", deposit.last_refusal)
     if deposit.bundle_id:
         yield _row("  bundle", deposit.bundle_id)
-    if deposit.receipt:
-        copy = f", copy {deposit.receipt_copy}" if deposit.receipt_copy else ""
-        yield _row("  receipt", _PAPER[deposit.receipt] + copy)
+    yield from _receipt(deposit)
     if deposit.grade:
         yield _row("  risk", _grade(deposit.grade) + "".join(f"; {reason}" for reason in deposit.reasons))
     if deposit.deadline_s is not None:
         yield _row("", f"the kiosk acts by itself in {deposit.deadline_s:.0f} s")
+
+
+def _receipt(deposit: DepositView) -> Iterator[str]:
+    if deposit.receipt:
+        copy = f", copy {deposit.receipt_copy}" if deposit.receipt_copy else ""
+        yield _row("  receipt", _PAPER[deposit.receipt] + copy)
 
 
 def _devices(devices: tuple[DeviceView, ...]) -> Iterator[str]:
