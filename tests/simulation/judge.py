@@ -7,6 +7,7 @@ from typing import Any
 from hwsim.notes import Kind
 from hwsim.notes import Place as Real
 from kiosk.guarantee.journal import Journal
+from kiosk.management.receipt_page import WORDS
 from tests.simulation.rig import Rig
 
 _PLACES = {  # where the books say a note is -> where it really may be
@@ -55,7 +56,26 @@ def judge(rig: Rig) -> Verdict:
     _same_money(verdict, booked, real)
     _same_places(verdict, booked, real)
     _no_wrong_claim(verdict, booked, real)
+    _receipts(verdict, rig)
     return verdict
+
+
+def _receipts(verdict: Verdict, rig: Rig) -> None:
+    """Each deposit of notes has one statement, right after its record; at most one paper of it is an original."""
+    log = rig.journal.log
+    records = [log.record(sequence) for sequence in range(log.size())]
+    for record in records:
+        if record.kind != "deposit" or not record.content["notes"]:
+            continue
+        about = [one for one in records if one.kind == "receipt" and one.content["record_seq"] == record.sequence]
+        named = [(one.sequence, one.content["record_leaf"], one.content["sums"]) for one in about]
+        if named != [(record.sequence + 1, record.leaf_hash, record.content["sums"])]:
+            verdict.complaints.append(f"record {record.sequence} has the receipt statements {named}")
+    titles = [line for paper in rig.receipts.printed for line in paper.lines if line == WORDS["en"]["title"]]
+    copies = [line for paper in rig.receipts.printed for line in paper.lines if line.startswith("COPY ")]
+    deposits = sum(1 for record in records if record.kind == "receipt")
+    if len(titles) - len(copies) > deposits:
+        verdict.complaints.append(f"{len(titles) - len(copies)} original receipts of {deposits} deposits")
 
 
 def _same_money(verdict: Verdict, booked: list[Any], real: list[Any]) -> None:
