@@ -80,7 +80,7 @@ _add([S.STARTING], f.Assessed, cash_in.noted)
 
 # --- cash-in
 _add([S.CASH_IN], f.NoteRead, cash_in.note_read, S.ACCEPTING, S.REFUSING, same=False)
-_add([*NOTE_UNDER_WAY, S.SETTLING, S.REVIEW, S.RETURNING], f.NoteRead, cash_in.note_unwanted)
+_add([state for state in State if state is not S.CASH_IN], f.NoteRead, cash_in.note_unwanted)
 _add(PORT_OPEN, f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(PORT_OPEN, f.NoteRefused, cash_in.note_refused, *AFTER_NOTE)
 _add([S.STACKING, S.SETTLING], f.NoteStored, cash_in.note_stored, *AFTER_NOTE)
@@ -148,9 +148,6 @@ _add(
     _keep,
 )
 _add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT], f.NoteRefused, _keep)
-_add(
-    [*CREDITED, S.CLOSING, S.RECEIPT, S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.DONE], f.ValidatorStopped, _keep
-)
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)

@@ -101,12 +101,4 @@ class Batches:
         fact = fact_of(event, controller.deposit, seen)
         if fact is None:
             return
-        if isinstance(fact, f.NoteRead) and not allowed(controller.deposit.state, f.NoteRead):
-            # Disabled since: the window of the held note runs out by itself and the note comes back.
-            _log.warning("a note was read in state %s", controller.deposit.state)
-            await controller.devices.validator.reject()
-            self.held = False
-            return
         await controller.apply(fact)
-        if controller.deposit.state is State.IDLE:
-            self.held = False

@@ -352,3 +352,17 @@ def test_a_deposit_without_a_note_has_no_receipt() -> None:
     play = in_cash_in().do(f.Cancel(), f.ShutterMoved(open=False, ok=True))
     assert closed(play).deposit.state is State.DONE
     assert [record.kind for record in play.outcome.records] == ["deposit"]
+
+
+def test_a_note_that_nobody_can_take_now_is_given_back_by_a_journalled_order() -> None:
+    for state in State:
+        if state is not State.CASH_IN:
+            outcome = step(Deposit(state=state), f.NoteRead(2))
+            assert outcome.orders == (o.RejectNote("noMoreNotes"),)
+            assert outcome.deposit.state is state
+
+
+def test_a_stacker_that_stays_out_is_one_fact_not_one_a_poll() -> None:
+    play = with_notes(2).do(f.ValidatorStopped("the stacker is removed"), f.ShutterMoved(open=False, ok=True))
+    assert play.deposit.state is State.REVIEW
+    assert not allowed(State.REVIEW, f.ValidatorStopped)
