@@ -23,6 +23,7 @@ from kiosk_cloud.store import Store, StoredRecord
 log = logging.getLogger(__name__)
 
 BIRTH_BYTES_MAX: Final = 4096
+QUARANTINE_BYTES_MAX: Final = 70_000  # of one payload; a whole envelope fits, and the digest is of all of it
 
 
 @dataclass(frozen=True)
@@ -153,8 +154,8 @@ class Receiver:
         return tree
 
     def _checkpoint(self, kiosk: str, found: checkpoint.Checkpoint, note: bytes) -> bool:
-        self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now())
-        self._compare(kiosk, found.size, found.root, note)
+        if self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now()):
+            self._compare(kiosk, found.size, found.root, note)
         return False
 
     def _birth(self, kiosk: str, payload: bytes) -> bool:
@@ -184,7 +185,10 @@ class Receiver:
 
     def _quarantine(self, kiosk: str, lane: str, payload: bytes, reason: str) -> bool:
         digest = hashlib.sha256(payload).digest()
-        if self._store.add_quarantine(kiosk, lane, digest, payload, reason, self._now()):
+        kept = payload[:QUARANTINE_BYTES_MAX]
+        if len(kept) < len(payload):
+            reason = f"{reason} (the first {len(kept)} of {len(payload)} bytes are kept)"
+        if self._store.add_quarantine(kiosk, lane, digest, kept, reason, self._now()):
             log.error("%s: a %s could not be verified and is in quarantine: %s", kiosk, lane, reason)
         return False
 

@@ -17,6 +17,7 @@ from kiosk.guarantee.merkle import CompactRange
 BUSY_TIMEOUT_MS: Final = 10_000
 SCHEMA_VERSION: Final = 1
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
+ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS kiosks (
     kiosk TEXT PRIMARY KEY,
@@ -58,9 +59,9 @@ CREATE TABLE IF NOT EXISTS acks (
 ) STRICT;
 CREATE TABLE IF NOT EXISTS quarantine (
     kiosk TEXT NOT NULL,             -- of the topic; nothing inside is believed
-    sha256 BLOB NOT NULL,
+    sha256 BLOB NOT NULL,            -- of the whole payload
     lane TEXT NOT NULL,
-    payload BLOB NOT NULL,
+    payload BLOB NOT NULL,           -- its beginning, QUARANTINE_BYTES_MAX of it
     reason TEXT NOT NULL,
     received_at TEXT NOT NULL,
     PRIMARY KEY (kiosk, sha256)
@@ -257,11 +258,15 @@ class Store:
 
     # --- statements --------------------------------------------------------------------------------
 
-    def add_checkpoint(self, kiosk: str, size: int, root: bytes, note: bytes, received_at: str) -> None:
-        """Keep a verified checkpoint; one of the same size and root is kept once."""
-        self._db.execute(
+    def add_checkpoint(self, kiosk: str, size: int, root: bytes, note: bytes, received_at: str) -> bool:
+        """Keep a verified checkpoint; False when its size has this root already, or two others."""
+        query = "SELECT count(*) FROM checkpoints WHERE kiosk = ? AND size = ?"
+        if self._db.execute(query, (kiosk, size)).fetchone()[0] >= ROOTS_OF_A_SIZE_MAX:
+            return False
+        cursor = self._db.execute(
             "INSERT OR IGNORE INTO checkpoints VALUES (?, ?, ?, ?, ?)", (kiosk, size, root, note, received_at)
         )
+        return cursor.rowcount > 0
 
     def checkpoints(self, kiosk: str, sizes: tuple[int, int] | None = None) -> list[tuple[int, bytes, bytes]]:
         """(size, root, note) in order of size; `sizes` (from, to) inclusive."""

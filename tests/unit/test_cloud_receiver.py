@@ -1,6 +1,8 @@
 """The bank's receiver without a broker: whatever order, repetition or forgery arrives."""
 
+import hashlib
 import random
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,7 +11,7 @@ import pytest
 from kiosk.guarantee import acks, checkpoint, keys, leaf, seal
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
-from kiosk_cloud.receiver import Outgoing
+from kiosk_cloud.receiver import QUARANTINE_BYTES_MAX, Outgoing
 from tests.uplink_kit import KIOSK, Bank, KioskSide, deposit_content, plan
 
 
@@ -220,3 +222,37 @@ def test_a_restarted_receiver_goes_on_where_it_stopped(provisioned: Provisioned,
     again = Bank(provisioned)
     assert acknowledged(again, again.take(*envelopes[3:5])) == 6
     again.store.close()
+
+
+def test_a_third_checkpoint_of_one_size_is_not_stored(provisioned: Provisioned, bank: Bank) -> None:
+    log_key = keys.Ed25519Signer.load(provisioned.kiosk_keys / "checkpoint.key")
+    notes = [checkpoint.sign(KIOSK, 7, bytes([number]) * 32, log_key).encode() for number in range(5)]
+    bank.take(*notes, *notes, lane="checkpoint")
+    assert [root for _, root, _ in bank.store.checkpoints(KIOSK)] == [bytes([number]) * 32 for number in range(2)]
+    assert [(kind, size) for kind, size, _ in bank.store.forks(KIOSK)] == [("checkpoint", 7)]
+    bank.take(checkpoint.sign(KIOSK, 8, bytes(32), log_key).encode(), lane="checkpoint")  # another size
+    assert len(bank.store.checkpoints(KIOSK)) == 3
+
+
+def test_the_records_are_still_held_against_two_checkpoints_of_their_size(
+    provisioned: Provisioned, kiosk: KioskSide, bank: Bank
+) -> None:
+    log_key = keys.Ed25519Signer.load(provisioned.kiosk_keys / "checkpoint.key")
+    lies = [checkpoint.sign(KIOSK, 1, bytes([number]) * 32, log_key).encode() for number in range(2)]
+    bank.take(*lies, lane="checkpoint")
+    bank.take(kiosk.deposit(0))
+    assert [(kind, size) for kind, size, _ in bank.store.forks(KIOSK)] == [("checkpoint", 1)] * 2
+
+
+def test_quarantine_keeps_the_digest_of_all_and_the_bytes_of_the_beginning(bank: Bank) -> None:
+    long = random.Random(3).randbytes(900_000)
+    for _ in range(2):
+        bank.take(long, long[:QUARANTINE_BYTES_MAX], long[:-1])
+    db = sqlite3.connect(bank.config.store)
+    rows = db.execute("SELECT sha256, payload, reason FROM quarantine ORDER BY rowid").fetchall()
+    db.close()
+    sent = (long, long[:QUARANTINE_BYTES_MAX], long[:-1])
+    assert [row[0] for row in rows] == [hashlib.sha256(each).digest() for each in sent]
+    assert {row[1] for row in rows} == {long[:QUARANTINE_BYTES_MAX]}
+    assert ["of 900000 bytes" in row[2] for row in rows] == [True, False, False]
+    assert QUARANTINE_BYTES_MAX >= seal.ENVELOPE_BYTES_MAX  # whatever may be an envelope is kept whole
