@@ -16,7 +16,6 @@ def link_settings(config: Config) -> LinkSettings:
     """What the session takes from the configuration."""
     uplink = config.uplink
     return LinkSettings(
-        client_id=f"kiosk-{config.kiosk.id}",
         brokers=tuple(Broker(broker.host, broker.port) for broker in uplink.brokers),
         ca=uplink.ca,
         cert=uplink.cert,

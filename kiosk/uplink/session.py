@@ -3,6 +3,10 @@
 paho's own queue, reconnecting and window stay unused (its queue is in memory and unbounded, and it ignores
 the server's Receive Maximum): every connection is a new client, and what had no PUBACK is published again by
 `kiosk.uplink.window`. The broker keeps no session for the kiosk: acknowledgements are retained and cumulative.
+
+The client id is the broker's choice: an id made of the kiosk's name would let any other certificate of this
+broker take the connection over. A later connection names the assigned id again, so that the broker ends our own
+half-open connection, and publishes its will, before the new birth and not after it.
 """
 
 import asyncio
@@ -46,7 +50,6 @@ class Broker:
 class LinkSettings:
     """What a session needs; paths are PEM files."""
 
-    client_id: str
     brokers: tuple[Broker, ...]  # tried in this order
     ca: Path
     cert: Path
@@ -138,6 +141,7 @@ class Session:
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._connection: _Connection | None = None
+        self._client_id = ""  # as the broker assigned it
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
         return self._connection.publish(topic, payload, retain=retain) if self._connection else None
@@ -166,8 +170,9 @@ class Session:
         """One connection from CONNECT to its end; whether CONNACK accepted it."""
         connection: _Connection | None = None
         try:
-            connection = _Connection(self._settings, broker, will, subscribe, on_event)
+            connection = _Connection(self._settings, broker, self._client_id, will, subscribe, on_event)
             await connection.open()
+            self._client_id = connection.client_id
             self._connection = connection
             reason = await connection.ended
         except (OSError, TimeoutError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -189,10 +194,12 @@ class _Connection:
         self,
         settings: LinkSettings,
         broker: Broker,
+        client_id: str,
         will: tuple[str, bytes],
         subscribe: Sequence[str],
         on_event: Callable[[Event], None],
     ) -> None:
+        self.client_id = client_id
         self._loop = asyncio.get_running_loop()
         self._settings = settings
         self._broker = broker
@@ -203,7 +210,7 @@ class _Connection:
         self.accepted = False
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=settings.client_id,
+            client_id=client_id,
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )
@@ -278,10 +285,11 @@ class _Connection:
         self, _client: Client, _data: object, _flags: ConnectFlags, code: ReasonCode, properties: Properties | None
     ) -> None:
         maximum = getattr(properties, "ReceiveMaximum", None)
+        assigned = getattr(properties, "AssignedClientIdentifier", self.client_id)
         if code.is_failure:
             self._enqueue(lambda: self.lost(f"{REFUSED}: {code}"))
         else:
-            self._enqueue(lambda: self._connacked(Connected(self._broker, maximum)))
+            self._enqueue(lambda: self._connacked(Connected(self._broker, maximum), assigned))
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
@@ -300,8 +308,9 @@ class _Connection:
 
     # --- back on the loop --------------------------------------------------------------------------
 
-    def _connacked(self, connected: Connected) -> None:
+    def _connacked(self, connected: Connected, client_id: str) -> None:
         if not self._connack.done():
+            self.client_id = client_id
             self._connack.set_result(connected)
 
     def _deliver(self, event: Event) -> None:

@@ -17,6 +17,7 @@ import msgspec
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
+from kiosk.guarantee.acks import ACK_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import (
     DeliverAck,
@@ -115,16 +116,24 @@ class Uplink:
                 if not accepted:
                     log.warning("the broker refused a publish: %s", reason)
                 self._window.settled(token, now_s, accepted=accepted)
-            case Received(topic, payload) if topic == self._ack:
-                self._acks.append(payload)
-            case Received(topic, payload) if topic == self._directory_topic:
-                if 0 < len(payload) <= DIRECTORY_BYTES_MAX:  # empty: the bank's retained message was deleted
-                    self._directory = payload
-                elif payload:
-                    log.warning("an account directory of %d bytes is not passed on", len(payload))
-            case Received(topic, _):
-                log.warning("message on a topic not asked for: %s", topic)
+            case Received(topic, payload):
+                self._received(topic, payload)
         self._wake.set()
+
+    def _received(self, topic: str, payload: bytes) -> None:
+        """Keep what may be a statement of the bank; empty says that its retained message was deleted."""
+        if topic == self._ack:
+            if 0 < len(payload) <= ACK_BYTES_MAX:
+                self._acks.append(payload)
+            elif payload:  # the bus would end the connection over it, and the broker would deliver it again
+                log.warning("an acknowledgement of %d bytes is not passed on", len(payload))
+        elif topic == self._directory_topic:
+            if 0 < len(payload) <= DIRECTORY_BYTES_MAX:
+                self._directory = payload
+            elif payload:
+                log.warning("an account directory of %d bytes is not passed on", len(payload))
+        else:
+            log.warning("message on a topic not asked for: %s", topic)
 
     def _lost(self) -> None:
         self._window.disconnected()

@@ -81,7 +81,6 @@ def files(broker: Mosquitto, tmp_path: Path) -> Files:
 @asynccontextmanager
 async def uplinked(bus: ControllerBus, files: Files, port: int) -> AsyncIterator[None]:
     settings = LinkSettings(
-        client_id=f"kiosk-{KIOSK}",
         brokers=(Broker("127.0.0.1", port),),
         ca=files.ca,
         cert=files.cert,

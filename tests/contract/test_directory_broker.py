@@ -71,7 +71,6 @@ async def test_what_the_bank_publishes_is_known_at_the_kiosk(broker: Mosquitto) 
     clock = SystemClock()
     bus = _Bus(kiosk, AccountDirectory(KIOSK, DirectoryKeys.load(done.kiosk_keys), journal, InlineRunner(), clock))
     link = LinkSettings(
-        client_id=f"kiosk-{KIOSK}",
         brokers=(Broker("127.0.0.1", broker.port),),
         ca=done.pki / "ca.pem",
         cert=done.kiosk_cert,

@@ -40,7 +40,6 @@ def kiosk(broker: Mosquitto) -> Iterator[KioskSide]:
 def settings(broker: Mosquitto, brokers: tuple[Broker, ...] = ()) -> LinkSettings:
     done = broker.provisioned[0]
     return LinkSettings(
-        client_id=f"kiosk-{KIOSK}",
         brokers=brokers or (Broker("127.0.0.1", broker.port),),
         ca=done.pki / "ca.pem",
         cert=done.kiosk_cert,

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.errors import BusError
+from kiosk.guarantee.acks import ACK_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import LinkReport, Ok, OutboxGrew, Refused, Reply, Request
 from kiosk.uplink.session import (
@@ -279,7 +280,7 @@ def test_delays_grow_to_a_bound_and_differ() -> None:
 
 def test_a_link_needs_a_broker() -> None:
     with pytest.raises(ValueError, match="broker"):
-        LinkSettings("x", (), Path("ca"), Path("cert"), Path("key"))
+        LinkSettings((), Path("ca"), Path("cert"), Path("key"))
 
 
 async def test_a_directory_is_handed_over_once_and_only_in_a_size_that_may_be_one(started: Room) -> None:
@@ -291,3 +292,14 @@ async def test_a_directory_is_handed_over_once_and_only_in_a_size_that_may_be_on
     started.link.tell(Received(DIRECTORY, b""))
     await started.settle()
     assert started.bus.directories == [b"newest"]
+
+
+async def test_an_acknowledgement_too_long_to_be_one_is_dropped_and_said(
+    started: Room, caplog: pytest.LogCaptureFixture
+) -> None:
+    started.link.connect()
+    for payload in (b"", bytes(ACK_BYTES_MAX + 1), bytes(ACK_BYTES_MAX)):
+        started.link.tell(Received(ACK, payload))
+    await started.settle()
+    assert started.bus.refused == [bytes(ACK_BYTES_MAX)]  # the controller judges what may be one
+    assert f"an acknowledgement of {ACK_BYTES_MAX + 1} bytes is not passed on" in caplog.text
