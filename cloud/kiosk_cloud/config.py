@@ -60,9 +60,8 @@ def with_instance(config: BankConfig, instance: str | None) -> BankConfig:
     """`config` for another receiver beside it; None changes nothing. ConfigError for a name that cannot be one."""
     if instance is None:
         return config
-    raw = {**msgspec.structs.asdict(config), "broker": msgspec.structs.asdict(config.broker), "instance": instance}
     try:
-        return msgspec.convert(raw, BankConfig, dec_hook=_path)
+        return msgspec.structs.replace(config, instance=msgspec.convert(instance, Instance))
     except msgspec.ValidationError as error:
         message = f"--instance {instance}: {error}"
         raise ConfigError(message) from error

@@ -13,6 +13,7 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from kiosk.errors import KioskError
+from kiosk_cloud import client_id
 from kiosk_cloud.config import BankConfig
 from kiosk_cloud.tls import client_context
 
@@ -36,7 +37,7 @@ class _Publisher:
         broker = config.broker
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"bank-{config.instance}-publisher",
+            client_id=client_id.publisher(config),
             protocol=MQTTProtocolVersion.MQTTv5,
             reconnect_on_failure=False,
         )

@@ -19,6 +19,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 from kiosk.clock import Clock
 from kiosk.core import topics
 from kiosk.errors import KioskError
+from kiosk_cloud import client_id
 from kiosk_cloud.config import BankConfig
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.receiver import Limits, Message, Receiver
@@ -121,7 +122,7 @@ class ReceiverService:
         broker = self._config.broker
         client = Client(
             CallbackAPIVersion.VERSION2,
-            client_id=f"bank-{self._config.instance}",
+            client_id=client_id.receiver(self._config),
             protocol=MQTTProtocolVersion.MQTTv5,
             manual_ack=True,
         )
