@@ -5,7 +5,8 @@ may send what is `ALLOWED`; the bus refuses the rest. Money is in minor units wi
 Nothing here carries an account number except `Identify` and `LookUp`, on their way in.
 """
 
-from typing import Final, Literal
+import math
+from typing import Annotated, Final, Literal
 
 import msgspec
 
@@ -164,16 +165,30 @@ class Resume(Message, frozen=True):
 # --- watcher ------------------------------------------------------------------------------------------
 
 
+# The watcher may crash, and what it says goes into records for ever: everything it sends is bounded here.
+STREAMS_MAX: Final = 3
+REASONS_MAX: Final = 8
+REASON_CHARACTERS_MAX: Final = 200
+Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARACTERS_MAX)]
+Sha256Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
 class StreamReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One stream's worst moment since the stage began."""
+    """One stream's worst moment since the stage began. `ValueError` for a figure that is no number."""
 
     stream: Literal["scene", "machine", "transaction"]
     score: float
-    p_value: float
+    p_value: Annotated[float, msgspec.Meta(ge=0, le=1)]
     grade: Grade
     bmu: tuple[int, int]  # row, column on the map
-    reasons: tuple[str, ...]  # in words, strongest first
-    model_sha256: str
+    reasons: Annotated[tuple[Reason, ...], msgspec.Meta(max_length=REASONS_MAX)]  # in words, strongest first
+    model_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]  # empty when no model judged
+
+    def __post_init__(self) -> None:
+        """NaN and infinities pass every comparison, and JSON cannot hold them."""
+        if not (math.isfinite(self.score) and math.isfinite(self.p_value)):
+            message = "score and p_value must be finite"
+            raise ValueError(message)
 
 
 class RiskReport(Message, frozen=True):
@@ -183,10 +198,16 @@ class RiskReport(Message, frozen=True):
     deposit_code: str | None
     stage: Stage
     grade: Grade  # fused over streams, before core's hard rules
-    streams: tuple[StreamReport, ...]
+    streams: Annotated[tuple[StreamReport, ...], msgspec.Meta(max_length=STREAMS_MAX)]
     lens: Literal["clear", "covered", "frozen", "absent"]
-    frames_per_second: float
-    still_sha256: str | None  # hex, of one blurred still
+    frames_per_second: Annotated[float, msgspec.Meta(ge=0, le=1000)]
+    still_sha256: Sha256Hex | None  # of one blurred still
+
+    def __post_init__(self) -> None:
+        """Not a number is no rate."""
+        if not math.isfinite(self.frames_per_second):
+            message = "frames_per_second must be finite"
+            raise ValueError(message)
 
 
 # --- uplink -------------------------------------------------------------------------------------------
@@ -302,7 +323,7 @@ Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({GetStatus, Subscribe, RiskReport}),
+    "watcher": frozenset({Subscribe, RiskReport}),
     "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, DeliverDirectory, LinkReport}),
     "maintenance": frozenset({GetStatus, Subscribe, AcceptDevice}),
 }

@@ -39,6 +39,7 @@ _log = logging.getLogger(__name__)
 
 Handler = Callable[[Role, Request], Awaitable[Reply]]
 PresenceListener = Callable[[Role, int], None]
+View = Callable[[Role, Push], Push]
 
 ROLES: Final[tuple[Role, ...]] = get_args(Role)
 CLIENTS_PER_ROLE_MAX: Final = 8
@@ -118,7 +119,8 @@ class BusServer:
     """Serves every role's socket below `bus_dir` and hands each allowed request to `handler`.
 
     `handler(role, request)` answers with a `Reply`; a `KioskError` it raises becomes `Refused`. `Subscribe`
-    is answered here. `on_presence(role, clients)` is called after each connect and disconnect.
+    is answered here. `on_presence(role, clients)` is called after each connect and disconnect. `view(role, push)`
+    gives a push as that role may see it.
     """
 
     def __init__(
@@ -129,12 +131,14 @@ class BusServer:
         *,
         single_user: bool = False,
         on_presence: PresenceListener | None = None,
+        view: View | None = None,
     ) -> None:
         self._bus_dir = bus_dir
         self._handler = handler
         self._single_user = single_user
         self._uids = role_uids(uids, single_user=single_user)
         self._on_presence = on_presence
+        self._view = view or _as_it_is
         self._servers: list[asyncio.Server] = []
         self._clients: set[_Client] = set()
         self._tasks: set[asyncio.Task[None]] = set()
@@ -158,12 +162,16 @@ class BusServer:
         listeners = [client for client in self._clients if topic in client.topics]
         if not listeners:
             return
-        frame = encode_frame(PUSH, message)
+        try:
+            frames = {role: encode_frame(PUSH, self._view(role, message)) for role in {c.role for c in listeners}}
+        except FrameError:
+            _log.exception("bus: a %s push does not fit a frame and is dropped", type(message).__name__)
+            return
         for client in listeners:
             if isinstance(message, Status):
-                client.enqueue_status(frame)
+                client.enqueue_status(frames[client.role])
             else:
-                client.enqueue(frame)
+                client.enqueue(frames[client.role])
 
     async def close(self) -> None:
         """Stop serving, drop every client, remove the sockets; idempotent."""
@@ -276,6 +284,10 @@ class BusServer:
     def _tell_presence(self, role: Role) -> None:
         if self._on_presence is not None:
             self._on_presence(role, self.connected(role))
+
+
+def _as_it_is(_: Role, push: Push) -> Push:
+    return push
 
 
 def _reply_frame(number: int, reply: Message) -> bytes:

@@ -30,7 +30,7 @@ from kiosk.core.orders import (
     RejectNote,
     RequestAssessment,
 )
-from kiosk.core.state import Bundle, Deposit, Outcome, State
+from kiosk.core.state import Bundle, Deposit, Intention, Outcome, State
 
 
 def begin(_: Deposit, fact: Begin) -> Outcome:
@@ -131,6 +131,8 @@ def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
     deposit = replace(deposit, in_flight=number, unacknowledged=number, last_refusal="")
     note = deposit.note(number)
     alerts = (records.alert(deposit, "suspect_note", ()),) if note is not None and note.suspect else ()
+    left: dict[State, Intention] = {State.SUSPENDED: "suspend", State.JAMMED: "review", State.REVIEW: "review"}
+    deposit = replace(deposit, intention=left.get(deposit.state, deposit.intention))
     state = deposit.state if deposit.state in (State.SETTLING, State.PURGING) else State.STACKING
     return steps.go(deposit, state, note=alerts)
 
@@ -220,7 +222,8 @@ def after_settling(deposit: Deposit) -> Outcome:
 def validator_stopped(deposit: Deposit, fact: ValidatorStopped) -> Outcome:
     """It takes no more notes: what is counted can still be confirmed or cancelled."""
     deposit = replace(steps.remark(deposit, fact.reason), intention="review")
-    return steps.settle_port(deposit) if deposit.state is State.CASH_IN else steps.stay(deposit)
+    note = (records.alert(deposit, "validator_stopped", (fact.reason,)),)
+    return steps.settle_port(deposit, note) if deposit.state is State.CASH_IN else steps.stay(deposit, note=note)
 
 
 def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
@@ -233,7 +236,7 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
 def jammed(deposit: Deposit, fact: Jammed) -> Outcome:
     """Only power off clears it: a technician is needed, the notes stay where they are."""
     text = "jam beyond the depositor's reach" if fact.safe else "jam within the depositor's reach"
-    deposit = steps.remark(deposit, text)
+    deposit = replace(steps.remark(deposit, text), jam_safe=fact.safe)
     return steps.go(deposit, State.JAMMED, CloseShutter(), note=(records.alert(deposit, "jam", (text,)),))
 
 
@@ -264,6 +267,14 @@ def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
     notes = claimed(notes, lambda note: note.number in here and note.claim is Claim.OPEN, Claim.DISPUTED, reason)
     deposit = steps.remark(replace(deposit, notes=notes, board=None), reason)
     return steps.resume_cash_in(replace(deposit, intention=deposit.intention or "review"))
+
+
+def purged_meanwhile(deposit: Deposit, fact: BoardFinished) -> Outcome:
+    """A suspect note's purge ended while the validator was jammed: only its place changes."""
+    lying = (Place.TRANSPORT, Place.TRAY)
+    place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
+    notes = moved(deposit.notes, lambda note: note.suspect and note.place in lying, place)
+    return steps.stay(replace(deposit, notes=notes, board=None))
 
 
 def stuck(deposit: Deposit, _: object) -> Outcome:

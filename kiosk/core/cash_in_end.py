@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import steps
+from kiosk.core import records, steps
 from kiosk.core.facts import BoardEvidence, BoardFinished, Confirm, EscrowCommitted, LabelPrinted, StoreEmptied
 from kiosk.core.ledger import disputed_unknown
 from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
@@ -194,7 +194,9 @@ def stored(deposit: Deposit, fact: BoardFinished) -> Outcome:
 
 def gave_up(deposit: Deposit, _: object) -> Outcome:
     """No technician came: the credit stands, the notes are recorded where they were last known to be."""
-    return steps.close(steps.remark(deposit, f"left while {deposit.state}"), "credited")
+    text = f"left while {deposit.state}"
+    deposit = steps.remark(deposit, text)
+    return steps.close(deposit, "credited", note=(records.alert(deposit, "unfinished", (text,)),))
 
 
 def _notes_stored(deposit: Deposit, board: BoardEvidence) -> int:

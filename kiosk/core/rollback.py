@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import steps
+from kiosk.core import ledger, records, steps
 from kiosk.core.facts import (
     AtReset,
     BezelHeld,
@@ -13,7 +13,7 @@ from kiosk.core.facts import (
     StoreEmptied,
 )
 from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
-from kiosk.core.orders import CancelEscrow, EmptyStore, OpenShutter, RunBoard
+from kiosk.core.orders import CancelEscrow, CloseShutter, EmptyStore, OpenShutter, RunBoard
 from kiosk.core.state import Bezel, Deposit, Outcome, State
 
 
@@ -96,7 +96,13 @@ def into_stacker(deposit: Deposit, fact: AtReset) -> Outcome:
 
 def gave_up(deposit: Deposit, _: object) -> Outcome:
     """Nobody took the notes: what is still inside is retracted, disputed for the identified account."""
-    return steps.retract(deposit, "not taken by the depositor")
+    bezel = deposit.bezel
+    held = next((note for note in deposit.escrowed if bezel and note.value_minor == bezel.value_minor), None)
+    if held is not None:  # it lies behind the shutter now, where nothing can see it
+        notes = moved(deposit.notes, lambda note: note.number == held.number, Place.UNKNOWN)
+        deposit = replace(deposit, notes=notes, bezel=None)
+    alert = (records.alert(deposit, "not_taken", ("returned notes were not taken",)),)
+    return steps.retract(deposit, "not taken by the depositor", CloseShutter(), note=alert)
 
 
 def resumed(deposit: Deposit, _: object) -> Outcome:
@@ -120,6 +126,8 @@ def expired(deposit: Deposit, _: object) -> Outcome:
 
 def jam_expired(deposit: Deposit, _: object) -> Outcome:
     """No technician came: nothing can be moved, and nothing is guessed."""
+    if deposit.jam_safe and deposit.accepting is not None:  # beyond reach, and its credit was never said
+        deposit = ledger.credit(deposit, deposit.accepting, reason="jammed beyond reach without a credit")
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.DISPUTED, "inside a jammed validator")
     return steps.close(replace(deposit, notes=notes), "jammed")
 

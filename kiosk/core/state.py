@@ -126,6 +126,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str = ""  # credited, returned, retracted, nothing_inserted, refused_risk, ...
     remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
     shutter_failures: int = 0
+    jam_safe: bool = False  # the jammed note is out of the depositor's reach, credited or not
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
 
     @property

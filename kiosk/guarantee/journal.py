@@ -77,6 +77,8 @@ class Journal:
     def commit(self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime) -> list[Appended]:
         """One fact, its orders and its records, in one durable transaction."""
         deposit = outcome.deposit if outcome.deposit.id else before
+        encoded = msgspec.json.encode(fact)
+        _FACTS.decode(encoded)  # what cannot be replayed must never be committed
         with self._transaction():
             self._connection.execute(
                 "INSERT INTO facts (deposit_id, at, state, kind, fact, orders) VALUES (?, ?, ?, ?, ?, ?)",
@@ -85,7 +87,7 @@ class Journal:
                     rfc3339(now),
                     str(outcome.deposit.state),
                     type(fact).__name__,
-                    msgspec.json.encode(fact).decode(),
+                    encoded.decode(),
                     msgspec.json.encode(outcome.orders).decode(),
                 ),
             )

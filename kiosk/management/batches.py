@@ -61,14 +61,23 @@ class Batches:
             while self._controller.clock.monotonic_s() < end_s:
                 result = await validator.poll()
                 await self.take(result)
+                if self.held:  # it was still being read when `hold` was refused
+                    await self._controller.record(service("held_note_given_back", {}))
+                    await validator.reject()
+                    self.held = False
                 if any(event.kind is _K.HELD_IN_BEZEL for event in result.events):
                     self._offer()
-                busy = any(event.kind not in _SILENT for event in result.events)
+                busy = any(event.kind not in self._silent() for event in result.events)
                 quiet = 0 if busy else quiet + 1
                 if quiet >= QUIET_POLLS:
                     return
                 await self._controller.clock.sleep(POLL_S)
         raise DeviceFault("validator", "it does not come to rest after its start")
+
+    def _silent(self) -> frozenset[NoteEventKind]:
+        """What may be said for ever. A note that waits at the bezel is waited for while notes are being returned."""
+        waiting = self._controller.deposit.state is State.RETURNING
+        return _SILENT if waiting else _SILENT | {_K.HELD_IN_BEZEL, _K.DISPENSING}
 
     def _offer(self) -> None:
         """A note that was on its way back when the controller died waits at the bezel: let it be taken."""

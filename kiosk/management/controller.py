@@ -25,7 +25,7 @@ from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
-from kiosk.management.machine import Devices, Machine, evidence, hazards, receipt_printer_status
+from kiosk.management.machine import Devices, Machine, evidence, hazards, label_printer_status, receipt_printer_status
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.store import Runner
 
@@ -83,6 +83,7 @@ class Controller:
         self._changed, self._grew, self._sensed = changed, grew, sensed
         self._lock = asyncio.Lock()
         self._deadline_moved = asyncio.Event()
+        self._deadline_generation = 0
         self._hazards: tuple[str, ...] = ()
         self._lines_moved = asyncio.Event()
         self._restarted = True
@@ -96,6 +97,12 @@ class Controller:
         """Step, make durable, queue the orders. Completes even if the caller is cancelled meanwhile."""
         await asyncio.shield(asyncio.ensure_future(self._apply(fact)))
 
+    async def offer(self, fact: Fact) -> bool:
+        """Apply the outcome of an order, if the deposit still waits for such; decided under the lock."""
+        return await asyncio.shield(
+            asyncio.ensure_future(self._apply(fact, lambda: allowed(self.deposit.state, type(fact))))
+        )
+
     async def request(self, fact: Fact) -> bool:
         """Apply what a person asked for, if the table lists it now; otherwise nothing happens."""
         if not self.machine.connected or not allowed(self.deposit.state, type(fact)):
@@ -105,8 +112,10 @@ class Controller:
             return True
         return False
 
-    async def _apply(self, fact: Fact) -> None:
+    async def _apply(self, fact: Fact, still: Callable[[], bool] = lambda: True) -> bool:
         async with self._lock:
+            if not still():
+                return False
             before = self.deposit
             outcome = step(before, fact)
             await self.runner.run(self.journal.commit, fact, outcome, before, self.clock.now_utc())
@@ -117,10 +126,12 @@ class Controller:
         if outcome.records:
             self._grew()
         self._changed()
+        return True
 
     def _move_deadline(self, before: Deposit, fact: Fact) -> None:
         if before.state is self.deposit.state and isinstance(fact, f.Assessed | f.Acknowledged | f.AtReset):
             return
+        self._deadline_generation += 1
         limit_s = timeout_s(self.deposit)
         self.deadline_s = None if limit_s is None else self.clock.monotonic_s() + limit_s
         self._deadline_moved.set()
@@ -178,11 +189,12 @@ class Controller:
         found = await evidence(self.devices, snapshot)
         await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
         self.machine.levels = await self.devices.validator.levels()
-        self.machine.printer = await self.devices.printer.status()
+        self.machine.printer = await label_printer_status(self.devices)
         self.machine.receipt_printer = await receipt_printer_status(self.devices)
         async with self._lock:  # a fact whose commit was under way when the fault came
             while not self.orders.empty():  # reconciliation orders anew what is still to be done
                 self.orders.get_nowait()
+            self.batches.held = False  # whoever would have decided was among them
         await self.apply(f.Reconciled(rfc3339(self.clock.now_utc()), found, restarted=self._restarted))
         self._restarted = False
         self.machine.connected, self.machine.fault = True, ""
@@ -257,11 +269,20 @@ class Controller:
                 continue
             left_s = self.deadline_s - self.clock.monotonic_s()
             if left_s <= 0:
-                self.deadline_s = None
-                await self.request(f.TimedOut())
+                await self._time_out(self._deadline_generation)
                 continue
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._deadline_moved.wait(), max(left_s, DEADLINE_GRAIN_S))
+
+    async def _time_out(self, generation: int) -> None:
+        """Only if nothing has happened since: a confirmation that was being stored is never overtaken."""
+
+        def still() -> bool:
+            return generation == self._deadline_generation and allowed(self.deposit.state, f.TimedOut)
+
+        applied = await asyncio.shield(asyncio.ensure_future(self._apply(f.TimedOut(), still)))
+        if not applied and generation == self._deadline_generation:
+            self.deadline_s = None
 
     def _line_changed(self, line: Line, value: bool) -> None:  # noqa: FBT001 - a level
         _log.info("line %s is %s", line, "active" if value else "inactive")

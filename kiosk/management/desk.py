@@ -16,13 +16,14 @@ from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy, Timing
+from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
-from kiosk.management.machine import not_ready, receipt_printer_status
-from kiosk.management.view import Books
+from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status
+from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
     AcceptDevice,
     DeliverAck,
@@ -89,10 +90,9 @@ class Desk:
 
     async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
-        del role
         match request:
             case GetStatus():
-                return self._status(await self.books())
+                return seen_by(role, self._status(await self.books()))
             case Identify():
                 return await self._identify(request)
             case LookUp():
@@ -139,8 +139,8 @@ class Desk:
             await self._c.request(f.Finish())
         if self._c.deposit.state is not State.IDLE:
             return Refused("busy", "A deposit is under way.", "Finish or cancel it first.")
-        await self._refresh()
-        reasons = tuple(not_ready(self._c.machine, self._c.devices.lines))
+        faults = await self._refresh()
+        reasons = faults + tuple(not_ready(self._c.machine, self._c.devices.lines))
         if reasons:
             return Refused("out_of_service", "; ".join(reasons), "Please ask the staff.")
         known = await self._directory.knows(account)
@@ -152,18 +152,19 @@ class Desk:
         self._resume_tries = 0
         return Ok() if await self._c.request(begin) else Refused("busy", "A deposit is under way.", "Try again.")
 
-    async def _refresh(self) -> None:
-        """Ask the devices again before promising anything; a fault shows in the reasons."""
+    async def _refresh(self) -> tuple[str, ...]:
+        """Ask the devices again before promising anything; a fault is a reason not to."""
         machine, devices = self._c.machine, self._c.devices
         if not machine.connected:
-            return
+            return ()
+        machine.printer = await label_printer_status(devices)
+        machine.receipt_printer = await receipt_printer_status(devices)
         try:
-            machine.printer = await devices.printer.status()
-            machine.receipt_printer = await receipt_printer_status(devices)
             async with self._c.batches.lock:
                 machine.levels = await devices.validator.levels()
         except DeviceFault as fault:
-            machine.connected, machine.fault, machine.remedy = False, str(fault), fault.remedy
+            return (str(fault),)
+        return ()
 
     async def _begin(self, account: str, *, known: bool | None) -> f.Begin | Refused:
         now = self._c.clock.now_utc()
@@ -236,8 +237,8 @@ class Desk:
         if assessment is None or stale or not allowed(deposit.state, f.Assessed):
             return Ok()
         known = next((item for item in deposit.assessments if item.stage == assessment.stage), None)
-        if known is not None and known.grade == assessment.grade:
-            return Ok()  # nothing new: the journal is not a diary of scores
+        if known is not None and worst((known.grade, assessment.grade)) == known.grade:
+            return Ok()  # only what is worse than before is news: the journal is not a diary of scores
         with contextlib.suppress(IllegalTransition):
             fact = f.Assessed(rfc3339(self._c.clock.now_utc()), asked=False, assessments=(assessment,))
             await self._c.apply(fact)

@@ -17,7 +17,6 @@ from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot,
 from kiosk.clock import rfc3339
 from kiosk.core import facts as f
 from kiosk.core import orders as o
-from kiosk.core.deposit import allowed
 from kiosk.core.money import Claim
 from kiosk.core.orders import AnyOrder
 from kiosk.core.state import BoardPending, Deposit
@@ -32,7 +31,6 @@ _log = logging.getLogger(__name__)
 SEQUENCE_MODULUS: Final = 1 << 16
 LINE_POLL_S: Final = 0.05
 BOARD_REPLY_S_MAX: Final = 120.0
-STORE_EMPTY_TRIES_MAX: Final = 40
 
 
 class Hands:
@@ -97,7 +95,7 @@ class Hands:
         if isinstance(order, o.EmptyStore):
             await self._empty_store()
         if isinstance(order, o.CommitEscrow):
-            await self._c.apply(f.EscrowCommitted())
+            await self._c.offer(f.EscrowCommitted())
 
     async def _tolerate(self, command: Awaitable[None]) -> None:
         try:
@@ -108,13 +106,13 @@ class Hands:
 
     async def _empty_store(self) -> None:
         """Refused while a note still moves: asked again, a bounded number of times."""
-        for attempt in range(STORE_EMPTY_TRIES_MAX):
+        began = self._c.deposit.state
+        while self._c.deposit.state is began:  # whose own time limit ends this
             async with self._c.batches.lock:
                 try:
                     await self._c.devices.validator.empty_to_stacker()
                 except CommandRefused as refusal:
-                    if attempt + 1 == STORE_EMPTY_TRIES_MAX:
-                        raise DeviceFault("validator", f"it does not empty its store: {refusal}") from refusal
+                    _log.info("the store cannot be emptied yet: %s", refusal)
                 else:
                     return
             await self._c.clock.sleep(LINE_POLL_S * 10)
@@ -125,7 +123,7 @@ class Hands:
             await self._c.devices.validator.configure(settings.accept_channels, settings.suspect_channels)
             snapshot = await self._c.devices.board.snapshot()
             found = await evidence(self._c.devices, snapshot)
-        await self._c.apply(f.Prepared(found))
+        await self._c.offer(f.Prepared(found))
 
     # --- board ------------------------------------------------------------------------------------------
 
@@ -133,7 +131,8 @@ class Hands:
         snapshot = await self._c.devices.board.snapshot()
         sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
         command = BoardCommand(sequence, BoardOpcode(order.opcode), order.arguments, snapshot.boot_id)
-        await self._c.apply(f.BoardDispatched(order.opcode, sequence, snapshot.boot_id))
+        if not await self._c.offer(f.BoardDispatched(order.opcode, sequence, snapshot.boot_id)):
+            return  # the deposit went another way while this order waited, such as into a jam
         await self._c.devices.board.submit(command)
         self._pending_until_s = self._c.clock.monotonic_s() + BOARD_REPLY_S_MAX
         self._pending = BoardPending(order.opcode, sequence, snapshot.boot_id)
@@ -149,8 +148,7 @@ class Hands:
             return
         self._pending = None
         fact = f.BoardFinished(pending.opcode, snapshot.finished_result, board_evidence(snapshot))
-        if allowed(self._c.deposit.state, f.BoardFinished):
-            await self._c.apply(fact)
+        await self._c.offer(fact)
 
     # --- label, shutter ---------------------------------------------------------------------------------
 
@@ -161,9 +159,9 @@ class Hands:
             )
         except DeviceFault as fault:
             # A label never holds up a credit: the table decides about another copy.
-            await self._c.apply(f.LabelPrinted(order.copy, ok=False, detail=str(fault)))
+            await self._c.offer(f.LabelPrinted(order.copy, ok=False, detail=str(fault)))
         else:
-            await self._c.apply(f.LabelPrinted(order.copy, ok=True))
+            await self._c.offer(f.LabelPrinted(order.copy, ok=True))
 
     async def _print_receipt(self, order: o.PrintReceipt) -> None:
         """Neither a missing printer nor a missing receipt holds anything up: the screen shows the QR codes."""
@@ -187,8 +185,7 @@ class Hands:
             except (DeviceFault, VerificationError, ValueError) as fault:
                 result, detail = "failed", str(fault)
             self._c.machine.receipt_printer = await receipt_printer_status(self._c.devices)
-        if allowed(self._c.deposit.state, f.ReceiptPrinted):
-            await self._c.apply(f.ReceiptPrinted(order.copy, result, detail))
+        await self._c.offer(f.ReceiptPrinted(order.copy, result, detail))
 
     async def _move_shutter(self, *, opened: bool) -> None:
         lines, clock = self._c.devices.lines, self._c.clock
@@ -199,19 +196,17 @@ class Hands:
         while not lines.read(sensor) and clock.monotonic_s() < end_s:
             await clock.sleep(LINE_POLL_S)
         moved = f.ShutterMoved(open=opened, ok=lines.read(sensor))
-        if allowed(self._c.deposit.state, f.ShutterMoved):
-            await self._c.apply(moved)
+        await self._c.offer(moved)
 
     # --- risk and guarantee -----------------------------------------------------------------------------
 
     async def _assess(self, order: o.RequestAssessment) -> None:
         found = await self._c.risk.assess(self._c.deposit.code, order.stages)
-        if allowed(self._c.deposit.state, f.Assessed):
-            await self._c.apply(f.Assessed(rfc3339(self._c.clock.now_utc()), asked=True, assessments=found))
+        await self._c.offer(f.Assessed(rfc3339(self._c.clock.now_utc()), asked=True, assessments=found))
 
     async def _check(self) -> None:
         findings = await self._c.runner.run(self._c.guarantee, self._c.deposit)
-        await self._c.apply(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))
+        await self._c.offer(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))
 
 
 LABEL_LINE_CHARACTERS: Final = 40

@@ -86,6 +86,14 @@ async def evidence(devices: Devices, snapshot: BoardSnapshot) -> Evidence:
     )
 
 
+async def label_printer_status(devices: Devices) -> LabelPrinterStatus:
+    """What the label printer says; a port that is gone is a printer that does not answer. It holds up no deposit."""
+    try:
+        return await devices.printer.status()
+    except DeviceFault:
+        return LabelPrinterStatus(answered=False, ready=False)
+
+
 def hazards(lines: Lines) -> tuple[str, ...]:
     """What the cabinet's own lines say against handling money, in words."""
     try:

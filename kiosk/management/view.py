@@ -5,6 +5,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Final
 
+from msgspec.structs import replace
+
 from firmware_bridge.interfaces import ReceiptPrinterStatus
 from kiosk.clock import Clock
 from kiosk.core.deposit import timeout_s
@@ -13,7 +15,7 @@ from kiosk.core.paper import reprints_left
 from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
 from kiosk.management.machine import Machine, not_ready
-from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, PaperState, Status
+from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, PaperState, Role, Status
 
 _PAPER: Final[dict[str, PaperState | None]] = {
     "": None,
@@ -73,6 +75,15 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         uptime_s=round(clock.monotonic_s() - identity.started_s, 1),
         devices_connected=controller.machine.connected,
     )
+
+
+def seen_by(role: Role, seen: Status) -> Status:
+    """The status as a role may have it: the deposit's code and receipt are for the screen, the deposit not for all."""
+    if role == "terminal" or seen.deposit is None:
+        return seen
+    if role == "maintenance":
+        return replace(seen, deposit=replace(seen.deposit, code="", receipt_qrs=()))
+    return replace(seen, deposit=None)
 
 
 def deposit_view(

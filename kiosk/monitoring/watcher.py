@@ -16,6 +16,8 @@ from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import Judged, Row, StreamModel
 from kiosk.clock import Clock
 from kiosk.messages import (
+    REASON_CHARACTERS_MAX,
+    REASONS_MAX,
     AssessRequest,
     Grade,
     Push,
@@ -262,7 +264,7 @@ def _streams(seen: Summary) -> tuple[StreamReport, ...]:
             p_value=round(each.p_value, 5),
             grade=each.grade,
             bmu=each.bmu,
-            reasons=each.reasons,
+            reasons=tuple(reason[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]),
             model_sha256=each.model_sha256,
         )
         for each in seen.verdicts

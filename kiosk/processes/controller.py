@@ -30,7 +30,7 @@ from kiosk.management.directory import AccountDirectory
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.store import ThreadRunner
-from kiosk.management.view import Books, Identity, status
+from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
 from kiosk.processes import notify
 from kiosk.processes.timesync import clock_synchronised
@@ -141,6 +141,7 @@ class Process:
             bus_uids(config),
             single_user=config.bus.single_user,
             on_presence=self._presence,
+            view=lambda role, push: seen_by(role, push) if isinstance(push, Status) else push,
         )
 
     async def run(self) -> None:

@@ -68,6 +68,8 @@ class _CountingRunner(InlineRunner):
         self._rig = rig
 
     async def run(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
+        if self._rig.commit_s and call.__name__ == "commit":
+            await asyncio.sleep(self._rig.commit_s)  # other tasks run meanwhile, as they do beside a real disk
         self._rig.check_crash("before-write" if call.__name__ == "commit" else "")
         result = await super().run(call, *args, **kwargs)
         self._rig.check_crash("after-write" if call.__name__ == "commit" else "")
@@ -87,6 +89,7 @@ class Rig:
         self.printer = LabelPrinter(self.world, LabelPrinterConfig())
         self.receipts = ReceiptPrinter(self.world, ReceiptPrinterConfig())
         self.folder = folder
+        self.commit_s = 0.0  # how long a journal write takes
         self.grade: Callable[[AssessRequest], RiskReport | None] = calm
         self.controller: Controller
         self.desk: Desk

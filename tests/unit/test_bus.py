@@ -96,13 +96,15 @@ async def test_requests_in_flight_are_paired_with_their_own_replies(tmp_path: Pa
 async def test_a_role_may_send_only_what_its_list_allows(tmp_path: Path) -> None:
     async with serving(tmp_path):
         client = await BusClient.connect(tmp_path, "watcher")
-        for message in (Identify("123"), Depositor("confirm"), FetchOutbox(0, 1)):
+        for message in (GetStatus(), Identify("123"), Depositor("confirm"), FetchOutbox(0, 1)):
             reply = await client.request(message)
             assert isinstance(reply, Refused)
             assert reply.code == "not_allowed"
         assert isinstance(await client.request(Subscribe(("outbox",))), Refused)
-        assert isinstance(await client.request(GetStatus()), Status)
         await client.close()
+        terminal = await BusClient.connect(tmp_path, "terminal")
+        assert isinstance(await terminal.request(GetStatus()), Status)
+        await terminal.close()
 
 
 async def test_subscribers_get_the_present_status_first_and_then_pushes_of_their_topics(tmp_path: Path) -> None:
