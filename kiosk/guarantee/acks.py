@@ -56,7 +56,7 @@ def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
             "root": bytes(root),
             "at": str(at),
         }:
-            found = Acknowledgement(to, sequence, tree_size, root, at)
+            found = Acknowledgement(to, int(sequence), int(tree_size), root, at)  # int: True must not stay True
         case _:
             raise VerificationError("not an acknowledgement")
     if payload != _payload(found):  # another version, a field too many, or True where 1 belongs

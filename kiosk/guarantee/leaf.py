@@ -54,7 +54,9 @@ def entry(kiosk: str, sequence: int, kind: str, minute: str, commitment: bytes) 
 def parse(data: bytes) -> Leaf:
     """Take a leaf entry apart. Raises VerificationError unless it is exactly what `entry` makes."""
     match cbor.decode(data, ENTRY_BYTES_MAX):
-        case [str(kiosk), int(sequence), str(kind), str(minute), bytes(commitment)]:
+        case [str(kiosk), int(sequence), str(kind), str(minute), bytes(commitment)] if (
+            sequence is not True and sequence is not False
+        ):
             found = Leaf(kiosk, sequence, kind, minute, commitment)
         case _:
             raise VerificationError("leaf entry is not [kiosk, sequence, kind, minute, commitment]")

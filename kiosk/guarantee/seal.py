@@ -162,7 +162,9 @@ def _parse(envelope: bytes) -> tuple[Header, bytes]:
         sizes and 0 <= sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN
     ):
         raise VerificationError("an envelope's fields are out of bounds")
-    header = Header(kiosk, sequence, leaf_hash, recipient)
+    header = Header(kiosk, int(sequence), leaf_hash, recipient)
+    if isinstance(sequence, bool):
+        raise VerificationError("an envelope's sequence is no number")
     if cbor.encode([version, suite, *vars(header).values()]) != header.info:  # in Python, True equals 1
         raise VerificationError("an envelope's fields are of wrong types")
     return header, sealed

@@ -268,3 +268,14 @@ def test_signed_notes_round_trip(line: str, name: str) -> None:
     text = line + "\n"
     assert note.verify(note.sign(text, name, signer), [verifier]).text == text
     assert note.parse_vkey(verifier.vkey) == verifier
+
+
+def test_true_is_not_one_in_an_acknowledgement_of_the_first_record() -> None:
+    """Found by the property above: in Python `True == 1`, and it survives being encoded again."""
+    kit = FORGER.kit
+    fields = cbor.decode(cose.parse(MESSAGES.data["acknowledgement"]).payload, acks.ACK_BYTES_MAX)
+    assert isinstance(fields, dict)
+    for name in ("sequence", "tree_size", "v"):
+        forged = {**fields, "sequence": 1, "tree_size": 1, name: True}
+        with pytest.raises(VerificationError):
+            acks.verify(FORGER.acknowledgement(forged), kit.ack_keys, KIOSK)
