@@ -146,7 +146,8 @@ class Supervisor:
                     env=os.environ | {"NOTIFY_SOCKET": str(address), PARENT_VARIABLE: str(os.getpid())},
                     start_new_session=True,  # Ctrl-C is for us; we stop the others in order
                 )
-                state.pid, state.ready, state.starts = child.pid, False, state.starts + 1
+                # Not `ready`: a quick child may have said so before the start of it came back here.
+                state.pid, state.starts = child.pid, state.starts + 1
                 self._say(process.name, f"started, pid {child.pid}")
                 self._write_state()
                 output = asyncio.create_task(self._copy(process, child))
