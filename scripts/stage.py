@@ -259,7 +259,7 @@ class Stage:
             status = await self.status()
         except StageFailed:
             return False
-        if not status.in_service or status.scene_grade is None:
+        if not status.in_service or status.scene_grade != "low":  # the watcher has to see the empty shop first
             return False
         found = await self.ask(LookUp(ACCOUNTS["first"]))
         return isinstance(found, LookedUp) and found.known  # the bank's directory has arrived: the way to it is open

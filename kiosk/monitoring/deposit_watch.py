@@ -84,9 +84,12 @@ class DepositWatch:
             if worse or view.image is None:
                 view.image = image
 
-    def fault(self, stream: str) -> None:
-        """A stream's values could not be judged in this stage."""
-        self._stages[self.stage].faults.add(stream)
+    def fault(self, stream: str, image: Image | None = None) -> None:
+        """A stream's values could not be judged in this stage (nor the frame that they were made from)."""
+        view = self._stages[self.stage]
+        view.faults.add(stream)
+        if view.image is None:
+            view.image = image
 
     def see_lens(self, lens: Lens) -> None:
         """Keep the worst of what happened to the lens in this stage."""

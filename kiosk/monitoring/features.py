@@ -44,6 +44,7 @@ STEP_S_RANGE: Final = (0.04, 0.5)
 FOREGROUND_GREY: Final = 8.0  # difference that counts, after compensation of light
 CLEAR_EDGE_GREY: Final = 14.0  # grey levels a pixel: an edge of the empty shop worth missing
 FIRST_FRAMES: Final = 12  # the background is their running mean
+LEARNT_AFTER_S: Final = 3.0  # of frames without a deposit: before that, "empty shop" means nothing
 LEARN_GREY_PER_S: Final = 15.0  # sigma-delta step while the kiosk is idle and nobody stands in front
 LEARN_OCCUPIED_GREY_PER_S: Final = 0.5  # ... idle, somebody in front: heals what was learnt with a person in it
 LEARN_BUSY_GREY_PER_S: Final = 0.15  # ... during a deposit: whoever stands still must not vanish
@@ -79,6 +80,16 @@ class SceneFeatures:
         self._mask: Grey = np.zeros((HALF[1], HALF[0]), np.uint8)
         self._smoothed: Row | None = None
         self._people = people.People()
+        self._idle_s = 0.0
+
+    @property
+    def learnt(self) -> bool:
+        """Whether the empty shop has been seen for long enough to compare with it.
+
+        A watcher that starts in the middle of a deposit has learnt the depositor as part of the shop, and would
+        see ghosts beside whoever moves.
+        """
+        return self._idle_s >= LEARNT_AFTER_S
 
     def update(self, frame_bgr: npt.NDArray[np.uint8], at_s: float, *, idle: bool) -> SceneRow | None:
         """Features of this frame; None for the first one, which has nothing to be compared with.
@@ -138,6 +149,7 @@ class SceneFeatures:
 
     def _learn(self, plane: Plane, elapsed_s: float, *, idle: bool) -> None:
         self._frames += 1
+        self._idle_s = min(LEARNT_AFTER_S, self._idle_s + elapsed_s) if idle else self._idle_s
         if self._background is None:
             self._background = plane.copy()
         elif self._frames <= FIRST_FRAMES:

@@ -49,6 +49,7 @@ DEPOSITS_KEPT: Final = 4  # the controller asks about a deposit shortly after it
 REPORTS_MAX: Final = 32
 RATE_WINDOW_S: Final = 3.0
 RATE_FRAMES_MAX: Final = 128
+UNJUDGED: Final = "the {} could not be judged: no model, the empty shop not seen yet, or values that make no sense"
 IDLE_STAGE: Final[Stage] = "access"
 
 
@@ -169,7 +170,7 @@ class Watcher:
         row = self._scene.update(frame.image, frame.at_s, idle=idle)
         if row is None:
             return None
-        return row, self._judge("scene", row.values)
+        return row, self._judge("scene", row.values) if self._scene.learnt else None
 
     def _judge(self, stream: Stream, values: Row) -> Judged | None:
         model = self._models.get(stream)
@@ -198,7 +199,7 @@ class Watcher:
         if watch is None:
             return
         if judged is None:
-            watch.fault(stream)
+            watch.fault(stream, image)
         else:
             watch.score(self._models[stream].manifest, values, judged, self._clock.monotonic_s(), image)
 
@@ -216,7 +217,7 @@ class Watcher:
         """Report when grade, lens, deposit or stage changed, and every two seconds as a sign of life."""
         watch, now_s = self._now, self._clock.monotonic_s()
         stage = watch.stage if watch else IDLE_STAGE
-        grade: Grade = watch.summary(stage).grade if watch else "low"
+        grade: Grade = watch.summary(stage).grade if watch else self._idle_grade()
         state = (watch.code if watch else None, stage, grade, self._lens.state)
         if state == self._told and now_s - self._told_s < HEARTBEAT_S:
             return
@@ -225,7 +226,7 @@ class Watcher:
 
     def _report(self, watch: DepositWatch | None, stage: Stage, request_id: int | None) -> RiskReport:
         if watch is None:
-            return RiskReport(request_id, None, stage, "low", (), self._lens.state, self._rate(), None)
+            return RiskReport(request_id, None, stage, self._idle_grade(), (), self._lens.state, self._rate(), None)
         seen = watch.summary(stage)
         wanted = request_id is not None or seen.grade != "low"
         return RiskReport(
@@ -238,6 +239,10 @@ class Watcher:
             frames_per_second=self._rate(),
             still_sha256=self._still(seen.image) if wanted else None,
         )
+
+    def _idle_grade(self) -> Grade:
+        """Nobody is judged between deposits; but eyes that do not know the shop yet vouch for nothing."""
+        return "medium" if "scene" in self._models and not self._scene.learnt else "low"
 
     def _still(self, image: Image | None) -> str | None:
         return None if image is None else self._stills.keep(blurred_jpeg(image))
@@ -276,7 +281,7 @@ def _streams(seen: Summary) -> tuple[StreamReport, ...]:
             p_value=1.0,
             grade="medium",
             bmu=(0, 0),
-            reasons=(f"the {name} could not be judged: no model, or values that make no sense",),
+            reasons=(UNJUDGED.format(name),),
             model_sha256="",
         )
         for name in seen.faults

@@ -105,7 +105,10 @@ def parsed(data: bytes) -> list[Op]:
     return ops
 
 
-chinese = st.text("\u94b1\u5b58\u94f6\u884c\uff0c\u3002ab 1", max_size=120)
+clauses = st.text("\u94b1\u5b58\u94f6\u884cab 1", min_size=1, max_size=20)
+chinese = st.lists(st.tuples(clauses, st.text("\uff0c\u3002", max_size=3)), max_size=8).map(
+    lambda parts: "".join(clause.strip() + stops for clause, stops in parts)
+)
 
 
 @given(chinese, st.sampled_from((24, 48)))

@@ -73,7 +73,7 @@ async def test_without_a_trustworthy_model_the_watcher_goes_on_and_the_grade_ris
     assert report.grade == "medium"
     assert [one.grade for one in report.streams if one.stream == stream] == ["medium"]
     assert [one.reasons for one in report.streams if one.stream == stream] == [
-        (f"the {stream} could not be judged: no model, or values that make no sense",)
+        (f"the {stream} could not be judged: no model, the empty shop not seen yet, or values that make no sense",)
     ]
 
 

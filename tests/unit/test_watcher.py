@@ -180,6 +180,19 @@ async def test_the_next_deposit_begins_with_a_clean_sheet(kiosk: Kiosk) -> None:
     assert (await kiosk.ask("B1", "access")).grade != "low"  # the old one is still known
 
 
+async def test_eyes_that_open_in_the_middle_of_a_deposit_vouch_for_nothing_and_accuse_nobody(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(ALONE, 1)  # who stands there is taken for a part of the shop
+    kiosk.stage("A2", "escrow")
+    await kiosk.camera.show(replace(ALONE, hand=True), 6)
+    seen = await kiosk.ask("A2", "escrow")
+    assert seen.grade == "medium"
+    assert "the empty shop not seen yet" in seen.streams[0].reasons[0]
+    assert {report.grade for report in kiosk.controller.reports} == {"medium"}
+    kiosk.stage(None, "access")
+    await kiosk.camera.show(EMPTY, 4)
+    assert kiosk.controller.reports[-1].grade == "low"
+
+
 async def test_the_lens_is_reported_per_stage_with_its_worst(kiosk: Kiosk) -> None:
     await kiosk.camera.show(EMPTY, 3)
     kiosk.stage("C1", "access")

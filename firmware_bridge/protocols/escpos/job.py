@@ -34,6 +34,7 @@ _QR_CAPACITY: Final = (
 _CHINESE_ON: Final = b"\x1c&"  # both bytes of a character are 0xA1 or more: none is taken for a command
 _WORDS: Final = re.compile(r"[!-~]+|.")
 _CLOSING: Final = "\uff0c\u3002\uff1b\uff1a\u3001\uff09"  # punctuation that begins no line
+_CLOSING_RUN_MAX: Final = 8  # characters that a break moves down; a longer run is no sentence
 
 # Importing python-escpos leaves a cache of its printer database in a temporary directory of its own.
 shutil.rmtree(capabilities.pickle_dir, ignore_errors=True)
@@ -75,10 +76,16 @@ def wrap(text: str, columns: int) -> list[str]:
             if width(line) + width(piece) <= columns:
                 line += piece
                 continue
-            kept = len(line) - 1 if piece in _CLOSING else len(line)
+            kept = _kept(line) if piece in _CLOSING else len(line)
             lines.append(line[:kept].rstrip())
             line = line[kept:] + piece.lstrip()
     return [*lines, line.rstrip()]
+
+
+def _kept(line: str) -> int:
+    """Where to break before closing punctuation: it takes the character before it along, and others of its kind."""
+    last = len(line.rstrip(_CLOSING)) - 1
+    return last if last > 0 and len(line) - last <= _CLOSING_RUN_MAX else len(line)
 
 
 def width(text: str) -> int:
