@@ -85,10 +85,15 @@ class NoteEvent:
 
 @dataclass(frozen=True, slots=True)
 class PollResult:
-    """One answered poll. With `needs_ack` the device repeats these until `acknowledge`."""
+    """One answered poll. With `needs_ack` the device may repeat these until `acknowledge`.
+
+    `bookmark` is the place in the device's own event list behind these events, where it keeps one (ccTalk's event
+    counter); the caller makes it durable and hands it to `start` after a crash.
+    """
 
     events: tuple[NoteEvent, ...]
     needs_ack: bool
+    bookmark: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +107,9 @@ class Channel:
 
 @dataclass(frozen=True, slots=True)
 class ValidatorIdentity:
-    """Who answered at start; a changed serial number is another device."""
+    """Who answered at start; a changed serial number is another device. None: its protocol tells no serial number."""
 
-    serial_number: int
+    serial_number: int | None
     firmware: str
     dataset: str
     protocol_version: int
@@ -140,41 +145,31 @@ class EmptyReport:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidatorEvidence:
+    """What a validator can say, while nothing moves, about notes that were lost from sight; each part where it has it.
+
+    `heard_all`: every event since the bookmark given to `start` was reported by `poll`, so a note that was ordered in
+    and not reported stacked is not inside. False is no statement.
+    """
+
+    counters: Counters | None = None
+    levels: tuple[Level, ...] = ()
+    bookmark: int | None = None
+    heard_all: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class ValidatorCapabilities:
-    """Decides what the screen may promise."""
+    """Decides what the screen may promise. Without bunch escrow every accepted note is final."""
 
     bunch_escrow: bool
-    escrow_notes_max: int
+    escrow_notes_max: int  # notes that can be given back together; without bunch escrow 1: the held one
     poll_with_ack: bool
     suspect_custody: bool
 
 
-class Validator(Protocol):
-    """A note validator. The caller polls: a poll after READ accepts the note, so it writes ahead first."""
-
-    capabilities: ValidatorCapabilities
-
-    async def start(self) -> ValidatorIdentity:
-        """Sync, keys, version, set-up; leaves it disabled and inhibited. No poll is sent."""
-
-    async def configure(self, accept_channels: frozenset[int], stacker_channels: frozenset[int]) -> None:
-        """Inhibits, and routes: `stacker_channels` go to the stacker, other accepted ones to the store."""
-
-    async def enable(self) -> None: ...
-
-    async def disable(self) -> None: ...
-
-    async def poll(self) -> PollResult:
-        """One poll with ack. After READ(channel > 0) this ACCEPTS the held note."""
-
-    async def acknowledge(self) -> None:
-        """Acknowledge the flagged events of the last poll; only after they are durable."""
-
-    async def reject(self) -> None:
-        """Give the held note back."""
-
-    async def hold(self) -> None:
-        """Restart the escrow window of the held note; moves nothing."""
+class BunchEscrow(Protocol):
+    """The note store of a validator that can give back, or keep, all notes of a deposit together."""
 
     async def commit_escrow(self) -> None: ...
 
@@ -188,7 +183,54 @@ class Validator(Protocol):
 
     async def levels(self) -> tuple[Level, ...]: ...
 
-    async def counters(self) -> Counters: ...
+
+class Validator(Protocol):
+    """A note validator that holds each note for the host's word: READ, then `accept` or `reject`.
+
+    With bunch escrow CREDITED comes when the note is beyond the depositor's reach, then STORED (or STACKED for a
+    stacker channel). Without, a note is beyond reach when it is in the cassette: CREDITED and STACKED come together.
+    """
+
+    capabilities: ValidatorCapabilities
+
+    @property
+    def escrow(self) -> BunchEscrow | None:
+        """The bunch escrow, where `capabilities` say that there is one; known after `start`."""
+
+    async def start(self, bookmark: int | None = None) -> ValidatorIdentity:
+        """Set up the session; leaves it disabled and inhibited. Nothing is sent that could accept a note.
+
+        `bookmark` is the last durable one; events behind it are reported by `poll` as far as the device still has
+        them. Devices that keep no event list ignore it.
+        """
+
+    async def configure(self, accept_channels: frozenset[int], stacker_channels: frozenset[int]) -> None:
+        """Inhibits, and routes: `stacker_channels` go to the stacker, other accepted ones to the store, if any."""
+
+    async def enable(self) -> None: ...
+
+    async def disable(self) -> None: ...
+
+    async def poll(self) -> PollResult:
+        """What is new. After READ this may ACCEPT the held note (SSP): do not call it before that is wanted."""
+
+    async def acknowledge(self) -> None:
+        """The flagged events of the last poll are durable: the device may forget them."""
+
+    async def accept(self) -> None:
+        """Let the held note in; only after the intent is durable. The next polls tell what became of it.
+
+        SSP sends nothing here: the next poll accepts. A note that has gone meanwhile is no error.
+        """
+
+    async def reject(self) -> None:
+        """Give the held note back."""
+
+    async def hold(self) -> None:
+        """Restart the escrow window of the held note; moves nothing. `CommandRefused` when no note is held."""
+
+    async def evidence(self) -> ValidatorEvidence:
+        """Only while nothing moves."""
 
     def close(self) -> None: ...
 

@@ -1,4 +1,4 @@
-"""Note validator with bunch escrow over SSP/eSSP: satisfies `interfaces.Validator`.
+"""Note validator over SSP/eSSP: satisfies `interfaces.Validator`, and `BunchEscrow` where it has a payout store.
 
 Protocol version 8, encryption and poll-with-ack are required, not negotiated down: without them a credit
 can be lost between the validator's memory and the journal (DESIGN.md section 3, "SSP profile").
@@ -12,6 +12,7 @@ from firmware_bridge.drivers.ssp_events import note_event
 from firmware_bridge.drivers.ssp_session import SspSession
 from firmware_bridge.errors import CommandRefused, DeviceChanged, DeviceFault, DeviceRestarted
 from firmware_bridge.interfaces import (
+    BunchEscrow,
     Channel,
     Counters,
     EmptyReport,
@@ -21,6 +22,7 @@ from firmware_bridge.interfaces import (
     PollResult,
     Transport,
     ValidatorCapabilities,
+    ValidatorEvidence,
     ValidatorIdentity,
 )
 from firmware_bridge.protocols.ssp.commands import POLL_WITH_ACK, build_command, command_of
@@ -88,10 +90,16 @@ class SspValidator:
             suspect_custody=True,
         )
 
+    @property
+    def escrow(self) -> BunchEscrow | None:
+        """This driver, when the device has a payout store with an escrow of at least one note."""
+        return self if self.capabilities.bunch_escrow else None
+
     # --- start ----------------------------------------------------------------------------------------
 
-    async def start(self) -> ValidatorIdentity:
+    async def start(self, bookmark: int | None = None) -> ValidatorIdentity:
         """Sync, keys, version, set-up; leaves it disabled and inhibited. No poll is sent: it could accept a note."""
+        del bookmark  # SSP keeps no event list: what is not acknowledged is repeated
         self._started = False
         self._routes.clear()
         self._session.gap_seen = False
@@ -235,6 +243,9 @@ class SspValidator:
             raise DeviceFault(self._name, f"nothing acknowledged behind an unreadable event: {self._unread_events}")
         await self._request(0x57)
 
+    async def accept(self) -> None:
+        """Nothing is sent: the next poll accepts the held note."""
+
     async def reject(self) -> None:
         await self._request(0x08)
 
@@ -259,6 +270,11 @@ class SspValidator:
 
     async def levels(self) -> tuple[Level, ...]:
         return _levels(await self._when_idle(0x22, "the note levels stay unreadable"), "levels", "level")
+
+    async def evidence(self) -> ValidatorEvidence:
+        """Non-volatile counters, and the store's levels where there is a store."""
+        counters = await self.counters()
+        return ValidatorEvidence(counters, await self.levels() if self.escrow is not None else ())
 
     async def counters(self) -> Counters:
         return Counters(**cast("dict[str, int]", await self._request(0x58)))

@@ -63,7 +63,7 @@ def watched(deposit: Deposit, fact: Assessed) -> Outcome:
 def prepared(deposit: Deposit, fact: Prepared) -> Outcome:
     """The baseline is durable: the port may open. A store or tray that is not empty belongs to nobody here."""
     board = fact.evidence.board
-    deposit = replace(deposit, baseline=fact.evidence)
+    deposit = replace(deposit, baseline=fact.evidence, bookmark=fact.evidence.validator.bookmark)
     if fact.evidence.validator.level or board.tray_notes or board.transport_occupied:
         return steps.close(steps.remark(deposit, "store or tray not empty at cash-in start"), "position_not_empty")
     return steps.stay(deposit, OpenShutter())
@@ -149,9 +149,10 @@ def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
     return steps.stay(deposit, note=(records.alert(deposit, "unexpected_credit", (reason,)),))
 
 
-def acknowledged(deposit: Deposit, _: Acknowledged) -> Outcome:
+def acknowledged(deposit: Deposit, fact: Acknowledged) -> Outcome:
     """From now on another credit is another note."""
-    return steps.stay(replace(deposit, unacknowledged=None))
+    bookmark = deposit.bookmark if fact.bookmark is None else fact.bookmark
+    return steps.stay(replace(deposit, unacknowledged=None, bookmark=bookmark))
 
 
 def note_stored(deposit: Deposit, _: NoteStored) -> Outcome:

@@ -83,7 +83,9 @@ class NoteCredited(Fact, frozen=True):
 
 
 class Acknowledged(Fact, frozen=True):
-    """The validator took our acknowledgement of its last credit."""
+    """The validator took our acknowledgement of its last credit; `bookmark` as in `ValidatorEvidence`."""
+
+    bookmark: int | None = None
 
 
 class NoteRefused(Fact, frozen=True):
@@ -249,6 +251,9 @@ class ValidatorEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     dispensed: int
     transferred: int
     levels: tuple[tuple[int, str, int], ...]  # value in minor units, currency, notes in the store
+    counted: bool = True  # False: it has no such counters, and they are 0 here
+    bookmark: int | None = None  # the place reached in its own event list, where it keeps one
+    heard_all: bool = False  # every event since our bookmark was heard: what was not reported stacked is not inside
 
     @property
     def level(self) -> int:

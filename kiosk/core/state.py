@@ -107,6 +107,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paired_channel: int | None = None  # a repeated credit of this channel explains a note paired at reset
     intention: Intention = ""
     baseline: Evidence | None = None
+    bookmark: int | None = None  # in the validator's event list: what lies behind it is not in the journal yet
     bundle: Bundle = Bundle(serial=0, slot=0)
     board: BoardPending | None = None
     emptied: bool = False  # the store's notes have left it

@@ -94,18 +94,20 @@ class Batches:
         if not result.needs_ack:
             return
         await self._controller.devices.validator.acknowledge()
-        if allowed(self._controller.deposit.state, f.Acknowledged) and self._controller.deposit.unacknowledged:
-            await self._controller.apply(f.Acknowledged())
+        waiting = self._controller.deposit.unacknowledged or result.bookmark is not None
+        if waiting and allowed(self._controller.deposit.state, f.Acknowledged):
+            await self._controller.apply(f.Acknowledged(result.bookmark))
 
     async def _take(self, event: NoteEvent, seen: set[NoteEventKind]) -> None:
         controller = self._controller
         if event.kind is _K.EMPTIED:
-            if allowed(controller.deposit.state, f.StoreEmptied):
-                report = await controller.devices.validator.empty_report()
+            escrow = controller.devices.validator.escrow
+            if escrow is not None and allowed(controller.deposit.state, f.StoreEmptied):
+                report = await escrow.empty_report()
                 moved = tuple((level.value_minor, level.currency, level.count) for level in report.moved)
                 await controller.apply(f.StoreEmptied(moved, report.unknown_count))
             return
-        if event.kind is _K.READ and event.channel:
+        if event.kind is _K.READ:
             self.held = True
         fact = fact_of(event, controller.deposit, seen)
         if fact is None:

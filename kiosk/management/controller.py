@@ -25,7 +25,15 @@ from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
-from kiosk.management.machine import Devices, Machine, evidence, hazards, label_printer_status, receipt_printer_status
+from kiosk.management.machine import (
+    Devices,
+    Machine,
+    evidence,
+    hazards,
+    label_printer_status,
+    receipt_printer_status,
+    store_levels,
+)
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.store import Runner
 
@@ -188,7 +196,7 @@ class Controller:
         snapshot = await self._board_at_rest()
         found = await evidence(self.devices, snapshot)
         await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
-        self.machine.levels = await self.devices.validator.levels()
+        self.machine.levels = await store_levels(self.devices)
         self.machine.printer = await label_printer_status(self.devices)
         self.machine.receipt_printer = await receipt_printer_status(self.devices)
         async with self._lock:  # a fact whose commit was under way when the fault came
@@ -201,16 +209,19 @@ class Controller:
         self._changed()
 
     async def _identify_validator(self) -> None:
-        identity = await self.devices.validator.start()
+        identity = await self.devices.validator.start(self.deposit.bookmark)
+        if identity.serial_number is not None:  # without one, nothing tells a device from its like
+            await self._check_serial(identity.serial_number)
+        self.machine.identity = identity
+
+    async def _check_serial(self, found: int) -> None:
         remembered = await self.runner.run(self.journal.memory, _ACCEPTED_SERIAL)
         accepted = self.settings.accepted_serial if remembered is None else int(remembered)
-        if accepted is not None and identity.serial_number != accepted:
-            raise DeviceChanged("validator", f"serial number {identity.serial_number} instead of {accepted}")
+        if accepted is not None and found != accepted:
+            raise DeviceChanged("validator", f"serial number {found} instead of {accepted}")
         if remembered is None:
-            draft = service("device_accepted", {"device": "validator", "serial": identity.serial_number})
-            serial = str(identity.serial_number)
-            await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, serial, draft, self.clock.now_utc())
-        self.machine.identity = identity
+            draft = service("device_accepted", {"device": "validator", "serial": found})
+            await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, str(found), draft, self.clock.now_utc())
 
     async def _board_at_rest(self) -> BoardSnapshot:
         """The board's word once it has finished what it was told before; bounded."""

@@ -22,7 +22,7 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
-from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status
+from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
     AcceptDevice,
@@ -161,7 +161,7 @@ class Desk:
         machine.receipt_printer = await receipt_printer_status(devices)
         try:
             async with self._c.batches.lock:
-                machine.levels = await devices.validator.levels()
+                machine.levels = await store_levels(devices)
         except DeviceFault as fault:
             return (str(fault),)
         return ()

@@ -13,7 +13,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
 from firmware_bridge.errors import CommandRefused, DeviceFault
-from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, Label, Line
+from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, BunchEscrow, Label, Line
 from kiosk.clock import rfc3339
 from kiosk.core import facts as f
 from kiosk.core import orders as o
@@ -80,7 +80,8 @@ class Hands:
         async with batches.lock:
             match order:
                 case o.AcceptNote():
-                    batches.held = False  # the next poll accepts it
+                    await validator.accept()
+                    batches.held = False
                 case o.RejectNote():
                     await validator.reject()
                     batches.held = False
@@ -89,13 +90,20 @@ class Hands:
                 case o.DisableValidator():
                     await validator.disable()
                 case o.CommitEscrow():
-                    await self._tolerate(validator.commit_escrow())
+                    await self._tolerate(self._escrow().commit_escrow())
                 case o.CancelEscrow():
-                    await validator.cancel_escrow()
+                    await self._escrow().cancel_escrow()
         if isinstance(order, o.EmptyStore):
             await self._empty_store()
         if isinstance(order, o.CommitEscrow):
             await self._c.offer(f.EscrowCommitted())
+
+    def _escrow(self) -> BunchEscrow:
+        """The bunch escrow. A deposit that began with one waits for it as for any device that does not answer."""
+        escrow = self._c.devices.validator.escrow
+        if escrow is None:
+            raise DeviceFault("validator", "it has no bunch escrow, and this deposit needs it")
+        return escrow
 
     async def _tolerate(self, command: Awaitable[None]) -> None:
         try:
@@ -110,7 +118,7 @@ class Hands:
         while self._c.deposit.state is began:  # whose own time limit ends this
             async with self._c.batches.lock:
                 try:
-                    await self._c.devices.validator.empty_to_stacker()
+                    await self._escrow().empty_to_stacker()
                 except CommandRefused as refusal:
                     _log.info("the store cannot be emptied yet: %s", refusal)
                 else:

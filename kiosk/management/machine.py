@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from firmware_bridge.errors import DeviceFault
 from firmware_bridge.interfaces import (
     BoardSnapshot,
+    Counters,
     DepositBoard,
     LabelPrinter,
     LabelPrinterStatus,
@@ -71,19 +72,28 @@ def board_evidence(snapshot: BoardSnapshot) -> BoardEvidence:
 
 
 async def evidence(devices: Devices, snapshot: BoardSnapshot) -> Evidence:
-    """Counters and levels of the validator beside the board's snapshot. Raises `DeviceFault`."""
-    counters = await devices.validator.counters()
-    levels = await devices.validator.levels()
+    """What the validator can tell of the past, beside the board's snapshot. Raises `DeviceFault`."""
+    found = await devices.validator.evidence()
+    counters = found.counters or Counters(stacked=0, stored=0, dispensed=0, transferred=0, rejected=0)
     return Evidence(
         validator=ValidatorEvidence(
             stacked=counters.stacked,
             stored=counters.stored,
             dispensed=counters.dispensed,
             transferred=counters.transferred,
-            levels=tuple((level.value_minor, level.currency, level.count) for level in levels if level.count),
+            levels=tuple((level.value_minor, level.currency, level.count) for level in found.levels if level.count),
+            counted=found.counters is not None,
+            bookmark=found.bookmark,
+            heard_all=found.heard_all,
         ),
         board=board_evidence(snapshot),
     )
+
+
+async def store_levels(devices: Devices) -> tuple[Level, ...]:
+    """What lies in the validator's note store; nothing where there is none."""
+    escrow = devices.validator.escrow
+    return () if escrow is None else await escrow.levels()
 
 
 async def label_printer_status(devices: Devices) -> LabelPrinterStatus:

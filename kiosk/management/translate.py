@@ -36,8 +36,8 @@ def at_reset(event: NoteEvent) -> f.AtReset:
 
 def _money(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind]) -> Fact | None:  # noqa: PLR0911 - one fact a kind
     match event.kind:
-        case _K.READ if event.channel:
-            return f.NoteRead(event.channel)
+        case _K.READ:
+            return f.NoteRead(event.channel or 0)
         case _K.CREDITED:
             return f.NoteCredited(event.channel or 0)
         case _K.STORED if deposit.in_flight is not None:

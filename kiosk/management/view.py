@@ -135,7 +135,8 @@ def _devices(machine: Machine) -> Iterator[DeviceView]:
         yield DeviceView(device or "devices", "down" if machine.fault else "starting", detail, machine.remedy)
     if machine.identity is not None:
         stopped = "; ".join(machine.stopped.values())
-        detail = f"serial {machine.identity.serial_number}, firmware {machine.identity.firmware}"
+        serial = machine.identity.serial_number
+        detail = f"serial {'not told' if serial is None else serial}, firmware {machine.identity.firmware}"
         yield DeviceView("validator", "degraded" if stopped else "ok", stopped or detail)
     if machine.snapshot is not None:
         board = machine.snapshot

@@ -7,7 +7,7 @@ import pytest
 
 from firmware_bridge.drivers.ssp_validator import SspValidator
 from firmware_bridge.errors import CommandRefused, DeviceChanged, DeviceFault, DeviceRestarted, LinkDown
-from firmware_bridge.interfaces import Counters, EmptyReport, Level, NoteEventKind, Validator, Value
+from firmware_bridge.interfaces import Counters, EmptyReport, Level, NoteEventKind, Validator, ValidatorEvidence, Value
 from firmware_bridge.protocols.ssp.crypto import encrypt_packet
 from firmware_bridge.protocols.ssp.framing import Frame, decode_frame, encode_frame
 from tests.bridge_kit import DATASET, Pipe, SspPeer, run_virtual, setup_reply
@@ -88,6 +88,7 @@ def test_no_escrow_commands_means_no_bunch_escrow() -> None:
         peer.replies[0x7A] = b"\xf2"
         await validator.start()
         assert not validator.capabilities.bunch_escrow
+        assert validator.escrow is None
 
     play(scene, start=False)
 
@@ -204,13 +205,15 @@ def test_reports() -> None:
         assert await validator.empty_report() == EmptyReport((Level(10000, "CNY", 2),), 1)
         assert await validator.levels() == (Level(10000, "CNY", 5),)
         assert await validator.counters() == Counters(1, 2, 3, 4, 5)
+        assert await validator.evidence() == ValidatorEvidence(Counters(1, 2, 3, 4, 5), (Level(10000, "CNY", 5),))
+        assert validator.escrow is validator
         await validator.commit_escrow()
         await validator.cancel_escrow()
         await validator.empty_to_stacker()
         await validator.reject()
         await validator.disable()
 
-    assert play(scene).codes() == [0x53, 0x22, 0x58, 0x77, 0x76, 0x52, 0x08, 0x09]
+    assert play(scene).codes() == [0x53, 0x22, 0x58, 0x58, 0x22, 0x77, 0x76, 0x52, 0x08, 0x09]
 
 
 def test_refusals_carry_their_code() -> None:
