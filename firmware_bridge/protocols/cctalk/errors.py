@@ -1,0 +1,5 @@
+"""What the ccTalk codec raises."""
+
+
+class CctalkError(ValueError):
+    """Bytes or values that are no ccTalk."""
