@@ -92,6 +92,53 @@ class ValidatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: SspProfile = SspProfile()
 
 
+class CctalkProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table [cctalk.profile]: what ccTalk leaves to the product's manual (cctalk.md)."""
+
+    checksum: Literal["sum8", "crc16"] = "sum8"
+    address: Annotated[int, msgspec.Meta(ge=2, le=255)] = 40
+    echo: bool = True  # the shared data line lets the host hear itself
+    category: Literal["Bill Validator", "Bill Acceptor"] = "Bill Validator"
+    escrow_timeout_s: Seconds = 30.0
+    poll_watchdog_s: Seconds = 5.0  # without a read of the events for so long it inhibits itself
+    inhibits_at_power_up: Literal["closed", "open"] = "closed"
+    first_event: Literal["none", "0,0", "0,2"] = "none"  # inserted when the host reads a counter of 0
+    repeated_route: Literal["refused", "silent"] = "refused"  # a route order that was executed already
+    # Power cuts, section 4.4: no source defines them
+    cut_in_escrow: Literal["returned", "stacked_unknown", "stacked_credited"] = "returned"
+    cut_while_stacking: Literal["unreported", "stacked_unknown", "stacked_credited"] = "stacked_credited"
+
+
+class CctalkConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table [cctalk]: a bill validator with single-note escrow and a cassette."""
+
+    serial_number: Annotated[int, msgspec.Meta(ge=0, le=0xFFFFFF)] = 1_605_042
+    manufacturer: Annotated[str, msgspec.Meta(min_length=3, max_length=32)] = "SIM"
+    product: Annotated[str, msgspec.Meta(min_length=3, max_length=16)] = "HWSIM1"
+    software: Annotated[str, msgspec.Meta(min_length=3, max_length=32)] = "SIM-F1-V4.44"
+    build: Annotated[str, msgspec.Meta(min_length=1, max_length=8)] = "Standard"
+    country: Annotated[str, msgspec.Meta(pattern="^[A-Z]{2}$")] = "CN"
+    currency: Currency = "CNY"
+    bills: tuple[Annotated[int, msgspec.Meta(ge=1, le=9999)], ...] = (
+        1,
+        5,
+        10,
+        20,
+        50,
+        100,
+    )  # values of types 1, 2, ...
+    factor: Annotated[int, msgspec.Meta(ge=1, le=0xFFFF)] = 100
+    decimals: Annotated[int, msgspec.Meta(ge=0, le=9)] = 2
+    cassette_capacity: Count = 1000
+    reply_delay_s: Seconds = 0.004
+    initialise_s: Seconds = 0.5
+    scan_s: Seconds = 0.4
+    to_safe_point_s: Seconds = 0.2
+    to_cassette_s: Seconds = 0.3
+    reject_s: Seconds = 0.4
+    profile: CctalkProfile = CctalkProfile()
+
+
 class SensorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Table [board.sensors]: what the cabinet's surroundings are like."""
 

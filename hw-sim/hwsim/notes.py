@@ -26,6 +26,7 @@ class Place(StrEnum):
     PATH = "path"  # inside the validator
     STORE = "store"  # the payout store, which is also the bunch escrow
     TRANSPORT = "transport"  # behind the stacker exit, on the board's belt
+    CASSETTE = "cassette"  # of a validator without a store: its stacker is the end of the way
     TRAY = "tray"
     BUNDLE = "bundle"  # strapped, still in the tray
     SLOT = "slot"
