@@ -1,0 +1,139 @@
+"""What needs a person's word: every action with its parameters, who may allow it, and whether that takes two.
+
+An action is a value. Its `seats` say who must sign: each seat is filled by another person who has one of its roles.
+The signatures are for exactly this value (`content`): another parameter is another action. To add one: a class here,
+its member in `AnyAction`, its parameters in `records.cddl`, and who performs it (`kiosk.management.authority`).
+"""
+
+import hashlib
+from typing import Annotated, ClassVar, Final, Literal
+
+import msgspec
+
+from kiosk.core.people import Credential, Role, StaffId
+
+Seat = frozenset[Role]
+STAFF_OR_SUPERVISOR: Final[Seat] = frozenset({Role.STAFF, Role.SUPERVISOR})
+SUPERVISOR: Final[Seat] = frozenset({Role.SUPERVISOR})
+TECHNICIAN: Final[Seat] = frozenset({Role.TECHNICIAN})
+CASH: Final[Seat] = frozenset({Role.STAFF, Role.SUPERVISOR, Role.COURIER})
+SERVICE: Final[Seat] = frozenset({Role.STAFF, Role.SUPERVISOR, Role.TECHNICIAN})
+
+Resolution = Literal["credited", "returned", "bank", "not_found"]
+Label = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+Digest = Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+DepositId = Annotated[bytes, msgspec.Meta(min_length=16, max_length=16)]
+Count = Annotated[int, msgspec.Meta(ge=0, le=1 << 32)]
+_CONTENT: Final = b"kiosk-action-v1\x00"
+
+
+class Action(msgspec.Struct, tag=True, tag_field="action", frozen=True, forbid_unknown_fields=True):
+    """Base of all actions; the tag is the class name."""
+
+    seats: ClassVar[tuple[Seat, ...]] = ()  # nobody may: each action names its own
+    lifetime_s: ClassVar[int] = 900  # from the request until it is used; then it has to be asked for again
+
+
+class AcceptDevice(Action, frozen=True):
+    """Accept another validator, by the serial number that status shows. Changes who is believed for value."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN,)
+    device: Literal["validator"]
+    serial_number: Count
+
+
+class Reset(Action, frozen=True):
+    """Bring every device to a known state; notes found on the way stay inside the cabinet."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+
+
+class ReturnTray(Action, frozen=True):
+    """Give the tray's notes out at the port, in service. Money leaves the machine: two people."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE, SUPERVISOR)
+    notes: Count  # as the board counts them now
+
+
+class ExchangeStart(Action, frozen=True):
+    """Open this storage unit for its exchange."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (CASH, STAFF_OR_SUPERVISOR)
+    unit: Label
+
+
+class ExchangeEnd(Action, frozen=True):
+    """Close the exchange of this storage unit: what was taken out, what was put in (cassette or bag identity)."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (CASH, STAFF_OR_SUPERVISOR)
+    lifetime_s: ClassVar[int] = 3600
+    unit: Label
+    removed: Label
+    inserted: Label
+
+
+class PostCount(Action, frozen=True):
+    """Post the bank's count of a collected unit against the journal; it may close disputes."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    unit: Label
+    count_sha256: Digest  # of the count statement, so that both sign the same figures
+
+
+class ClearedNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One disputed note, by its number in its deposit; a value for one that had none, where it was found out."""
+
+    n: Annotated[int, msgspec.Meta(ge=1, le=10_000)]
+    value_minor: Annotated[int, msgspec.Meta(ge=1, le=1 << 40)] | None = None
+    currency: Annotated[str, msgspec.Meta(pattern="^([A-Z]{3})?$")] = ""
+
+
+class ClearDispute(Action, frozen=True):
+    """Decide whose disputed notes are. `evidence` says what showed it; staff ids and places, no depositor's data."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    deposit_id: DepositId
+    notes: Annotated[tuple[ClearedNote, ...], msgspec.Meta(min_length=1, max_length=1000)]
+    resolution: Resolution
+    evidence: Annotated[str, msgspec.Meta(min_length=10, max_length=500)]
+
+
+class Enrol(Action, frozen=True):
+    """A new person, or one who comes back after a revocation."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    staff: StaffId
+    roles: tuple[Role, ...]
+    credential: Credential
+
+
+class Revoke(Action, frozen=True):
+    """This person allows nothing any more; what waits for their signature or has it falls with them."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    staff: StaffId
+
+
+class Renew(Action, frozen=True):
+    """Another credential for somebody who forgot theirs or is locked out."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    staff: StaffId
+    credential: Credential
+
+
+AnyAction = (
+    AcceptDevice | Reset | ReturnTray | ExchangeStart | ExchangeEnd | PostCount | ClearDispute | Enrol | Revoke | Renew
+)
+
+
+def content(action: AnyAction) -> bytes:
+    """What a signature is bound to: SHA-256 of the action with every parameter, credentials included."""
+    return hashlib.sha256(_CONTENT + msgspec.json.encode(action)).digest()
+
+
+def said(action: AnyAction) -> dict[str, object]:
+    """The action as approvers and records are told it: a plain map with everything but verifiers."""
+    plain = msgspec.to_builtins(action, builtin_types=(bytes,))
+    plain.pop("credential", None)
+    return {name: list(value) if isinstance(value, tuple) else value for name, value in plain.items()}

@@ -1,0 +1,75 @@
+"""People as the kiosk knows them: a staff id, roles, a credential. No name: the bank knows who an id is.
+
+A credential is a verifier, never the secret; whoever can compute it (`kiosk.guarantee.credentials`) tells the core
+only whether it matched. Failed tries lock a person out, each time for longer.
+"""
+
+from collections.abc import Collection, Iterable
+from enum import StrEnum
+from itertools import permutations
+from typing import Annotated, Final
+
+import msgspec
+
+STAFF_ID: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$"
+StaffId = Annotated[str, msgspec.Meta(pattern=STAFF_ID)]
+PEOPLE_MAX: Final = 64
+FREE_FAILURES: Final = 3  # a typing mistake is human
+LOCK_FIRST_S: Final = 30
+LOCK_LONGEST_S: Final = 3600
+
+
+class Role(StrEnum):
+    """What somebody is to the kiosk. One person may have several, but for the auditor."""
+
+    STAFF = "staff"  # of the branch: responsible for the kiosk on the day
+    TECHNICIAN = "technician"  # keeps the machine going; never alone with money
+    SUPERVISOR = "supervisor"  # of the branch
+    COURIER = "courier"  # collects the cash
+    AUDITOR = "auditor"  # sees everything, allows nothing
+
+
+class Passphrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
+    """Argon2id of a PIN or passphrase (RFC 9106), peppered with a key of the kiosk. `memory_kib` in KiB."""
+
+    salt: bytes
+    verifier: bytes
+    iterations: int
+    lanes: int
+    memory_kib: int
+
+
+Credential = Passphrase  # a tagged union; hardware tokens would be its second member
+
+
+class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One enrolled person. A revoked one stays, so that what was signed keeps its meaning."""
+
+    staff: StaffId
+    roles: tuple[Role, ...]
+    credential: Credential
+    active: bool = True
+    failures: int = 0  # since the credential last matched
+    locked_until_s: int = 0  # UTC seconds; 0: not locked
+
+
+def roles_stand(roles: Collection[Role]) -> bool:
+    """Whether one person may have these roles: at least one, none twice, and an auditor is nothing else."""
+    return bool(roles) and len(set(roles)) == len(roles) and (Role.AUDITOR not in roles or len(roles) == 1)
+
+
+def lock_s(failures: int) -> int:
+    """How long a person is locked out after so many failures in a row, seconds."""
+    if failures < FREE_FAILURES:
+        return 0
+    doublings = min(failures - FREE_FAILURES, LOCK_LONGEST_S.bit_length())  # bounds the shift, not the delay
+    return min(LOCK_FIRST_S << doublings, LOCK_LONGEST_S)
+
+
+def fill(seats: tuple[frozenset[Role], ...], people: Iterable[Person]) -> bool:
+    """Whether these people, each in one seat and no seat empty, have the roles that the seats ask for."""
+    present = tuple(people)
+    return len(present) == len(seats) and any(
+        all(seat.intersection(person.roles) for seat, person in zip(seats, order, strict=True))
+        for order in permutations(present)
+    )
