@@ -48,6 +48,7 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account_known: bool | None = None  # in the signed account directory; False: suspense; None: there was no directory
     counted: tuple[DenominationCount, ...] = ()  # genuine notes, claim open or credited
     total: tuple[Amount, ...] = ()
+    each_note_final: bool = False  # no bunch escrow: an accepted note is credited at once and never given back
     notes_left: int = 0  # how many more notes fit into this deposit
     last_refusal: str | None = None  # reason of the last refused note
     retained: tuple[Amount, ...] = ()  # suspect notes kept, face value
@@ -151,9 +152,9 @@ class LookedUp(Message, frozen=True):
 
 
 class Depositor(Message, frozen=True):
-    """A touch: `done` (no more notes), `confirm`, `cancel`, `more_time`, `finish` (leave the result), `reprint`."""
+    """A touch: `consent` (to each note being final), `done` (no more notes), `finish` (leave the result) and others."""
 
-    action: Literal["done", "confirm", "cancel", "more_time", "finish", "reprint"]
+    action: Literal["consent", "done", "confirm", "cancel", "more_time", "finish", "reprint"]
 
 
 class Resume(Message, frozen=True):

@@ -67,9 +67,19 @@ class Picture:
         return Session(chosen, self.digits, self.looked_up, self.codes_page, self.problem)
 
 
+# State -> seconds left, seconds altogether.
+_WAITS: Final = {
+    "consenting": (50.0, 60.0),
+    "cash_in": (42.0, 60.0),
+    "review": (85.0, 120.0),
+    "returning": (21.0, 30.0),
+    "suspended": (95.0, 120.0),
+    "done": (14.0, 20.0),
+}
+
+
 def _of(deposit: DepositView, state: str, **changes: Any) -> Status:  # noqa: ANN401 - fields of the view
-    left_s = {"cash_in": 42.0, "review": 85.0, "returning": 21.0, "suspended": 95.0, "done": 14.0}.get(state)
-    total_s = {"cash_in": 60.0, "review": 120.0, "returning": 30.0, "suspended": 120.0, "done": 20.0}.get(state)
+    left_s, total_s = _WAITS.get(state, (None, None))
     deposit = replace(deposit, state=state, deadline_s=left_s, deadline_total_s=total_s)
     return replace(IDLE, state=state, deposit=replace(deposit, **changes))
 
@@ -95,6 +105,8 @@ def pictures() -> Iterator[Picture]:
     yield Picture("account-unknown", IDLE, digits=ACCOUNT, looked_up=unknown)
     yield Picture("account-no-directory", IDLE, digits=ACCOUNT, looked_up=replace(unknown, directory_version=None))
     yield Picture("prepare", _of(EMPTY, "watching"))
+    yield Picture("consent", _of(EMPTY, "consenting"))
+    yield Picture("insert-final", _of(FULL, "cash_in", each_note_final=True))
     yield Picture("insert-empty", _of(EMPTY, "cash_in"))
     yield Picture("insert", _of(FULL, "cash_in"))
     yield Picture("insert-moving", _of(FULL, "stacking", grade="low"))
@@ -124,5 +136,6 @@ def pictures() -> Iterator[Picture]:
     yield Picture("result-returned", _of(EMPTY, "done", grade="low", outcome="returned", returned=TOTAL))
     yield Picture("result-retracted", _of(EMPTY, "done", grade="low", outcome="retracted", disputed=TOTAL))
     yield Picture("result-jammed", _of(EMPTY, "done", outcome="jammed", disputed=TOTAL, disputed_unvalued=1))
+    yield Picture("result-unclear", _of(EMPTY, "done", outcome="interrupted", disputed=KEPT))
     yield Picture("result-nothing", _of(EMPTY, "done", outcome="nothing_inserted"))
     yield Picture("result-high", _of(EMPTY, "done", outcome="refused_risk", grade="high", reasons=_CROWDED))

@@ -8,6 +8,7 @@ from kiosk.core.facts import (
     Assessed,
     Begin,
     BoardFinished,
+    Consent,
     FraudSeen,
     Jammed,
     NoteCredited,
@@ -19,7 +20,7 @@ from kiosk.core.facts import (
     ShutterMoved,
     ValidatorStopped,
 )
-from kiosk.core.money import Claim, Place, claimed, moved, open_notes, sums
+from kiosk.core.money import Claim, Place, claimed, moved, open_notes
 from kiosk.core.orders import (
     AcceptNote,
     CloseShutter,
@@ -57,7 +58,22 @@ def watched(deposit: Deposit, fact: Assessed) -> Outcome:
         return steps.close(deposit, "refused_risk", note=alerts)
     if not fact.asked:
         return steps.stay(deposit, note=alerts)
+    if not deposit.policy.bunch_escrow:
+        return steps.go(deposit, State.CONSENTING, note=alerts)
     return steps.go(deposit, State.STARTING, PrepareValidator(), note=alerts)
+
+
+def watched_meanwhile(deposit: Deposit, fact: Assessed) -> Outcome:
+    """Danger while the depositor reads that notes are final: the port stays shut."""
+    deposit, alerts = steps.merge(deposit, fact)
+    if deposit.grade == "high":
+        return steps.close(deposit, "refused_risk", note=alerts)
+    return steps.stay(deposit, note=alerts)
+
+
+def consented(deposit: Deposit, fact: Consent) -> Outcome:
+    """From here on each accepted note is final: without bunch escrow nothing but the held note can go back."""
+    return steps.go(replace(deposit, consented_at=fact.at), State.STARTING, PrepareValidator())
 
 
 def prepared(deposit: Deposit, fact: Prepared) -> Outcome:
@@ -92,7 +108,7 @@ def refusal(deposit: Deposit, channel: int) -> str | None:
         return None if deposit.policy.suspect_custody else "counterfeit"
     if len(deposit.genuine) >= deposit.policy.notes_max:
         return "limitOverTotalItems"
-    counted = sums(deposit.notes, Claim.OPEN).get(kind.currency, 0)
+    counted = sum(note.value_minor or 0 for note in deposit.genuine if note.currency == kind.currency)
     if counted + kind.value_minor > deposit.policy.room_minor(kind.currency):
         return "limitOverAmount"
     return None
@@ -162,7 +178,7 @@ def note_stored(deposit: Deposit, _: NoteStored) -> Outcome:
 
 def note_stacked(deposit: Deposit, _: NoteStacked) -> Outcome:
     """The note in flight left by the stacker exit."""
-    return _settled(ledger.settle(deposit, Place.TRANSPORT))
+    return _settled(ledger.settle(deposit, ledger.stacker_exit(deposit)))
 
 
 def _settled(deposit: Deposit) -> Outcome:
@@ -189,9 +205,10 @@ def done(deposit: Deposit, _: object) -> Outcome:
 
 
 def cancelled(deposit: Deposit, _: object) -> Outcome:
-    """Give everything back, or leave when there is nothing."""
+    """Give everything back, or leave when there is nothing. What is credited already stays so."""
     if not open_notes(deposit.notes):
-        return steps.settle_port(replace(deposit, intention="review", outcome="cancelled"))
+        outcome = "" if deposit.genuine else "cancelled"
+        return steps.settle_port(replace(deposit, intention="review", outcome=outcome))
     return steps.roll_back(deposit, shutter_open=True)
 
 

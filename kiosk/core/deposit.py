@@ -50,6 +50,7 @@ def _late_jam(deposit: Deposit, fact: f.Jammed) -> Outcome:
 
 
 ACTIVE: Final = tuple(state for state in State if state is not S.IDLE)
+BEFORE_PORT: Final = (S.WATCHING, S.CONSENTING, S.STARTING)
 NOTE_UNDER_WAY: Final = (S.REFUSING, S.ACCEPTING, S.STACKING, S.PURGING)
 PORT_OPEN: Final = (S.CASH_IN, *NOTE_UNDER_WAY, S.SETTLING)
 UNCONFIRMED: Final = (*PORT_OPEN, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED)
@@ -72,10 +73,13 @@ def _add(states: Iterable[State], fact: type[Fact], handler: Handler, *targets: 
 
 # --- identify, watch, cash-in start
 _add([S.IDLE], f.Begin, cash_in.begin, S.WATCHING, same=False)
-_add([S.WATCHING], f.Assessed, cash_in.watched, S.STARTING, S.CLOSING)
+_add([S.WATCHING], f.Assessed, cash_in.watched, S.CONSENTING, S.STARTING, S.CLOSING)
+_add([S.CONSENTING], f.Assessed, cash_in.watched_meanwhile, S.CLOSING)
+_add([S.CONSENTING], f.Consent, cash_in.consented, S.STARTING, same=False)
+_add([S.CONSENTING], f.TimedOut, cash_in.abandoned, S.CLOSING, same=False)
 _add([S.STARTING], f.Prepared, cash_in.prepared, S.CLOSING)
 _add([S.STARTING], f.ShutterMoved, cash_in.port_opened, S.CASH_IN, S.CLOSING)
-_add([S.WATCHING, S.STARTING], f.Cancel, cash_in.abandoned, S.CLOSING, same=False)
+_add([S.WATCHING, S.CONSENTING, S.STARTING], f.Cancel, cash_in.abandoned, S.CLOSING, same=False)
 _add([S.STARTING], f.Assessed, cash_in.noted)
 
 # --- cash-in
@@ -147,7 +151,7 @@ _add(BOARD_AT_WORK, f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fa
 _add(ACTIVE, f.MoreTime, _keep)
 _add(ACTIVE, f.Acknowledged, cash_in.acknowledged)
 _add(
-    [S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE, S.IDLE, *CREDITED],
+    [S.CONSENTING, S.REVIEW, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE, S.IDLE, *CREDITED],
     f.ShutterMoved,
     _keep,
 )
@@ -155,17 +159,17 @@ _add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.R
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)
-_add([S.WATCHING, S.STARTING, *PORT_OPEN, S.REVIEW, S.SUSPENDED, S.JAMMED], f.AtReset, recovery.at_reset)
+_add([*BEFORE_PORT, *PORT_OPEN, S.REVIEW, S.SUSPENDED, S.JAMMED], f.AtReset, recovery.at_reset)
 _add([S.RETURNING], f.AtReset, rollback.into_stacker)
 _add([*CREDITED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE], f.AtReset, recovery.internal)
 _add([S.REVIEW, S.SUSPENDED, S.JAMMED], f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(
-    [S.IDLE, S.WATCHING, S.STARTING, S.RETURNING, S.RETRACTING, *CREDITED, S.CLOSING, S.RECEIPT, S.DONE],
+    [S.IDLE, *BEFORE_PORT, S.RETURNING, S.RETRACTING, *CREDITED, S.CLOSING, S.RECEIPT, S.DONE],
     f.NoteCredited,
     cash_in.unexpected_credit,
 )
 _add([S.IDLE, S.DONE], f.Reconciled, recovery.nothing_open)
-_add([S.WATCHING, S.STARTING], f.Reconciled, recovery.before_port, S.CLOSING)
+_add(BEFORE_PORT, f.Reconciled, recovery.before_port, S.CLOSING)
 _add(UNCONFIRMED, f.Reconciled, recovery.during_cash_in, S.SETTLING, S.SUSPENDED, S.PURGING, S.CLOSING)
 _add(CREDITED, f.Reconciled, recovery.after_confirm, S.REALIGNING)
 _add([S.RETRACTING], f.Reconciled, recovery.during_retract)
@@ -204,6 +208,7 @@ def timeout_s(deposit: Deposit) -> float | None:
     """How long this state may last before `TimedOut`, seconds; None when something else ends it."""
     timing = deposit.policy.timing
     waits: dict[State, float] = {
+        S.CONSENTING: timing.review_s,
         S.CASH_IN: timing.idle_s,
         S.REVIEW: timing.review_s,
         S.RETURNING: timing.returned_s,

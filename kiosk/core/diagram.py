@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 from kiosk.core import facts as f
 from kiosk.core.deposit import (
     AFTER_NOTE,
+    BEFORE_PORT,
     CREDITED,
     NOTE_UNDER_WAY,
     PORT_OPEN,
@@ -32,7 +33,7 @@ GROUPS: Final[dict[str, tuple[State, ...]]] = {
 }
 CHOICES: Final[dict[str, tuple[State, ...]]] = {"as_intended": AFTER_NOTE, "roll_back": ROLL_BACK}
 MEMBERS_MIN: Final = 2  # fewer are drawn one by one
-_UNTIL_CASH_IN_ENDS: Final = frozenset({State.IDLE, State.WATCHING, State.STARTING, *PORT_OPEN})
+_UNTIL_CASH_IN_ENDS: Final = frozenset({State.IDLE, *BEFORE_PORT, *PORT_OPEN})
 
 
 class Way(NamedTuple):

@@ -33,6 +33,12 @@ class Begin(Fact, frozen=True):
     account_known: bool | None = None  # in the account directory; None: there was none to look into
 
 
+class Consent(Fact, frozen=True):
+    """The depositor agreed that each note is final once it is accepted; asked where there is no bunch escrow."""
+
+    at: str
+
+
 class Done(Fact, frozen=True):
     """No more notes."""
 
@@ -99,7 +105,7 @@ class NoteStored(Fact, frozen=True):
 
 
 class NoteStacked(Fact, frozen=True):
-    """The note in flight left by the stacker exit: it lies on the board's transport."""
+    """The note in flight left by the stacker exit: to the board's transport, or into the validator's own cassette."""
 
 
 class Jammed(Fact, frozen=True):
@@ -299,6 +305,7 @@ class Reconciled(Fact, frozen=True):
 
 AnyFact = (
     Begin
+    | Consent
     | Done
     | Confirm
     | Cancel

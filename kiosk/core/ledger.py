@@ -4,6 +4,8 @@ The validator is believed for value, the board for place. What cannot be decided
 guessed. Sources: DESIGN.md section 3 "the rule of money"; SSP sheet sections 6.2 and 6.3.
 """
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from kiosk.core.facts import AtReset, Evidence
@@ -11,11 +13,16 @@ from kiosk.core.money import Claim, Note, Place, at
 from kiosk.core.state import Deposit
 
 _U32 = 1 << 32
+IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
 
 
 def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reason: str = "") -> Deposit:
-    """A note is beyond the depositor's reach: one new note, claim open (retained when it is suspect)."""
+    """A note is beyond the depositor's reach: one new note, retained when it is suspect, else open.
+
+    Without bunch escrow nothing could turn it back any more: it is credited at once.
+    """
     kind = deposit.policy.kind(channel)
+    ours = Claim.OPEN if deposit.policy.bunch_escrow else Claim.CREDITED
     suspect = kind is not None and kind.suspect
     note = Note(
         number=len(deposit.notes) + 1,
@@ -24,10 +31,21 @@ def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reaso
         currency=kind.currency if kind else "",
         suspect=suspect,
         place=place,
-        claim=Claim.RETAINED if suspect else Claim.OPEN if kind else Claim.DISPUTED,
+        claim=Claim.RETAINED if suspect else ours if kind else Claim.DISPUTED,
         reason=reason if kind else "channel outside the table",
     )
     return replace(deposit, notes=(*deposit.notes, note), accepting=None)
+
+
+def doubt(deposit: Deposit, channel: int, place: Place, reason: str) -> Deposit:
+    """A note was ordered in, and nothing tells whether it is inside: one disputed note of the value that was read."""
+    deposit = credit(deposit, channel, place)
+    return update(deposit, len(deposit.notes), claim=Claim.DISPUTED, reason=reason)
+
+
+def stacker_exit(deposit: Deposit) -> Place:
+    """Where the validator's stacker exit leads: to the board's belt, or into its own cassette."""
+    return Place.TRANSPORT if deposit.policy.bunch_escrow else Place.CASH_IN
 
 
 def update(deposit: Deposit, number: int, **changes: object) -> Deposit:
@@ -70,7 +88,7 @@ def pair(deposit: Deposit, fact: AtReset) -> Deposit:
     """Match what the validator did at power-up with the note that it explains; unpaired, it is disputed."""
     if fact.kind == "cleared_from_front":
         return _handed_back(deposit, fact)
-    place = Place.ESCROW if fact.kind == "into_store" else Place.TRANSPORT
+    place = Place.ESCROW if fact.kind == "into_store" else stacker_exit(deposit)
     flying = deposit.note(deposit.in_flight)
     if flying is not None and _explains(deposit, fact, flying.channel):
         return settle(deposit, place)
@@ -103,7 +121,7 @@ def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:
 
 
 def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
-    """Compare the validator's non-volatile counters with the journal, while nothing moves.
+    """Compare what the validator can tell of the past with the journal, while nothing moves.
 
     `stored` and `stacked` count every note that came in since the baseline. One more than the journal knows
     is the note that was ordered in; further ones are disputed. One fewer: the note in flight is disputed.
@@ -111,13 +129,15 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     base = deposit.baseline
     if base is None:
         return deposit
+    if not evidence.validator.counted:
+        return _without_counters(deposit, evidence)
     stored = (evidence.validator.stored - base.validator.stored) % _U32
     stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
     known = [note for note in deposit.notes if note.reason != "cleared to the front after its credit"]
     surplus = stored + stacked - len(known) - deposit.strays  # a stray was counted in and again at the stacker
     if surplus > 0 and deposit.accepting is not None:
         known_stored = len(at(known, Place.ESCROW, Place.OUT))
-        place = Place.ESCROW if stored > known_stored else Place.TRANSPORT
+        place = Place.ESCROW if stored > known_stored else stacker_exit(deposit)
         deposit = credit(deposit, deposit.accepting, place, "found by the validator's counters")
         surplus -= 1
     deposit = replace(deposit, accepting=None, paired_channel=None)
@@ -127,6 +147,21 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
         deposit = disputed_unknown(deposit, in_store, Place.ESCROW, reason)
         return disputed_unknown(deposit, surplus - in_store, Place.UNKNOWN, reason)
     return _settle_flying(deposit, evidence, short=surplus < 0)
+
+
+def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """What the validator had to say it has said by now: a credit, or that the note went back.
+
+    A note that was ordered in and of which nothing was heard is outside only if the validator's event list shows
+    that nothing else happened. Otherwise nobody knows.
+    """
+    channel = deposit.accepting
+    deposit = settle(replace(deposit, accepting=None, paired_channel=None), stacker_exit(deposit))
+    if channel is None:
+        return deposit
+    if evidence.validator.heard_all:
+        return replace(deposit, at_bezel=True)
+    return doubt(deposit, channel, Place.UNKNOWN, IN_DOUBT)
 
 
 def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Deposit:
@@ -143,4 +178,4 @@ def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Depo
         )
         return replace(lost, in_flight=None)
     at_store = evidence.validator.level > len(deposit.escrowed)
-    return settle(deposit, Place.ESCROW if at_store else Place.TRANSPORT)
+    return settle(deposit, Place.ESCROW if at_store else stacker_exit(deposit))

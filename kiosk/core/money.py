@@ -20,6 +20,7 @@ class Place(StrEnum):
     TRAY = "tray"
     BUNDLE = "bundle"
     CABINET = "cabinet"
+    CASH_IN = "cash_in"  # the validator's own cassette: a storage unit of XFS4IoT's type cashIn
     RETRACT = "retract"
     OUT = "out"
     UNKNOWN = "unknown"

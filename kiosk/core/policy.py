@@ -28,7 +28,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """How long the kiosk waits in each situation before it acts by itself, seconds."""
 
     idle_s: float = 60.0  # cash-in without a note or a touch
-    review_s: float = 60.0
+    review_s: float = 60.0  # also for the consent
     resume_s: float = 120.0
     returned_s: float = 60.0  # notes at the bezel
     jam_s: float = 900.0  # for a technician
@@ -41,9 +41,10 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     kinds: tuple[NoteKind, ...]
     limits: tuple[Limit, ...]
-    notes_max: int  # min(escrow, tray, bundle)
+    notes_max: int  # min(escrow, tray, bundle); without bunch escrow as configured
     timing: Timing = Timing()
     suspect_custody: bool = True
+    bunch_escrow: bool = True  # False: each note is final, and credited, as soon as it is in the validator's cassette
 
     def kind(self, channel: int) -> NoteKind | None:
         """The kind of note on this channel, None when it is not in the table."""

@@ -75,6 +75,7 @@ def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
             "account_known": deposit.account_known,  # False: for suspense; None: no directory
             "staff": deposit.staff,
             "began_at": deposit.began_at,
+            "consented_at": deposit.consented_at,
             "confirmed_at": deposit.confirmed_at,
             "closed_at": closed_at,
             "outcome": deposit.outcome,

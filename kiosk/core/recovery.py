@@ -47,6 +47,8 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
         return steps.close(deposit, "interrupted", CloseShutter())
     if deposit.state is State.WATCHING:
         return steps.stay(deposit, RequestAssessment(("access",)))
+    if deposit.state is State.CONSENTING:
+        return steps.stay(deposit, CloseShutter())
     return steps.stay(deposit, CloseShutter(), PrepareValidator())
 
 

@@ -127,7 +127,10 @@ def expired(deposit: Deposit, _: object) -> Outcome:
 def jam_expired(deposit: Deposit, _: object) -> Outcome:
     """No technician came: nothing can be moved, and nothing is guessed."""
     if deposit.jam_safe and deposit.accepting is not None:  # beyond reach, and its credit was never said
-        deposit = ledger.credit(deposit, deposit.accepting, reason="jammed beyond reach without a credit")
+        reason = "jammed beyond reach without a credit"
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.VALIDATOR, reason)
+    elif deposit.accepting is not None and not deposit.policy.bunch_escrow:
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.IN_DOUBT)
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.DISPUTED, "inside a jammed validator")
     return steps.close(replace(deposit, notes=notes), "jammed")
 

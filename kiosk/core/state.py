@@ -16,6 +16,7 @@ class State(StrEnum):
 
     IDLE = "idle"
     WATCHING = "watching"  # the scene is graded before the shutter may open
+    CONSENTING = "consenting"  # no bunch escrow: the depositor is asked whether each note may be final
     STARTING = "starting"  # cash-in start
     CASH_IN = "cash_in"
     REFUSING = "refusing"  # a note is on its way back
@@ -98,6 +99,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account_known: bool | None = None  # False: credited to suspense until the bank has found the account
     staff: str = ""
     began_at: str = ""
+    consented_at: str = ""  # each accepted note is final since then; empty: there is a bunch escrow
     confirmed_at: str = ""
     policy: Policy = Policy(kinds=(), limits=(), notes_max=0)
     notes: tuple[Note, ...] = ()

@@ -57,8 +57,10 @@ def merge(deposit: Deposit, fact: Assessed) -> tuple[Deposit, tuple[RecordDraft,
 
 
 def close(deposit: Deposit, outcome: str, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
-    """No note is open any more: check the guarantee, appraise, then record."""
+    """No note is open any more: check the guarantee, appraise, then record. What was credited on the way says so."""
     assert not open_notes(deposit.notes), "a deposit may not be closed with an open note"
+    if any(note.claim is Claim.CREDITED for note in deposit.notes):
+        outcome = "credited"
     deposit = replace(
         deposit, outcome=deposit.outcome or outcome, assessed=False, checked=False, accepting=None, intention=""
     )
@@ -97,8 +99,9 @@ def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, 
 
 def finish_roll_back(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """All that could be returned has been taken."""
-    deposit = replace(deposit, outcome=deposit.outcome or "returned", bezel=None, rolling_back=False)
+    deposit = replace(deposit, bezel=None, rolling_back=False)
     if open_notes(deposit.notes):
+        deposit = replace(deposit, outcome=deposit.outcome or "returned")
         return retract(deposit, "could not be returned", CloseShutter(), note=note)
     return close(deposit, "returned", DisableValidator(), CloseShutter(), note=note)
 
@@ -108,7 +111,7 @@ def suspended_or_closed(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) ->
     deposit = replace(deposit, intention="")
     if open_notes(deposit.notes) or deposit.at_bezel:
         return go(deposit, State.SUSPENDED, DisableValidator(), CloseShutter(), note=note)
-    return close(deposit, deposit.outcome or "interrupted", DisableValidator(), CloseShutter(), note=note)
+    return close(deposit, "interrupted", DisableValidator(), CloseShutter(), note=note)
 
 
 def retract(deposit: Deposit, reason: str, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:

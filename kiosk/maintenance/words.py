@@ -9,11 +9,12 @@ from kiosk.messages import Amount
 STATES: Final[dict[str, str]] = {
     State.IDLE: "waits for a depositor",
     State.WATCHING: "the scene is graded before the shutter may open",
+    State.CONSENTING: "the depositor is asked whether each note may be final",
     State.STARTING: "cash-in starts: shutter opens, validator is enabled",
     State.CASH_IN: "notes may be inserted",
     State.REFUSING: "a note is given back at the throat",
     State.ACCEPTING: "a note is being read in",
-    State.STACKING: "a note is on its way to the escrow",
+    State.STACKING: "a note is on its way to the escrow or the cassette",
     State.PURGING: "a suspect note goes to the retract bin",
     State.SETTLING: "no more notes; the port closes",
     State.REVIEW: "the depositor confirms or cancels",

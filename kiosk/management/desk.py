@@ -140,7 +140,7 @@ class Desk:
         if self._c.deposit.state is not State.IDLE:
             return Refused("busy", "A deposit is under way.", "Finish or cancel it first.")
         faults = await self._refresh()
-        reasons = faults + tuple(not_ready(self._c.machine, self._c.devices.lines))
+        reasons = faults + tuple(not_ready(self._c.machine, self._c.devices))
         if reasons:
             return Refused("out_of_service", "; ".join(reasons), "Please ask the staff.")
         known = await self._directory.knows(account)
@@ -169,7 +169,8 @@ class Desk:
     async def _begin(self, account: str, *, known: bool | None) -> f.Begin | Refused:
         now = self._c.clock.now_utc()
         journal, runner = self._c.journal, self._c.runner
-        slot = await runner.run(journal.free_slot, CABINET_SLOTS)
+        bundled = self._c.devices.validator.capabilities.bunch_escrow
+        slot = await runner.run(journal.free_slot, CABINET_SLOTS) if bundled else 0
         if slot is None:
             return Refused("out_of_service", "no cabinet slot is free", "Please ask the staff.")
         credited = await runner.run(journal.credited_since, _midnight(now))
@@ -194,16 +195,19 @@ class Desk:
             for currency, maximum in sorted(rules.deposit_minor_max.items())
         )
         capabilities = self._c.devices.validator.capabilities
+        bunch = capabilities.bunch_escrow
         return Policy(
             kinds=rules.kinds,
             limits=limits,
-            notes_max=min(rules.notes_max, capabilities.escrow_notes_max),
+            notes_max=min(rules.notes_max, capabilities.escrow_notes_max) if bunch else rules.notes_max,
             timing=rules.timing,
-            suspect_custody=capabilities.suspect_custody,
+            suspect_custody=capabilities.suspect_custody and bunch,
+            bunch_escrow=bunch,
         )
 
     async def _touch(self, request: Depositor) -> Reply:
         facts: dict[str, Fact] = {
+            "consent": f.Consent(rfc3339(self._c.clock.now_utc())),
             "done": f.Done(),
             "confirm": f.Confirm(rfc3339(self._c.clock.now_utc())),
             "cancel": f.Cancel(),

@@ -126,9 +126,11 @@ class Hands:
             await self._c.clock.sleep(LINE_POLL_S * 10)
 
     async def _prepare(self) -> None:
-        settings = self._c.settings
+        settings, policy = self._c.settings, self._c.deposit.policy
+        accept = settings.accept_channels
+        suspect = settings.suspect_channels if policy.suspect_custody else frozenset[int]()
         async with self._c.batches.lock:
-            await self._c.devices.validator.configure(settings.accept_channels, settings.suspect_channels)
+            await self._c.devices.validator.configure(accept - (settings.suspect_channels - suspect), suspect)
             snapshot = await self._c.devices.board.snapshot()
             found = await evidence(self._c.devices, snapshot)
         await self._c.offer(f.Prepared(found))

@@ -127,8 +127,9 @@ def _supply(lines: Lines) -> Iterator[str]:
         yield "the cabinet's lines cannot be read"
 
 
-def not_ready(machine: Machine, lines: Lines) -> Iterator[str]:
+def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     """Why no deposit may begin now; nothing when one may. Cash-in start needs all of it (DESIGN.md section 3)."""
+    lines = devices.lines
     if not machine.connected:
         yield machine.fault or "devices are starting"
         return
@@ -137,20 +138,25 @@ def not_ready(machine: Machine, lines: Lines) -> Iterator[str]:
     if not danger:
         yield from _supply(lines)
     yield from machine.stopped.values()
+    if machine.snapshot is not None and (machine.snapshot.tray_notes or machine.snapshot.transport_occupied):
+        yield "notes lie in the tray or on the transport"
+    if devices.validator.capabilities.bunch_escrow:
+        yield from _bundling(machine)
+    if machine.receipt_printer is not None and not machine.receipt_printer.ready:
+        yield f"the receipt printer is not ready: {machine.receipt_printer.trouble}"
+
+
+def _bundling(machine: Machine) -> Iterator[str]:
+    """What only a deposit that becomes a bundle needs."""
     board = machine.snapshot
-    if board is not None:
-        if board.tray_notes or board.transport_occupied:
-            yield "notes lie in the tray or on the transport"
-        if board.strap_stock == 0:
-            yield "no straps are left"
-        if board.cabinet_fill_permille >= CABINET_FULL_PERMILLE:
-            yield "the cabinet is full"
+    if board is not None and board.strap_stock == 0:
+        yield "no straps are left"
+    if board is not None and board.cabinet_fill_permille >= CABINET_FULL_PERMILLE:
+        yield "the cabinet is full"
     if any(level.count for level in machine.levels):
         yield "the note store is not empty"
     if machine.printer is not None and not machine.printer.ready:
         yield "the label printer is not ready"
-    if machine.receipt_printer is not None and not machine.receipt_printer.ready:
-        yield f"the receipt printer is not ready: {machine.receipt_printer.trouble}"
 
 
 async def receipt_printer_status(devices: Devices) -> ReceiptPrinterStatus | None:

@@ -11,7 +11,7 @@ from kiosk.core.state import State
 from kiosk.messages import AssessRequest, Grade, RiskReport
 
 _STAGES: dict[State, Stage] = {
-    **dict.fromkeys((State.IDLE, State.WATCHING, State.STARTING, State.DONE), "access"),
+    **dict.fromkeys((State.IDLE, State.WATCHING, State.CONSENTING, State.STARTING, State.DONE), "access"),
     **dict.fromkeys(
         (
             State.CASH_IN,

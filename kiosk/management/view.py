@@ -52,7 +52,7 @@ class Identity:
 
 def status(controller: Controller, books: Books, identity: Identity, *, clock_synchronised: bool) -> Status:
     """The whole kiosk at one moment."""
-    reasons = tuple(not_ready(controller.machine, controller.devices.lines))
+    reasons = tuple(not_ready(controller.machine, controller.devices))
     clock = controller.clock
     return Status(
         kiosk=identity.kiosk,
@@ -105,6 +105,7 @@ def deposit_view(
             DenominationCount(value, currency, count) for (currency, value), count in sorted(counted.items())
         ),
         total=_amounts(dict(total)),
+        each_note_final=not deposit.policy.bunch_escrow,
         notes_left=max(deposit.policy.notes_max - len(deposit.genuine), 0),
         last_refusal=deposit.last_refusal or None,
         retained=_amounts(sums(deposit.notes, Claim.RETAINED)),

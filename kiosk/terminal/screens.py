@@ -19,6 +19,7 @@ STEPS: Final = ("count", "strap", "label", "store", "record")  # of the cash-in 
 
 SCREEN_OF: Final[dict[State, str]] = {
     State.WATCHING: "prepare",
+    State.CONSENTING: "consent",
     State.STARTING: "prepare",
     State.CASH_IN: "insert",
     State.REFUSING: "insert",
@@ -55,6 +56,7 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "identify": (*KEYPAD, "erase", "next", "leave"),
     "account": ("yes", "no", "leave"),
     "prepare": ("cancel",),
+    "consent": ("consent", "cancel", "more_time"),
     "insert": ("done", "cancel", "more_time"),
     "review": ("confirm", "cancel", "more_time"),
     "returning": ("more_time",),
@@ -63,7 +65,14 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "codes": ("codes", "result", "more_time"),
 }
 # The depositor's own waits; other deadlines are the machine's and no business of the screen.
-WAITS_FOR_DEPOSITOR: Final = (State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
+WAITS_FOR_DEPOSITOR: Final = (
+    State.CONSENTING,
+    State.CASH_IN,
+    State.REVIEW,
+    State.RETURNING,
+    State.SUSPENDED,
+    State.DONE,
+)
 RESULTS: Final = {
     "credited": "credited",
     "returned": "returned",
@@ -105,6 +114,8 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
     if name == "result" and deposit is not None:
         absent = {"codes": not deposit.receipt_qrs, "reprint": not deposit.receipt_reprints_left}
         actions = tuple(act for act in actions if not absent.get(act))
+    if name == "insert" and deposit is not None and deposit.each_note_final:
+        actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
     if name in ("attract", "identify"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None)
@@ -143,7 +154,8 @@ def result_of(deposit: DepositView) -> str:
     """Which words the result begins with."""
     if deposit.outcome == "returned" and not deposit.returned:
         return "nothing"
-    return RESULTS.get(deposit.outcome, "nothing")
+    words = RESULTS.get(deposit.outcome, "nothing")
+    return "unclear" if words == "nothing" and (deposit.disputed or deposit.disputed_unvalued) else words
 
 
 def digits_max(name: str) -> int:

@@ -164,7 +164,7 @@ class Terminal:
                 await self._request(Identify(session.digits))
             case "resume":
                 await self._request(Resume(session.digits))
-            case "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":
+            case "consent" | "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":
                 await self._request(Depositor(verb))
 
     async def _look_up(self) -> None:

@@ -23,6 +23,7 @@ FACTS: dict[str, type[Fact]] = {
     "more_time": f.MoreTime,
     "finish": f.Finish,
     "reprint": f.Reprint,
+    "consent": f.Consent,
 }
 SCREENS = (*ACTIONS, *set(SCREEN_OF.values()), "starting", "out_of_service", "attract", "trouble", "", "nonsense")
 LISTED = {act for acts in ACTIONS.values() for act in acts}
