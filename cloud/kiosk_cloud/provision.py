@@ -6,6 +6,7 @@ Private halves stay with their owner; public halves are pinned where the other s
     kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub
     bank/keys/      seal.key, ack.key, command.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
     bank/bank.toml  mosquitto/{mosquitto.conf, acl}
+    policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
 """
@@ -19,7 +20,7 @@ from typing import Final
 
 from kiosk.core import topics
 from kiosk.errors import ConfigError
-from kiosk.guarantee import checkpoint, files, keys, seal
+from kiosk.guarantee import checkpoint, files, keys, policy, seal
 from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
 from kiosk_cloud import broker
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
@@ -27,6 +28,11 @@ from kiosk_cloud.files import private_dir, write_once, write_private
 from kiosk_cloud.pki import Authority
 
 VAULT_KEY_BYTES: Final = 32
+POLICY_HEAD: Final = """\
+# Whom to trust when a receipt is checked (C2SP tlog-policy). Add independent witnesses and raise the quorum:
+# witness <name> <vkey>   group <name> <k> <names...>   quorum <name>
+quorum none
+"""
 LOOPBACK: Final = ("localhost", "127.0.0.1", "::1")
 
 
@@ -85,6 +91,7 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     _bank_keys(private_dir(root / "bank" / "keys"), done, randomness)
     _kiosk_keys(plan.kiosk, private_dir(done.kiosk_keys), root / "bank" / "keys", done, randomness)
     _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
+    _policy(root / "policy.txt", root / "bank" / "keys" / "kiosks", done)
     _bank_config(plan, root, done)
     return done
 
@@ -164,6 +171,20 @@ def _broker_files(plan: Plan, done: Provisioned, pinned: Path) -> None:
     text = broker.configuration(host=plan.host, port=plan.port, pki=done.pki, directory=directory)
     _replace(done.mosquitto_conf, text.encode(), done)
     _replace(directory / "acl", broker.acl(kiosks).encode(), done)
+
+
+def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
+    """What receipts are checked against: every kiosk's log and record key. The witnesses are the bank's to add."""
+    known = path.read_text(encoding="utf-8") if path.exists() else POLICY_HEAD
+    lines = []
+    for kiosk in sorted(each for each in pinned.iterdir() if topics.is_kiosk_id(each.name)):
+        lines.append(f"log {(kiosk / 'checkpoint.vkey').read_text(encoding='utf-8').strip()}")
+        lines.append(policy.record_key_line(kiosk.name, keys.load_public(kiosk / "record.pub")))
+    missing = [line for line in lines if line not in known.split("\n")]
+    text = known + "".join(f"{line}\n" for line in missing)
+    policy.parse(text.encode())  # never write one that nobody can read
+    _replace(path, text.encode(), done)
+    path.chmod(0o644)  # it is for everybody
 
 
 def _bank_config(plan: Plan, root: Path, done: Provisioned) -> None:

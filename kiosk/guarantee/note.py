@@ -7,6 +7,7 @@ specification asks, so cosignatures of witnesses may follow ours.
 import base64
 import binascii
 import hashlib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,7 @@ NOTE_BYTES_MAX: Final = 64 * 1024
 SIGNATURES_MAX: Final = 64  # the specification asks for at least 16
 _ED25519: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4
+_KEY_ID: Final = re.compile(r"[0-9a-f]{8}", re.ASCII)
 _PREFIX: Final = "\u2014 "
 
 
@@ -50,18 +52,42 @@ class Note:
     signed_by: tuple[Verifier, ...]
 
 
-def parse_vkey(vkey: str) -> Verifier:
-    """The verifier that a vkey names. Raises VerificationError for another type than Ed25519 or a wrong key id."""
+@dataclass(frozen=True)
+class SignatureLine:
+    """One line below a note, nothing verified. `signature` is what follows the key id."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+
+@dataclass(frozen=True)
+class Parsed:
+    """A note taken apart, nothing verified."""
+
+    text: str
+    lines: tuple[SignatureLine, ...]
+
+
+def split_vkey(vkey: str) -> tuple[str, bytes, bytes]:
+    """Name, key id (4 bytes) and type || public key of a vkey, the key id not checked. Raises VerificationError."""
     name, _, rest = vkey.strip().partition("+")
     key_id, _, encoded = rest.partition("+")
-    raw = decode_base64(encoded)
+    if not name_fits(name) or not _KEY_ID.fullmatch(key_id):
+        raise VerificationError("this verifier key's name or key id is not right")
+    return name, bytes.fromhex(key_id), decode_base64(encoded)
+
+
+def parse_vkey(vkey: str) -> Verifier:
+    """The verifier that a vkey names. Raises VerificationError for another type than Ed25519 or a wrong key id."""
+    name, key_id, raw = split_vkey(vkey)
     if raw[:1] != _ED25519:
         raise VerificationError("this verifier key is not an Ed25519 one")
     try:
         verifier = Verifier(name, PublicKey(Ed25519PublicKey.from_public_bytes(raw[1:])))
     except ValueError as error:
         raise VerificationError("this verifier key's public key is not one") from error
-    if not name_fits(name) or verifier.key_id.hex() != key_id:
+    if verifier.key_id != key_id:
         raise VerificationError("this verifier key's name or key id is not right")
     return verifier
 
@@ -72,8 +98,12 @@ def sign(text: str, name: str, signer: Signer) -> str:
     if problem or not name_fits(name):
         raise ValueError(problem or f"{name!r} cannot name a key")
     verifier = Verifier(name, signer.public)
-    signature = encode_base64(verifier.key_id + signer.sign(text.encode()))
-    return f"{text}\n{_PREFIX}{name} {signature}\n"
+    return f"{text}\n{signature_line(name, verifier.key_id + signer.sign(text.encode()))}"
+
+
+def signature_line(name: str, raw: bytes) -> str:
+    """The line, newline included, of `raw` = key id || signature by `name`."""
+    return f"{_PREFIX}{name} {encode_base64(raw)}\n"
 
 
 def verify(note: bytes | str, verifiers: Iterable[Verifier]) -> Note:
@@ -82,18 +112,18 @@ def verify(note: bytes | str, verifiers: Iterable[Verifier]) -> Note:
     Raises VerificationError when it is malformed, when no known key has signed, or when any known key's signature
     is bad.
     """
-    text, lines = _split(note)
+    parsed = parse(note)
     known = {(verifier.name, verifier.key_id): verifier for verifier in verifiers}
     signed_by: list[Verifier] = []
-    for name, key_id, signature in lines:
-        verifier = known.get((name, key_id))
+    for line in parsed.lines:
+        verifier = known.get((line.name, line.key_id))
         if verifier is None or verifier in signed_by:
             continue
-        verifier.key.verify(signature, text.encode())
+        verifier.key.verify(line.signature, parsed.text.encode())
         signed_by.append(verifier)
     if not signed_by:
         raise VerificationError("no known key has signed this note")
-    return Note(text, tuple(signed_by))
+    return Note(parsed.text, tuple(signed_by))
 
 
 def name_fits(name: str) -> bool:
@@ -117,8 +147,8 @@ def decode_base64(encoded: str) -> bytes:
     return raw
 
 
-def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
-    """Text and (name, key id, signature) of each line, nothing verified."""
+def parse(note: bytes | str) -> Parsed:
+    """Take a note apart. Raises VerificationError when it is malformed."""
     data = note.encode() if isinstance(note, str) else note
     if len(data) > NOTE_BYTES_MAX:
         raise VerificationError(f"note of {len(data)} bytes, at most {NOTE_BYTES_MAX}")
@@ -134,17 +164,17 @@ def _split(note: bytes | str) -> tuple[str, list[tuple[str, bytes, bytes]]]:
     lines = tail[:-1].split("\n")
     if len(lines) > SIGNATURES_MAX:
         raise VerificationError(f"note with more than {SIGNATURES_MAX} signatures")
-    return text, [_signature_line(line) for line in lines]
+    return Parsed(text, tuple(_parse_line(line) for line in lines))
 
 
-def _signature_line(line: str) -> tuple[str, bytes, bytes]:
+def _parse_line(line: str) -> SignatureLine:
     name, _, encoded = line.removeprefix(_PREFIX).partition(" ")
     if not line.startswith(_PREFIX) or not name_fits(name):
         raise VerificationError("malformed signature line in a note")
     raw = decode_base64(encoded)
     if len(raw) <= _KEY_ID_BYTES:
         raise VerificationError("a signature line in a note without a signature")
-    return name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:]
+    return SignatureLine(name, raw[:_KEY_ID_BYTES], raw[_KEY_ID_BYTES:])
 
 
 def _text_problem(text: str) -> str:

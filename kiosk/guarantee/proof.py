@@ -1,13 +1,14 @@
 """C2SP tlog-proof: one text that carries a leaf's index, its inclusion proof and the signed checkpoint."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import checkpoint, merkle, note
+from kiosk.guarantee import cosignature, merkle, note
 from kiosk.guarantee.checkpoint import Checkpoint
+from kiosk.guarantee.cosignature import Cosigned, Witness
 
 HEADER: Final = "c2sp.org/tlog-proof@v1"
 TEXT_BYTES_MAX: Final = 16 * 1024
@@ -49,11 +50,16 @@ def parse(text: str) -> Proof:
     return Proof(int(found[1]), tuple(map(note.decode_base64, rest[1:])), signed_checkpoint)
 
 
-def verify(text: str, leaf_hash: bytes, index: int, log: note.Verifier) -> Checkpoint:
-    """The checkpoint, signed by `log`, whose tree has `leaf_hash` at `index`. Raises VerificationError."""
+def verify(
+    text: str, leaf_hash: bytes, index: int, log: note.Verifier, witnesses: Iterable[Witness] = ()
+) -> tuple[Checkpoint, list[Cosigned]]:
+    """The checkpoint, signed by `log`, whose tree has `leaf_hash` at `index`, and who of `witnesses` cosigned it.
+
+    Raises VerificationError.
+    """
     found = parse(text)
     if found.index != index:
         raise VerificationError(f"the proof is about leaf {found.index}, not {index}")
-    point = checkpoint.verify(found.checkpoint, log)
+    point, cosigned = cosignature.verify(found.checkpoint, log, witnesses)
     merkle.verify_inclusion(index, point.size, leaf_hash, found.hashes, point.root)
-    return point
+    return point, cosigned

@@ -11,13 +11,14 @@ QR code on paper, are all that is needed to verify it (DESIGN.md section 6):
 The verifying half only reads; it needs the log's vkey and the kiosk's record keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, checkpoint, cose, leaf, note, proof, verify
+from kiosk.guarantee.cosignature import Cosigned, Witness
 from kiosk.guarantee.keys import PublicKeys
 from kiosk.guarantee.verify import VerifiedRecord
 
@@ -52,12 +53,12 @@ class VerifiedReceipt:
     at: str  # RFC 3339, UTC, the kiosk's clock
     content: dict[str, Any]
     log_size: int  # of the checkpoint that it was proved against
-    witnesses: tuple[str, ...] = ()  # who else has cosigned that checkpoint
+    cosigned: tuple[Cosigned, ...] = ()  # which known witnesses have signed that checkpoint, too
 
     @property
     def provisional(self) -> bool:
-        """Whether only the kiosk itself vouches for its log."""
-        return not self.witnesses
+        """Whether only the kiosk itself vouches for its log. Whether the witnesses are enough, a policy says."""
+        return not self.cosigned
 
 
 def make(statement: VerifiedRecord, hashes: Sequence[bytes], signed_checkpoint: str) -> Receipt:
@@ -76,18 +77,38 @@ def make(statement: VerifiedRecord, hashes: Sequence[bytes], signed_checkpoint: 
     return made
 
 
-def check(opening: str, proof_text: str, log: note.Verifier, keys: PublicKeys) -> VerifiedReceipt:
+def check(
+    opening: str, proof_text: str, log: note.Verifier, keys: PublicKeys, witnesses: Iterable[Witness] = ()
+) -> VerifiedReceipt:
     """Recompute everything from the two texts, the log's verifier key and the kiosk's record keys.
 
     Raises VerificationError when any part of it does not hold.
     """
-    salt, signed = _opened(opening)
     kiosk = log.name.removeprefix(checkpoint.origin(""))
+    statement = verify_statement(opening, kiosk, keys)
+    point, cosigned = proof.verify(proof_text, statement.leaf_hash, statement.sequence, log, witnesses)
+    return VerifiedReceipt(kiosk, statement.sequence, statement.at, statement.content, point.size, tuple(cosigned))
+
+
+def verify_statement(opening: str, kiosk: str, keys: PublicKeys) -> VerifiedRecord:
+    """The statement in an opening, signed by one of the kiosk's record keys; whether it is in the log is not asked.
+
+    Raises VerificationError.
+    """
+    salt, signed = _opened(opening)
     record = verify.verify_record(kiosk, salt, _leaf_entry(salt, signed), signed, keys)
     if record.kind != KIND or not _is_statement(record.content):
         raise VerificationError("what was signed is not a receipt statement")
-    point = proof.verify(proof_text, record.leaf_hash, record.sequence, log)
-    return VerifiedReceipt(kiosk, record.sequence, record.at, record.content, point.size)
+    return record
+
+
+def claimed_kiosk(opening: str) -> str:
+    """Which kiosk an opening says that it is from: to find the keys with, not to be believed. VerificationError."""
+    _, signed = _opened(opening)
+    match cbor.decode(cose.parse(signed).payload, cose.PAYLOAD_BYTES_MAX):
+        case {"kiosk": str(kiosk)}:
+            return kiosk
+    raise VerificationError("a statement that names no kiosk")
 
 
 def _opened(text: str) -> tuple[bytes, bytes]:

@@ -2,6 +2,7 @@
 
 import json
 import stat
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 
@@ -11,7 +12,7 @@ from cryptography import x509
 
 from kiosk.core import topics
 from kiosk.errors import ConfigError
-from kiosk.guarantee import keys, log, personal
+from kiosk.guarantee import keys, log, personal, policy
 from kiosk_cloud import broker
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.cli import main
@@ -25,10 +26,10 @@ def contents(directory: Path) -> dict[str, bytes]:
     return {str(path.relative_to(directory)): path.read_bytes() for path in directory.rglob("*") if path.is_file()}
 
 
-def test_everything_is_private(tmp_path: Path) -> None:
+def test_everything_but_the_policy_is_private(tmp_path: Path) -> None:
     provision(plan(tmp_path), utc_now())
     for path in tmp_path.rglob("*"):
-        expected = 0o700 if path.is_dir() else 0o600
+        expected = 0o700 if path.is_dir() else 0o644 if path.name == "policy.txt" else 0o600
         assert stat.S_IMODE(path.stat().st_mode) == expected, path
 
 
@@ -140,3 +141,16 @@ def test_the_command_prints_where_things_are(tmp_path: Path) -> None:
     refused = runner.invoke(main, ["provision", "--dir", str(tmp_path), "--kiosk", "a/b"])
     assert refused.exit_code == 2
     assert "kiosk id" in refused.output
+
+
+def test_the_policy_names_every_kiosk_and_keeps_what_the_bank_added(tmp_path: Path) -> None:
+    provision(plan(tmp_path), utc_now())
+    path = tmp_path / "policy.txt"
+    found = policy.parse(path.read_bytes())
+    assert [log.name for log in found.logs] == [f"deposit-kiosk/{plan(tmp_path).kiosk}"]
+    path.write_text(path.read_text() + "# our own remark\n")
+    provision(replace(plan(tmp_path), kiosk="second"), utc_now())
+    again = policy.parse(path.read_bytes())
+    assert {log.name for log in again.logs} == {found.logs[0].name, "deposit-kiosk/second"}
+    assert len(again.keys("second")) == 1
+    assert "# our own remark" in path.read_text()

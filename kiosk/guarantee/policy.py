@@ -1,0 +1,189 @@
+"""C2SP tlog-policy: which logs and which witnesses a verifier trusts, and how many of them it wants to have signed.
+
+The specification leaves the keys that sign what is *in* a log to the application. Ours are comment lines, which every
+other reader skips, so that one file (and one hash of it, on the cabinet and on each receipt) says whom to trust:
+
+    # record-key <kiosk> <base64 of the DER SubjectPublicKeyInfo>
+"""
+
+import hashlib
+from dataclasses import dataclass, field
+from typing import Final
+
+from cryptography.hazmat.primitives.serialization import (
+    Encoding,
+    PublicFormat,
+    load_der_public_key,
+    load_pem_public_key,
+)
+
+from kiosk.errors import ConfigError, VerificationError
+from kiosk.guarantee import checkpoint, cosignature, note
+from kiosk.guarantee.cosignature import Cosigned, Witness
+from kiosk.guarantee.keys import PublicKey, PublicKeys
+
+POLICY_BYTES_MAX: Final = 256 * 1024  # an ML-DSA key takes 1,800 characters
+ENTRIES_MAX: Final = 128  # of each kind; the specification asks for 32
+NONE: Final = "none"
+_RECORD_KEY: Final = "record-key"
+
+
+@dataclass(frozen=True)
+class Group:
+    """At least `needed` of `members`, each the name of a witness or of a group defined before."""
+
+    needed: int
+    members: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Policy:
+    """Whom to trust. `quorum` names a witness or group; "none" asks for no cosignature."""
+
+    sha256: bytes  # of the file, as printed on receipts
+    logs: tuple[note.Verifier, ...]
+    witnesses: dict[str, Witness]
+    groups: dict[str, Group]
+    quorum: str
+    record_keys: dict[str, PublicKeys] = field(default_factory=dict)  # by kiosk
+
+    def log(self, origin: str) -> note.Verifier:
+        """The log of this origin. Raises VerificationError when the policy does not know it."""
+        found = next((log for log in self.logs if log.name == origin), None)
+        if found is None:
+            raise VerificationError(f"the policy does not name the log {origin}")
+        return found
+
+    def keys(self, kiosk: str) -> PublicKeys:
+        """The record keys of a kiosk. Raises VerificationError when there are none."""
+        found = self.record_keys.get(kiosk)
+        if found is None:
+            raise VerificationError(f"the policy names no record key of {kiosk}")
+        return found
+
+    def witnessed(self, cosigned: list[Cosigned]) -> bool:
+        """Whether these cosignatures are a quorum; with the quorum "none" nothing ever is: nobody was asked."""
+        keys = {each.witness for each in cosigned}
+        return self.quorum != NONE and self._holds(self.quorum, {n for n, w in self.witnesses.items() if w in keys})
+
+    def _holds(self, name: str, signed: set[str]) -> bool:
+        group = self.groups.get(name)  # groups name only what stands before them: this ends
+        if group is None:
+            return name in signed
+        return sum(self._holds(member, signed) for member in group.members) >= group.needed
+
+
+def record_key_line(kiosk: str, key: PublicKey) -> str:
+    """The comment line that pins a record key of a kiosk."""
+    der = load_pem_public_key(key.pem).public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
+    return f"# {_RECORD_KEY} {kiosk} {note.encode_base64(der)}"
+
+
+def parse(data: bytes) -> Policy:
+    """Read a policy file. Raises ConfigError with the line that is wrong."""
+    reader = _Reader()
+    if len(data) > POLICY_BYTES_MAX:
+        raise ConfigError(f"a policy of {len(data)} bytes, at most {POLICY_BYTES_MAX}")
+    if any((byte < ord(" ") and byte not in b"\t\n") or byte == 0x7F for byte in data):  # noqa: PLR2004 - DEL
+        raise ConfigError("a policy file holds no control characters but tab and newline")
+    for number, line in enumerate(data.decode("utf-8", "surrogateescape").split("\n"), start=1):
+        try:
+            reader.take(line.strip(" \t"))
+        except (VerificationError, ConfigError, ValueError) as error:
+            raise ConfigError(f"policy line {number}: {error}") from error
+    if not reader.quorum:
+        raise ConfigError("the policy has no quorum line", remedy="Add `quorum <name>`, or `quorum none`.")
+    return Policy(
+        hashlib.sha256(data).digest(),
+        tuple(reader.logs),
+        reader.witnesses,
+        reader.groups,
+        reader.quorum,
+        {kiosk: PublicKeys(keys) for kiosk, keys in reader.record_keys.items()},
+    )
+
+
+class _Reader:
+    """What the lines so far have defined."""
+
+    def __init__(self) -> None:
+        self.logs: list[note.Verifier] = []
+        self.witnesses: dict[str, Witness] = {}
+        self.groups: dict[str, Group] = {}
+        self.record_keys: dict[str, list[PublicKey]] = {}
+        self.quorum = ""
+        self._members: set[str] = set()
+
+    def take(self, line: str) -> None:
+        """One line, stripped. Raises VerificationError, ConfigError or ValueError."""
+        if line.startswith("#"):
+            self._comment(line[1:].split())
+            return
+        match [word for part in line.split(" ") for word in part.split("\t") if word]:
+            case []:
+                return
+            case ["log", vkey] | ["log", vkey, _]:
+                self._log(vkey)
+            case ["witness", name, vkey] | ["witness", name, vkey, _]:
+                self._witness(name, vkey)
+            case ["group", name, needed, *members]:
+                self._group(name, needed, members)
+            case ["quorum", name] if not self.quorum:
+                if name != NONE:
+                    self._known(name)
+                self.quorum = name
+            case [word, *_]:
+                raise ConfigError(f"{word!r} is not understood here, or stands twice")
+
+    def _log(self, vkey: str) -> None:
+        log = note.parse_vkey(vkey)
+        if any(log.key == other.key for other in self.logs):
+            raise ConfigError("a log with the same key is there already")
+        _bound(self.logs)
+        self.logs.append(log)
+
+    def _witness(self, name: str, vkey: str) -> None:
+        witness = cosignature.parse_vkey(vkey)
+        self._new(name)
+        if any(witness.raw == other.raw for other in self.witnesses.values()):
+            raise ConfigError("a witness with the same key is there already")
+        _bound(self.witnesses)
+        self.witnesses[name] = witness
+
+    def _group(self, name: str, needed: str, members: list[str]) -> None:
+        self._new(name)
+        for member in members:
+            self._known(member)
+            if member in self._members or members.count(member) > 1:
+                raise ConfigError(f"{member} is a member twice")
+        counts = {"all": len(members), "any": 1}
+        if needed not in counts and not (needed.isascii() and needed.isdecimal()):
+            raise ConfigError(f"a group needs all, any or a number of its members, not {needed!r}")
+        count = counts[needed] if needed in counts else int(needed)
+        if not 1 <= count <= len(members):
+            raise ConfigError(f"a group of {len(members)} cannot need {count}")
+        _bound(self.groups)
+        self._members.update(members)
+        self.groups[name] = Group(count, tuple(members))
+
+    def _comment(self, words: list[str]) -> None:
+        match words:
+            case [word, kiosk, encoded] if word == _RECORD_KEY:
+                checkpoint.origin(kiosk)
+                loaded = load_der_public_key(note.decode_base64(encoded))
+                pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+                _bound(self.record_keys)
+                self.record_keys.setdefault(kiosk, []).append(PublicKey.from_pem(pem))
+
+    def _new(self, name: str) -> None:
+        if name == NONE or name in self.witnesses or name in self.groups:
+            raise ConfigError(f"the name {name} cannot be given again")
+
+    def _known(self, name: str) -> None:
+        if name not in self.witnesses and name not in self.groups:
+            raise ConfigError(f"{name} is not defined above")
+
+
+def _bound(entries: "list[note.Verifier] | dict[str, Witness] | dict[str, Group] | dict[str, list[PublicKey]]") -> None:
+    if len(entries) >= ENTRIES_MAX:
+        raise ConfigError(f"more than {ENTRIES_MAX} entries of a kind")
