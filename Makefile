@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test journal-crash bench lint format docs train test-train lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14 | sed 's/^/  make /'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15 | sed 's/^/  make /'
 
 setup: ## what demo and test need: Debian packages, .venv (at most 5 minutes the first time)
 	@scripts/setup.sh
@@ -24,6 +24,10 @@ screenshots: setup ## every screen of the terminal as PNG in run/screens, both s
 test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 -m "not train"
+
+CRASH_SEED ?= 1
+journal-crash: setup ## what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
+	@$(BIN)/python -m tests.journal_crash --seed $(CRASH_SEED)
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench

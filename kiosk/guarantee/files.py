@@ -66,7 +66,23 @@ def write_new(path: Path, data: bytes, mode: int) -> None:
         file.write(data)
         file.flush()
         os.fsync(descriptor)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+    _sync_directory(path.parent)
+
+
+def make_directory(path: Path) -> None:
+    """Create `path` and what is missing above it so that a power cut cannot take them away again. Raises OSError.
+
+    Syncing a file makes its content durable, syncing its directory its name; the directory's own name stands in the
+    directory above, which nobody else would sync.
+    """
+    missing = [one for one in (path, *path.parents) if not one.exists()]
+    for directory in reversed(missing):
+        directory.mkdir(exist_ok=True)
+        _sync_directory(directory.parent)
+
+
+def _sync_directory(path: Path) -> None:
+    directory = os.open(path, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
     try:
         os.fsync(directory)
     finally:

@@ -27,6 +27,7 @@ from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.errors import JournalError, VerificationError
 from kiosk.guarantee import merkle, receipt, seal
 from kiosk.guarantee.disk_trouble import journal_error
+from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
@@ -280,7 +281,7 @@ def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
 def _locked(path: Path) -> IO[bytes]:
     """One controller at a time; the lock goes with the process, however it ends."""
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_directory(path.parent)
         lock = path.with_suffix(".lock").open("ab")
     except OSError as error:
         raise journal_error(f"{path} cannot be opened", error) from error
