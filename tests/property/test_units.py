@@ -51,7 +51,7 @@ def steps(draw: st.DrawFn) -> list[tuple[str, Any]]:
     ]
 
 
-def fact_of(  # noqa: PLR0911 - one answer a kind
+def fact_of(  # noqa: C901, PLR0911 - one answer a kind
     ledger: Ledger, kind: str, given_: Any, serial: int
 ) -> u.AnyUnitFact:
     date, notes, pick = given_
