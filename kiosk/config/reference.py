@@ -30,6 +30,8 @@ _UNITS: Final = {
     "_minor": "minor units of the currency, e.g. fen or cents",
     "_minor_max": "minor units of the currency, e.g. fen or cents",
     "_notes_max": "notes",
+    "_high_notes": "notes",
+    "_slots": "slots",
     "frames_per_second": "frames a second",
     "width": "pixels",
     "height": "pixels",

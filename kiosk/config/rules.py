@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from kiosk.config.schema import Config, reference_lines
 from kiosk.errors import ConfigError
@@ -20,6 +21,7 @@ def check(config: Config, path: Path) -> None:
     _lines(config, path)
     _cash(config, path)
     _languages(config, path)
+    _units(config, path)
 
 
 def _lines(config: Config, path: Path) -> None:
@@ -51,6 +53,20 @@ def _languages(config: Config, path: Path) -> None:
     if terminal.default_language not in terminal.languages:
         message = f"{path}: terminal.default_language {terminal.default_language!r} is not in terminal.languages"
         raise ConfigError(message, remedy="Add it to terminal.languages, or choose one of those.")
+
+
+def _units(config: Config, path: Path) -> None:
+    units = config.units
+    for high, full in (("cabinet_high_slots", "cabinet_slots"), ("retract_high_notes", "retract_notes_max")):
+        if getattr(units, high) > getattr(units, full):
+            message = f"{path}: units.{high} is more than units.{full}"
+            raise ConfigError(message, remedy="Nearly full comes before full: lower the one or raise the other.")
+    try:
+        ZoneInfo(config.day.time_zone)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        message = f"{path}: day.time_zone {config.day.time_zone!r} is not known here"
+        remedy = "Give an IANA name such as Asia/Shanghai; the names come with Debian's package tzdata."
+        raise ConfigError(message, remedy=remedy) from error
 
 
 def _currencies(config: Config) -> Iterable[str]:

@@ -174,6 +174,23 @@ class LimitConfig(Section, frozen=True, kw_only=True):
     deposit_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # one deposit is one bundle; the smallest limit counts
 
 
+class UnitsConfig(Section, frozen=True, kw_only=True):
+    """The storage units: when somebody should come for the cash, and when no deposit may begin any more."""
+
+    cabinet_slots: Annotated[int, Meta(ge=1, le=1000)] = 40  # one bundle each; all taken: no deposit may begin
+    cabinet_high_slots: Annotated[int, Meta(ge=1, le=1000)] = 32  # so many taken: nearly full, status warns
+    retract_notes_max: Annotated[int, Meta(ge=1, le=10_000)] = 200  # in the retract bin; more: no deposit may begin
+    retract_high_notes: Annotated[int, Meta(ge=1, le=10_000)] = 150  # so many: nearly full, status warns
+
+
+class DayConfig(Section, frozen=True, kw_only=True):
+    """The business date, closed by a Z report once it is over."""
+
+    time_zone: Annotated[str, Meta(min_length=1, max_length=64)] = "Asia/Shanghai"  # of the branch; an IANA name
+    # Local time at which the next business date begins. From noon on, what comes after it is tomorrow's.
+    cut_over: Annotated[str, Meta(pattern="^([01][0-9]|2[0-3]):[0-5][0-9]$")] = "00:00"
+
+
 class BrokerConfig(Section, frozen=True, kw_only=True):
     """One MQTT broker of the bank; they are tried in turn."""
 
@@ -230,6 +247,8 @@ class Config(Section, frozen=True, kw_only=True):
     risk: RiskConfig = RiskConfig()
     cash: CashConfig = CashConfig()
     limits: dict[Currency, LimitConfig] = field(default_factory=lambda: {"CNY": LimitConfig()})
+    units: UnitsConfig = UnitsConfig()
+    day: DayConfig = DayConfig()
     uplink: UplinkConfig
     terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()

@@ -11,10 +11,10 @@ import fcntl
 import json
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Final
+from typing import IO, Any, Final
 
 import msgspec
 from sqlite_utils import Database
@@ -24,14 +24,16 @@ from kiosk.core.deposit import replay
 from kiosk.core.facts import AnyFact, Begin, Fact
 from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
+from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, VerificationError
-from kiosk.guarantee import merkle, receipt, seal
+from kiosk.guarantee import merkle, receipt, seal, unit_book
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
+from kiosk.guarantee.unit_book import Entry
 
 SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
@@ -61,6 +63,7 @@ class Journal:
         except JournalError:
             self._lock.close()
             raise
+        self.clock_synchronised = clock_synchronised
         self._recipient = keys.bank_seal.key_id
         self._receipt: tuple[bytes, Receipt] | None = None  # of the deposit that was asked about last
         self._vault = PersonalVault(self._connection, kek, randomness)
@@ -75,8 +78,10 @@ class Journal:
         with self._transaction():
             return self._vault.seal_text(deposit_id, account, _ACCOUNT)
 
-    def commit(self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime) -> list[Appended]:
-        """One fact, its orders and its records, in one durable transaction."""
+    def commit(
+        self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime, booking: Entry | None = None
+    ) -> list[Appended]:
+        """One fact, its orders and its records, in one durable transaction; with it what it does to the units."""
         deposit = outcome.deposit if outcome.deposit.id else before
         encoded = msgspec.json.encode(fact)
         _FACTS.decode(encoded)  # what cannot be replayed must never be committed
@@ -95,8 +100,13 @@ class Journal:
             if deposit.id:
                 self._summarise(fact, deposit, outcome.deposit)
             made: list[Appended] = []
+            if booking is not None:
+                unit_book.store(self._connection, booking)
+                made.extend(self._append(draft, now) for draft in booking.first)
             for draft in outcome.records:
                 made.append(self._append(_about(draft, made), now))
+            if booking is not None:
+                made.extend(self._append(draft, now) for draft in booking.records)
             return made
 
     def _summarise(self, fact: Fact, deposit: Deposit, after: Deposit) -> None:
@@ -118,7 +128,7 @@ class Journal:
             )
 
     def _append(self, draft: RecordDraft, now: datetime) -> Appended:
-        body = dict(draft.body)
+        body = dict(unit_book.day_draft(self.log, self._connection, draft).body)
         sealed, deposit_id = body.pop("account_sealed", None), body.get("deposit_id")
         if isinstance(sealed, bytes) and isinstance(deposit_id, bytes) and sealed:
             body[_ACCOUNT] = self._vault.open_text(deposit_id, sealed, _ACCOUNT)
@@ -146,11 +156,6 @@ class Journal:
     def next_serial(self) -> int:
         """A bundle serial that was never used."""
         return int(self._connection.execute("SELECT coalesce(max(serial), 0) + 1 FROM deposits").fetchone()[0])
-
-    def free_slot(self, slots: int) -> int | None:
-        """The lowest cabinet slot without a bundle since the last exchange; None when all are taken."""
-        taken = {slot for (slot,) in self._connection.execute("SELECT slot FROM deposits WHERE bundled = 1")}
-        return next((slot for slot in range(slots) if slot not in taken), None)
 
     def credited_since(self, moment: datetime) -> dict[str, int]:
         """Minor units per currency credited by deposits begun since `moment`."""
@@ -200,6 +205,22 @@ class Journal:
         made = receipt.make(statement, self.log.inclusion(statement.sequence, size), self.log.checkpoint())
         self._receipt = (deposit_id, made)
         return made
+
+    # --- storage units --------------------------------------------------------------------------------------
+
+    def commit_units(self, entry: Entry, now: datetime) -> list[Appended]:
+        """One fact about the storage units with its records, in one durable transaction."""
+        with self._transaction():
+            unit_book.store(self._connection, entry)
+            return [self._append(draft, now) for draft in (*entry.first, *entry.records)]
+
+    def units(self) -> Ledger:
+        """The storage units as their facts make them. Raises `JournalError`."""
+        return unit_book.load(self._connection)
+
+    def latest(self, kind: str, rows_max: int) -> list[Mapping[str, Any]]:
+        """The newest records of a kind that belong to no deposit, opened, newest first."""
+        return list(unit_book.contents(self.log, self._connection, kind, rows_max))
 
     # --- the bank, and small memories ---------------------------------------------------------------------
 
@@ -318,6 +339,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     for name, columns, key in _TABLES:
         database.table(name).create(columns, pk=key, if_not_exists=True)
     create_tables(connection)
+    connection.execute(unit_book.SCHEMA)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from firmware_bridge.errors import DeviceChanged, DeviceFault
@@ -35,6 +35,7 @@ from kiosk.management.machine import (
     store_levels,
 )
 from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
 
 _log = logging.getLogger(__name__)
@@ -58,6 +59,7 @@ class Settings:
     kiosk: str = ""  # as the receipt names it
     branch: str = ""
     receipt_language: Literal["en", "zh"] = "en"
+    storage: StorageSettings = field(default_factory=StorageSettings)
 
 
 class Controller:
@@ -98,6 +100,15 @@ class Controller:
         self._hands = Hands(self)
         self.batches = Batches(self)
         self._clock_watch = ClockWatch(clock)
+        self.storage = Storage(
+            journal=journal,
+            runner=runner,
+            clock=clock,
+            lock=self._lock,
+            deposit=lambda: self.deposit,
+            changed=self._units_changed,
+            settings=settings.storage,
+        )
 
     # --- facts ------------------------------------------------------------------------------------------
 
@@ -125,9 +136,14 @@ class Controller:
             if not still():
                 return False
             before = self.deposit
+            if isinstance(fact, f.Begin) and not self.storage.may_begin:
+                raise IllegalTransition(before.state, fact)
             outcome = step(before, fact)
-            await self.runner.run(self.journal.commit, fact, outcome, before, self.clock.now_utc())
+            now = self.clock.now_utc()
+            entry, units = self.storage.booked(outcome, now)
+            await self.runner.run(self.journal.commit, fact, outcome, before, now, entry)
             self.deposit = outcome.deposit
+            self.storage.took(units)
             for order in outcome.orders:
                 self.orders.put_nowait(order)
             self._move_deadline(before, fact)
@@ -148,6 +164,12 @@ class Controller:
         """A record of its own: service events and alerts outside any deposit."""
         await self.runner.run(self.journal.append, draft, self.clock.now_utc())
         self._grew()
+        self._changed()
+
+    def _units_changed(self, records: bool) -> None:  # noqa: FBT001 - whether there are new ones
+        self.machine.units = self.storage.hindrances()
+        if records:
+            self._grew()
         self._changed()
 
     def announce(self) -> None:
@@ -171,6 +193,12 @@ class Controller:
         self.deposit = await self.runner.run(self.journal.unfinished)
         self.devices.lines.set_listener(self._line_changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
+        await self.storage.load()
+        async with asyncio.TaskGroup() as group:
+            group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
+            await self._serve()
+
+    async def _serve(self) -> None:
         while True:
             try:
                 await self._connect()
@@ -305,6 +333,7 @@ class Controller:
             found = hazards(self.devices.lines)
             news = tuple(item for item in found if item not in self._hazards)
             self._hazards = found
+            await self.storage.noticed(news)
             if news and allowed(self.deposit.state, f.Assessed):
                 item = f.Assessment(stage_of(self.deposit.state), "high", news)
                 with contextlib.suppress(IllegalTransition):

@@ -47,7 +47,6 @@ from kiosk.messages import (
 )
 
 _log = logging.getLogger(__name__)
-CABINET_SLOTS: Final = 40
 OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
 # Digits alone: a depositor who reads no Latin letters types the code on the keypad of the account number.
 _CODE_LETTERS: Final = "0123456789"
@@ -170,7 +169,7 @@ class Desk:
         now = self._c.clock.now_utc()
         journal, runner = self._c.journal, self._c.runner
         bundled = self._c.devices.validator.capabilities.bunch_escrow
-        slot = await runner.run(journal.free_slot, CABINET_SLOTS) if bundled else 0
+        slot = self._c.storage.free_slot() if bundled else 0
         if slot is None:
             return Refused("out_of_service", "no cabinet slot is free", "Please ask the staff.")
         credited = await runner.run(journal.credited_since, _midnight(now))

@@ -52,6 +52,7 @@ class Machine:
     printer: LabelPrinterStatus | None = None
     receipt_printer: ReceiptPrinterStatus | None = None  # None: there is none
     levels: tuple[Level, ...] = ()
+    units: tuple[str, ...] = ()  # why the storage units take nothing now
     stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
 
 
@@ -138,6 +139,7 @@ def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     if not danger:
         yield from _supply(lines)
     yield from machine.stopped.values()
+    yield from machine.units
     if machine.snapshot is not None and (machine.snapshot.tray_notes or machine.snapshot.transport_occupied):
         yield "notes lie in the tray or on the transport"
     if devices.validator.capabilities.bunch_escrow:

@@ -7,6 +7,7 @@ from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Final
+from zoneinfo import ZoneInfo
 
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_factory
@@ -18,7 +19,9 @@ from firmware_bridge.serial_port import BOARD_SETTINGS, VALIDATOR_SETTINGS, Seri
 from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config
+from kiosk.core.calendar import Calendar
 from kiosk.core.policy import NoteKind, Timing
+from kiosk.core.storage import Threshold
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
@@ -29,6 +32,7 @@ from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
 from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
@@ -70,6 +74,21 @@ def settings_of(config: Config) -> Settings:
         kiosk=config.kiosk.id,
         branch=config.kiosk.branch,
         receipt_language="en" if config.receipt_printer is None else config.receipt_printer.language,
+        storage=storage_of(config),
+    )
+
+
+def storage_of(config: Config) -> StorageSettings:
+    """Units, thresholds and business date."""
+    units = config.units
+    hours, minutes = config.day.cut_over.split(":")
+    return StorageSettings(
+        slots=units.cabinet_slots,
+        thresholds={
+            "cabinet": Threshold(units.cabinet_high_slots, units.cabinet_slots),
+            "retract": Threshold(units.retract_high_notes, units.retract_notes_max),
+        },
+        calendar=Calendar(ZoneInfo(config.day.time_zone), 60 * int(hours) + int(minutes)),
     )
 
 

@@ -27,6 +27,9 @@ CORE = Path(core.__file__).parent
 GRAMMAR = "\n".join((Path(package.__file__ or "").parent / "records.cddl").read_text() for package in (guarantee, core))
 RULES = {"deposit_start": "deposit-start-record", "deposit": "deposit-record", "alert": "alert-record"} | {
     "service": "service-record",
+    "exchange": "exchange-record",
+    "bundle_count": "bundle-count-record",
+    "z_report": "z-report-record",
     "receipt": "receipt-statement",
 }
 SIGNER = Ed25519Signer.from_seed(bytes([5] * 32))

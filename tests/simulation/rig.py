@@ -68,11 +68,11 @@ class _CountingRunner(InlineRunner):
         self._rig = rig
 
     async def run(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        if self._rig.commit_s and call.__name__ == "commit":
+        if self._rig.commit_s and call.__name__.startswith("commit"):
             await asyncio.sleep(self._rig.commit_s)  # other tasks run meanwhile, as they do beside a real disk
-        self._rig.check_crash("before-write" if call.__name__ == "commit" else "")
+        self._rig.check_crash("before-write" if call.__name__.startswith("commit") else "")
         result = await super().run(call, *args, **kwargs)
-        self._rig.check_crash("after-write" if call.__name__ == "commit" else "")
+        self._rig.check_crash("after-write" if call.__name__.startswith("commit") else "")
         return result
 
 
