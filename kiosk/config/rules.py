@@ -57,7 +57,12 @@ def _languages(config: Config, path: Path) -> None:
 
 def _units(config: Config, path: Path) -> None:
     units = config.units
-    for high, full in (("cabinet_high_slots", "cabinet_slots"), ("retract_high_notes", "retract_notes_max")):
+    pairs = (
+        ("cabinet_high_slots", "cabinet_slots"),
+        ("retract_high_notes", "retract_notes_max"),
+        ("cassette_high_notes", "cassette_notes_max"),
+    )
+    for high, full in pairs:
         if getattr(units, high) > getattr(units, full):
             message = f"{path}: units.{high} is more than units.{full}"
             raise ConfigError(message, remedy="Nearly full comes before full: lower the one or raise the other.")

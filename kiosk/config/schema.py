@@ -180,6 +180,8 @@ class UnitsConfig(Section, frozen=True, kw_only=True):
     cabinet_slots: Annotated[int, Meta(ge=1, le=1000)] = 40  # one bundle each; all taken: no deposit may begin
     cabinet_high_slots: Annotated[int, Meta(ge=1, le=1000)] = 32  # so many taken: nearly full, status warns
     retract_notes_max: Annotated[int, Meta(ge=1, le=10_000)] = 200  # in the retract bin; more: no deposit may begin
+    cassette_notes_max: Annotated[int, Meta(ge=1, le=10_000)] = 1000  # of a validator without bunch escrow
+    cassette_high_notes: Annotated[int, Meta(ge=1, le=10_000)] = 800  # so many: nearly full, status warns
     retract_high_notes: Annotated[int, Meta(ge=1, le=10_000)] = 150  # so many: nearly full, status warns
 
 

@@ -39,6 +39,7 @@ _WAYS: Final[dict[Place, tuple[tuple[UnitName, str, str], ...]]] = {
         (Place.TRANSPORT, Place.TRAY, Place.BUNDLE),
         (("escrow", "came", "deposited"), ("escrow", "left", "distributed"), ("tray", "came", "distributed")),
     ),
+    Place.CASH_IN: (("cassette", "came", "deposited"),),
     Place.CABINET: (
         ("escrow", "came", "deposited"),
         ("escrow", "left", "distributed"),
@@ -55,7 +56,7 @@ def booking(deposit: Deposit, at: str, date: str) -> DepositBooked:
         (note.place, note.claim, level_of(note), note.currency, note.value_minor or 0) for note in deposit.notes
     )
     bundle = deposit.bundle
-    bundled = deposit.confirmed
+    bundled = deposit.confirmed and deposit.policy.bunch_escrow
     flags = {
         "unlabelled": bundled and not bundle.labelled,
         "unstrapped": bundled and not bundle.strapped,

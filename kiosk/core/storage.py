@@ -29,9 +29,12 @@ UNIT_OF: Final[dict[str, UnitName]] = {
     Place.BUNDLE: "tray",
     Place.RETRACT: "retract",
     Place.CABINET: "cabinet",
+    Place.CASH_IN: "cassette",
 }
 # The deposit board and the validator count these two at every cash-in start; the others are known from an exchange on.
 COUNTED_BY_DEVICES: Final[frozenset[UnitName]] = frozenset({"escrow", "tray"})
+WITH_BUNDLES: Final[tuple[UnitName, ...]] = ("escrow", "tray", "retract", "cabinet")
+WITH_CASSETTE: Final[tuple[UnitName, ...]] = ("escrow", "cassette")  # a validator without bunch escrow
 DOUBTS_MAX: Final = 8  # per unit; the first ones say enough
 
 

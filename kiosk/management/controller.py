@@ -21,6 +21,7 @@ from kiosk.core.facts import Fact
 from kiosk.core.orders import AnyOrder
 from kiosk.core.records import alert, service
 from kiosk.core.state import Deposit, RecordDraft, State
+from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
 from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
 from kiosk.management.clockwatch import ClockWatch
@@ -227,6 +228,8 @@ class Controller:
         self.machine.levels = await store_levels(self.devices)
         self.machine.printer = await label_printer_status(self.devices)
         self.machine.receipt_printer = await receipt_printer_status(self.devices)
+        escrow = self.devices.validator.capabilities.bunch_escrow
+        await self.storage.configure(WITH_BUNDLES if escrow else WITH_CASSETTE)
         async with self._lock:  # a fact whose commit was under way when the fault came
             while not self.orders.empty():  # reconciliation orders anew what is still to be done
                 self.orders.get_nowait()

@@ -36,7 +36,6 @@ BEHIND_DOOR: Final = ("retract", "cabinet", "cassette")
 class StorageSettings:
     """What the configuration says of units and days."""
 
-    units: tuple[UnitName, ...] = ("escrow", "tray", "retract", "cabinet")
     slots: int = 40
     thresholds: dict[UnitName, Threshold] = field(default_factory=dict)
     calendar: Calendar = field(default_factory=lambda: Calendar(UTC))
@@ -63,9 +62,11 @@ class Storage:
         self.ledger = Ledger()
 
     async def load(self) -> None:
-        """Once at start: what the journal knows, and which units this kiosk has now."""
+        """Once at start: what the journal knows."""
         self.ledger = await self._runner.run(self._journal.units)
-        names = self.settings.units
+
+    async def configure(self, names: tuple[UnitName, ...]) -> None:
+        """Which units this kiosk has: the validator's capabilities decide. The first time opens the business date."""
         if not self.ledger.day.opened or any(self.ledger.unit(name) is None for name in names):
             now = self._clock.now_utc()
             await self.apply(lambda _: u.Configured(rfc3339(now), self.date(now), names))

@@ -86,6 +86,7 @@ def storage_of(config: Config) -> StorageSettings:
         slots=units.cabinet_slots,
         thresholds={
             "cabinet": Threshold(units.cabinet_high_slots, units.cabinet_slots),
+            "cassette": Threshold(units.cassette_high_notes, units.cassette_notes_max),
             "retract": Threshold(units.retract_high_notes, units.retract_notes_max),
         },
         calendar=Calendar(ZoneInfo(config.day.time_zone), 60 * int(hours) + int(minutes)),
