@@ -24,6 +24,7 @@ from kiosk_cloud.provision import Plan, Provisioned, provision
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
 from kiosk_cloud.verify import Report, verify_store
+from kiosk_cloud.witness import service as witness
 
 EXIT_UNVERIFIED: Final = 1
 EXIT_CONFIG: Final = 2
@@ -161,6 +162,44 @@ def publish_directory(config_path: Path, file: Path, kiosk: str | None, *, as_js
         click.echo(
             f"{edition.kiosk}: directory version {edition.version} ({said}), {edition.entries} accounts, published"
         )
+
+
+@main.group("witness")
+def witness_group() -> None:
+    """A witness (C2SP tlog-witness): cosigns logs that only grow. To be run by somebody other than the bank."""
+
+
+@witness_group.command("init")
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--name", required=True, help="As policies name it, e.g. village.example/witness.")
+@click.option(
+    "--log",
+    "logs",
+    multiple=True,
+    required=True,
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="checkpoint.vkey of a kiosk; may be repeated.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def init_witness(directory: Path, name: str, logs: tuple[Path, ...], *, as_json: bool) -> None:
+    """Make keys and memory of a new witness, and print the lines for policy files."""
+    with _explained():
+        vkeys = witness.init(directory, name, [path.read_text(encoding="utf-8").strip() for path in logs])
+    if as_json:
+        click.echo(json.dumps({"name": name, "vkeys": vkeys}))
+        return
+    for kind, vkey in zip(("ed25519", "ml-dsa-44"), vkeys, strict=True):
+        click.echo(f"witness {name.replace('/', '-')}-{kind} {vkey}")
+
+
+@witness_group.command("serve")
+@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option("--host", default="127.0.0.1", show_default=True)
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+def serve_witness(directory: Path, host: str, port: int) -> None:
+    """Answer add-checkpoint until stopped; put TLS before it (any reverse proxy)."""
+    with _explained():
+        witness.serve(directory, host, port, SystemClock())
 
 
 @main.command()

@@ -8,6 +8,7 @@ ignored, as the specification asks; a configured witness whose signature is bad 
 import hashlib
 from collections.abc import Iterable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final, Literal
 
 from cryptography.exceptions import InvalidSignature
@@ -15,7 +16,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey,
 from cryptography.hazmat.primitives.asymmetric.mldsa import MLDSA44PrivateKey, MLDSA44PublicKey
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import checkpoint, note
+from kiosk.guarantee import checkpoint, files, note
 from kiosk.guarantee.checkpoint import Checkpoint
 
 Type = Literal[0x04, 0x06]
@@ -83,6 +84,13 @@ class Cosigner:
         self._key = key
         kind = ED25519 if isinstance(key, Ed25519PrivateKey) else ML_DSA_44
         self.witness: Final = Witness(name, kind, key.public_key().public_bytes_raw())
+
+    @classmethod
+    def load(cls, name: str, path: Path, kind: Type) -> "Cosigner":
+        """From a 0600 seed file of the type that `kind` needs. Raises ConfigError, ValueError."""
+        if kind == ED25519:
+            return cls(name, Ed25519PrivateKey.from_private_bytes(files.load_key(path, "ed25519-seed")))
+        return cls(name, MLDSA44PrivateKey.from_seed_bytes(files.load_key(path, "ml-dsa-44-seed")))
 
     def line(self, point: Checkpoint, at_posix_s: int) -> str:
         """The signature line, newline included, to be put below the signed checkpoint."""

@@ -14,9 +14,10 @@ from typing import Final, Literal
 
 from kiosk.errors import ConfigError
 
-KeyType = Literal["ed25519-seed", "x-wing-seed", "x-wing-public", "aes-256-kek", "hmac-sha256"]
+KeyType = Literal["ed25519-seed", "ml-dsa-44-seed", "x-wing-seed", "x-wing-public", "aes-256-kek", "hmac-sha256"]
 LENGTHS: Final[dict[KeyType, int]] = {
     "ed25519-seed": 32,
+    "ml-dsa-44-seed": 32,
     "x-wing-seed": 32,
     "x-wing-public": 1216,
     "aes-256-kek": 32,
