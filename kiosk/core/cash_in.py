@@ -20,7 +20,7 @@ from kiosk.core.facts import (
     ShutterMoved,
     ValidatorStopped,
 )
-from kiosk.core.money import Claim, Place, claimed, moved, open_notes
+from kiosk.core.money import Claim, Place, open_notes
 from kiosk.core.orders import (
     AcceptNote,
     CloseShutter,
@@ -30,6 +30,7 @@ from kiosk.core.orders import (
     PrepareValidator,
     RejectNote,
     RequestAssessment,
+    RunBoard,
 )
 from kiosk.core.state import Bundle, Deposit, Intention, Outcome, State
 
@@ -228,7 +229,7 @@ def after_settling(deposit: Deposit) -> Outcome:
     """The port is shut; a note still in flight is waited for."""
     if deposit.in_flight is not None:
         return steps.stay(deposit)
-    if steps.suspect_on_transport(deposit):
+    if steps.suspect_on_transport(deposit) and deposit.purges < steps.PURGES_MAX:
         return steps.purge_suspect(deposit)
     if deposit.intention == "suspend":
         return steps.suspended_or_closed(deposit)
@@ -246,7 +247,8 @@ def validator_stopped(deposit: Deposit, fact: ValidatorStopped) -> Outcome:
 
 def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     """A manipulated note: no credit follows. Alert, and close the port."""
-    deposit = replace(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), accepting=None)
+    deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
+    deposit = replace(deposit, accepting=None)
     deposit = replace(deposit, intention="review")
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
 
@@ -274,25 +276,27 @@ def noted(deposit: Deposit, fact: Assessed) -> Outcome:
 
 
 def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
-    """The suspect note's purge is over; after a failure whatever lay there is somewhere on the board."""
-    lying = (Place.TRANSPORT, Place.TRAY)
-    if fact.result == 0:
-        notes = moved(deposit.notes, lambda note: note.suspect and note.place in lying, Place.RETRACT)
-        return steps.resume_cash_in(replace(deposit, notes=notes, board=None))
-    reason = f"purge of a suspect note ended with result {fact.result}"
-    here = {note.number for note in deposit.notes if note.place in lying}
-    notes = moved(deposit.notes, lambda note: note.number in here, Place.UNKNOWN)
-    notes = claimed(notes, lambda note: note.number in here and note.claim is Claim.OPEN, Claim.DISPUTED, reason)
-    deposit = steps.remark(replace(deposit, notes=notes, board=None), reason)
-    return steps.resume_cash_in(replace(deposit, intention=deposit.intention or "review"))
+    """The suspect note is off the board; or tried again after HOME, which frees a jam; or left for after the port shut.
+
+    No genuine note moves on the board meanwhile: those that are returned go out at the front.
+    """
+    if fact.opcode == steps.HOME:
+        return steps.stay(replace(deposit, board=None), steps.purge(deposit))
+    deposit = steps.after_purge(deposit, fact)
+    if not steps.suspect_on_transport(deposit):
+        intention = deposit.intention or ("review" if fact.result else "")
+        return steps.resume_cash_in(replace(deposit, purges=0, intention=intention))
+    if deposit.purges < steps.PURGES_MAX:
+        return steps.stay(deposit, RunBoard(steps.HOME))
+    alert = (records.alert(deposit, "technician", ("a suspect note cannot be moved off the board",)),)
+    return steps.resume_cash_in(replace(deposit, intention=deposit.intention or "review"), alert)
 
 
 def purged_meanwhile(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """A suspect note's purge ended while the validator was jammed: only its place changes."""
-    lying = (Place.TRANSPORT, Place.TRAY)
-    place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
-    notes = moved(deposit.notes, lambda note: note.suspect and note.place in lying, place)
-    return steps.stay(replace(deposit, notes=notes, board=None))
+    if fact.opcode == steps.HOME:
+        return steps.stay(replace(deposit, board=None))
+    return steps.stay(steps.after_purge(deposit, fact))
 
 
 def stuck(deposit: Deposit, _: object) -> Outcome:

@@ -1,18 +1,26 @@
 """After the confirmation, only forward: commit, collect, strap, mark, store. Nothing here changes the credit."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from kiosk.core import records, steps
 from kiosk.core.facts import BoardEvidence, BoardFinished, Confirm, EscrowCommitted, LabelPrinted, StoreEmptied
 from kiosk.core.ledger import disputed_unknown
-from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
+from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes, sums
 from kiosk.core.orders import CloseShutter, CommitEscrow, EmptyStore, PrintLabel, RunBoard
-from kiosk.core.state import Deposit, Outcome, State
+from kiosk.core.state import Deposit, DoubtKind, Outcome, State
 
 LABEL_FAILURES_MAX = 2
 STRAP_FAILURES_MAX = 2
 STORE_FAILURES_MAX = 2
 TOTALS_MODULUS = 1 << 16
+RESERVED: Final = "never came to the tray, and the credit was given under a reservation:"
+DOUBTS: Final[dict[DoubtKind, str]] = {
+    "cleared_from_front": "a note was cleared to the front",
+    "fraud": "a fraud attempt was seen",
+    "port_tamper": "the port was tampered with",
+}
 COLLECTS_MAX = 8  # a belt sensor that is stuck must not keep a credited deposit for ever
 
 
@@ -20,8 +28,11 @@ _INSIDE = (Place.VALIDATOR, Place.ESCROW, Place.TRANSPORT, Place.TRAY, Place.BUN
 
 
 def belongs(note: Note) -> bool:
-    """Whether a note belongs into the bundle: credited, or disputed and moving along with the credited ones."""
-    return note.claim is Claim.CREDITED or note.place in _INSIDE
+    """Whether a note belongs into the bundle: credited, or disputed and moving along with the credited ones.
+
+    A note in the retract bin stays there, whosever it is.
+    """
+    return (note.claim is Claim.CREDITED and note.place is not Place.RETRACT) or note.place in _INSIDE
 
 
 def bundled(deposit: Deposit) -> int:
@@ -34,11 +45,30 @@ def confirmed(deposit: Deposit, fact: Confirm) -> Outcome:
     if not open_notes(deposit.notes):  # only a note handed back was waited for
         return steps.close(deposit, "nothing_inserted", CloseShutter())
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.CREDITED)
+    amount = tuple(sorted(sums(notes, Claim.CREDITED).items()))
     deposit = replace(
         deposit, notes=notes, confirmed_at=fact.at, outcome="credited", emptied=not deposit.escrowed, collected=0
     )
     port = (CloseShutter(),) if deposit.at_bezel else ()
-    return steps.go(replace(deposit, at_bezel=False), State.COMMITTING, *port, CommitEscrow())
+    deposit = replace(deposit, at_bezel=False, confirmed_minor=amount)
+    if steps.suspect_on_transport(deposit):
+        return steps.go(deposit, State.CLEARING, *port, RunBoard(steps.HOME))
+    return steps.go(deposit, State.COMMITTING, *port, CommitEscrow())
+
+
+def cleared(deposit: Deposit, fact: BoardFinished) -> Outcome:
+    """A suspect note and credited ones are never on the board together: it goes first, or a person is waited for."""
+    if fact.opcode == steps.HOME:
+        deposit = replace(deposit, board=None)
+        if steps.may_wait(deposit, fact.result):
+            return steps.wait(deposit, fact.result)
+        return steps.stay(deposit, steps.purge(deposit))
+    deposit = steps.after_purge(deposit, fact)
+    if not steps.suspect_on_transport(deposit):
+        return steps.go(deposit, State.COMMITTING, CommitEscrow())
+    if steps.may_wait(deposit, steps.JAM):
+        return steps.wait(deposit, fact.result if steps.may_wait(deposit, fact.result) else steps.JAM)
+    return gave_up(deposit, fact)
 
 
 def committed(deposit: Deposit, _: EscrowCommitted) -> Outcome:
@@ -82,7 +112,9 @@ def in_tray(deposit: Deposit) -> Outcome:
 
 def realigned(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """The re-scan is the board's word: go on from where the notes are."""
-    deposit = replace(deposit, board=None)
+    deposit = replace(deposit, board=None, rescan=False)
+    if steps.may_wait(deposit, fact.result):
+        return steps.wait(deposit, fact.result)
     if fact.result:
         deposit = steps.remark(deposit, f"home ended with result {fact.result}")
     return from_evidence(deposit, fact.evidence)
@@ -92,11 +124,17 @@ def from_evidence(deposit: Deposit, board: BoardEvidence) -> Outcome:
     """Choose the next step of a confirmed deposit by what the sensors and totals say, never by hope."""
     if _notes_stored(deposit, board):
         return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)), board)
+    if steps.suspect_on_transport(deposit) and not deposit.collects:
+        return steps.go(deposit, State.CLEARING, steps.purge(deposit))
     if deposit.collects < COLLECTS_MAX and (not deposit.emptied or board.transport_occupied):
         return steps.go(replace(deposit, collected=board.tray_notes), State.COMMITTING, CommitEscrow())
-    deposit = measured(deposit, board.tray_notes)
+    deposit = measured(deposit, board.tray_notes, board)
     if board.tray_notes == 0:
         return steps.close(deposit, "credited")
+    return _bundle_from(deposit, board)
+
+
+def _bundle_from(deposit: Deposit, board: BoardEvidence) -> Outcome:
     if board.label_present:
         bundle = replace(deposit.bundle, strapped=board.strap_present, labelled=True)
         return store(replace(deposit, bundle=bundle))
@@ -105,41 +143,107 @@ def from_evidence(deposit: Deposit, board: BoardEvidence) -> Outcome:
     return steps.go(deposit, State.STRAPPING, RunBoard(steps.STRAP))
 
 
-def measured(deposit: Deposit, tray_notes: int) -> Deposit:
-    """Believe the re-scanned tray for place. Short: the credit stands; over: the surplus is disputed, unvalued."""
+def measured(deposit: Deposit, tray_notes: int, board: BoardEvidence) -> Deposit:
+    """Believe the re-scanned tray for place. Short: the credit stands, but see `_missing`; over: disputed, unvalued."""
     due = bundled(deposit)
-    numbers = [note.number for note in deposit.notes if belongs(note)]
-    present, lost = set(numbers[:tray_notes]), set(numbers[tray_notes:])
-    notes = moved(deposit.notes, lambda note: note.number in present, Place.TRAY)
-    notes = moved(notes, lambda note: note.number in lost, Place.UNKNOWN)
-    deposit = replace(deposit, notes=notes, bundle=replace(deposit.bundle, short_by=max(due - tray_notes, 0)))
+    lost = _missing(deposit, max(due - tray_notes, 0))
+    notes = moved(deposit.notes, lambda note: belongs(note) and note.number not in lost, Place.TRAY)
+    deposit = replace(deposit, notes=moved(notes, lambda note: note.number in lost, Place.UNKNOWN))
+    if deposit.doubts and lost:
+        deposit = _reserved(deposit, lost, board)
     deposit = _found_again(deposit, tray_notes - due)
-    surplus = tray_notes - bundled(deposit)
+    surplus = tray_notes - sum(1 for note in deposit.notes if note.place is Place.TRAY)
     if surplus > 0:
         deposit = disputed_unknown(deposit, surplus, Place.TRAY, "more notes in the tray than the journal knows")
         deposit = replace(deposit, bundle=replace(deposit.bundle, over_by=deposit.bundle.over_by + surplus))
+    short_by = sum(1 for note in deposit.notes if _short(note))
+    deposit = replace(deposit, bundle=replace(deposit.bundle, short_by=short_by))
     if tray_notes != due:
         deposit = steps.remark(deposit, f"the tray holds {tray_notes} notes, the journal {due}: unit inaccurate")
     return deposit
 
 
+def _short(note: Note) -> bool:
+    """Whether the unit lacks this note: credited, or disputed for just that, and not there."""
+    return note.place is Place.UNKNOWN and (note.claim is Claim.CREDITED or RESERVED in note.reason)
+
+
+def _missing(deposit: Deposit, count: int) -> list[int]:
+    """Which notes the tray lacks. It cannot say; so those that were missing before, then those that doubt points at.
+
+    Under a reservation the most valuable come next: nothing may be credited that is not there. What a person counts
+    later clears the dispute of the others.
+    """
+    channels = {item.channel for item in deposit.doubts}
+
+    def order(note: Note) -> tuple[bool, bool, int, int]:
+        value = (note.value_minor or 0) if deposit.doubts else 0
+        return note.place is not Place.UNKNOWN, note.channel not in channels, -value, -note.number
+
+    candidates = sorted((note for note in deposit.notes if belongs(note)), key=order)
+    return [note.number for note in candidates[:count]]
+
+
+def _reserved(deposit: Deposit, lost: list[int], board: BoardEvidence) -> Deposit:
+    """The credit was given under a reservation: what never came to the tray is disputed, until two people counted.
+
+    What the board has counted into the tray was beyond the port: for that the credit stands, whoever has it now.
+    """
+    base = deposit.baseline
+    arrived = (board.total_collected - base.board.total_collected) % TOTALS_MODULUS if base is not None else 0
+    disputed = lost[: max(bundled(deposit) - arrived, 0)]
+    notes = claimed(
+        deposit.notes,
+        lambda note: note.number in disputed and note.claim is Claim.CREDITED,
+        Claim.DISPUTED,
+        f"{RESERVED} {', '.join(sorted({DOUBTS[item.kind] for item in deposit.doubts}))}",
+    )
+    return replace(deposit, notes=notes)
+
+
 def _found_again(deposit: Deposit, count: int) -> Deposit:
-    """Notes in the tray beyond those due: first the ones whose place nobody knew, such as after a failed purge."""
-    missing = [note.number for note in deposit.notes if note.place is Place.UNKNOWN and not belongs(note)]
-    found = set(missing[: max(count, 0)])
-    return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.TRAY))
+    """Notes in the tray beyond those due: first the ones whose place nobody knew.
+
+    One that was disputed only because the tray lacked it is credited again: its record is not made yet.
+    """
+    missing = [note for note in deposit.notes if note.place is Place.UNKNOWN and not belongs(note)]
+    missing.sort(key=lambda note: RESERVED not in note.reason)
+    found = {note.number for note in missing[: max(count, 0)]}
+    notes = moved(deposit.notes, lambda note: note.number in found, Place.TRAY)
+    notes = tuple(
+        replace(note, claim=Claim.CREDITED, reason="found by a later count")
+        if note.number in found and RESERVED in note.reason
+        else note
+        for note in notes
+    )
+    return replace(deposit, notes=notes)
+
+
+def _look_again(deposit: Deposit) -> Outcome:
+    """Somebody touched the tray, or a command broke off: nothing is believed before the re-scan."""
+    return steps.go(deposit, State.REALIGNING, RunBoard(steps.HOME))
 
 
 def strapped(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """Strapped, or tried twice: the credit waits for neither."""
     bundle, deposit = deposit.bundle, replace(deposit, board=None)
-    if fact.result == 0:
+    if fact.result == 0 and not deposit.rescan:
         return mark(replace(deposit, bundle=replace(bundle, strapped=True)))
+    deposit = steps.remark(deposit, f"strap ended with result {fact.result}") if fact.result else deposit
+    if deposit.rescan or _broke_off(deposit, fact.result):
+        return _look_again(deposit)
     bundle = replace(bundle, strap_failures=bundle.strap_failures + 1)
-    deposit = steps.remark(replace(deposit, bundle=bundle), f"strap ended with result {fact.result}")
+    deposit = replace(deposit, bundle=bundle)
+    if fact.result in (steps.JAM, steps.TIMEOUT):
+        return _look_again(deposit)
     if bundle.strap_failures < STRAP_FAILURES_MAX:
         return steps.stay(deposit, RunBoard(steps.STRAP))
     return mark(deposit)
+
+
+def _broke_off(deposit: Deposit, result: int) -> bool:
+    """Whether a person stopped it, which is no failure of the mechanism: the re-scan waits for them."""
+    return result in (steps.NO_TRAY, steps.INTERLOCK) and steps.may_wait(deposit, result)
 
 
 def mark(deposit: Deposit) -> Outcome:
@@ -165,9 +269,13 @@ def printed(deposit: Deposit, fact: LabelPrinted) -> Outcome:
 def applied(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """Applied is another fact than printed."""
     deposit = replace(deposit, board=None)
-    if fact.result == 0:
+    if fact.result == 0 and not deposit.rescan:
         return store(replace(deposit, bundle=replace(deposit.bundle, labelled=True)))
-    return _label_failed(steps.remark(deposit, f"label copy {deposit.bundle.copy} not applied"))
+    if fact.result:
+        deposit = steps.remark(deposit, f"label copy {deposit.bundle.copy} not applied")
+    if deposit.rescan or _broke_off(deposit, fact.result):
+        return _look_again(deposit)
+    return _label_failed(deposit)
 
 
 def _label_failed(deposit: Deposit) -> Outcome:
@@ -185,11 +293,19 @@ def stored(deposit: Deposit, fact: BoardFinished) -> Outcome:
     deposit = replace(deposit, board=None)
     if fact.result == 0:
         return _stored(replace(deposit, bundle=replace(deposit.bundle, stored=True)), fact.evidence)
+    deposit = steps.remark(deposit, f"store ended with result {fact.result}")
+    if deposit.rescan or _broke_off(deposit, fact.result):
+        return _look_again(deposit)
     bundle = replace(deposit.bundle, store_failures=deposit.bundle.store_failures + 1)
-    deposit = steps.remark(replace(deposit, bundle=bundle), f"store ended with result {fact.result}")
+    deposit = replace(deposit, bundle=bundle)
     if bundle.store_failures < STORE_FAILURES_MAX:
-        return store(deposit)
-    return steps.close(deposit, "credited")
+        return _look_again(deposit) if fact.result in (steps.JAM, steps.TIMEOUT) else store(deposit)
+    return steps.close(measured(deposit, fact.evidence.tray_notes, fact.evidence), "credited")
+
+
+def timed_out(deposit: Deposit, fact: object) -> Outcome:
+    """Ask the board again, if it was waiting for a person; else no technician came."""
+    return steps.ask_again(deposit) if deposit.waiting else gave_up(deposit, fact)
 
 
 def gave_up(deposit: Deposit, _: object) -> Outcome:
@@ -209,6 +325,6 @@ def _stored(deposit: Deposit, board: BoardEvidence) -> Outcome:
     """In the cabinet: as many as the board counted there. The credit stands for the others, too."""
     counted = _notes_stored(deposit, board)
     if counted < bundled(deposit):
-        deposit = measured(deposit, counted)
+        deposit = measured(deposit, counted, board)
     notes = moved(deposit.notes, lambda note: note.place in _INSIDE, Place.CABINET)
     return steps.close(replace(deposit, notes=notes), "credited")

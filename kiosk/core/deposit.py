@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace as _replace
 
-from kiosk.core import cash_in, cash_in_end, closing, paper, recovery, rollback, steps
+from kiosk.core import board_news, cash_in, cash_in_end, closing, paper, recovery, rollback, steps
 from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.records import alert
@@ -54,12 +54,12 @@ BEFORE_PORT: Final = (S.WATCHING, S.CONSENTING, S.STARTING)
 NOTE_UNDER_WAY: Final = (S.REFUSING, S.ACCEPTING, S.STACKING, S.PURGING)
 PORT_OPEN: Final = (S.CASH_IN, *NOTE_UNDER_WAY, S.SETTLING)
 UNCONFIRMED: Final = (*PORT_OPEN, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED)
-CREDITED: Final = (S.COMMITTING, S.COLLECTING, S.REALIGNING, S.STRAPPING, S.MARKING, S.STORING)
+CREDITED: Final = (S.CLEARING, S.COMMITTING, S.COLLECTING, S.REALIGNING, S.STRAPPING, S.MARKING, S.STORING)
 BOARD_AT_WORK: Final = (S.PURGING, S.RETRACTING, *CREDITED)
 
 AFTER_NOTE: Final = (S.CASH_IN, S.SETTLING, S.RETURNING, S.RETRACTING, S.CLOSING, S.SUSPENDED)
 ROLL_BACK: Final = (S.RETURNING, S.RETRACTING, S.CLOSING)
-_FORWARD: Final = (S.COMMITTING, S.STRAPPING, S.MARKING, S.STORING, S.CLOSING)
+_FORWARD: Final = (S.CLEARING, S.COMMITTING, S.STRAPPING, S.MARKING, S.STORING, S.CLOSING)
 
 TABLE: Final[dict[tuple[State, type[Fact]], Row]] = {}
 
@@ -102,12 +102,12 @@ _add(PORT_OPEN, f.ValidatorStopped, cash_in.validator_stopped, S.SETTLING)
 _add(PORT_OPEN, f.FraudSeen, cash_in.fraud, S.SETTLING)
 _add([*PORT_OPEN, S.RETURNING, S.REVIEW, S.SUSPENDED], f.Jammed, cash_in.jammed, S.JAMMED, same=False)
 _add(PORT_OPEN, f.Assessed, cash_in.watched_during, S.SETTLING)
-_add([S.PURGING], f.BoardFinished, cash_in.purged, *AFTER_NOTE, same=False)
+_add([S.PURGING], f.BoardFinished, cash_in.purged, *AFTER_NOTE)
 _add([S.SETTLING], f.ShutterMoved, cash_in.port_closed, S.REVIEW, S.CLOSING, S.SUSPENDED, S.PURGING)
 _add([*NOTE_UNDER_WAY, S.CASH_IN], f.ShutterMoved, _keep)
 
 # --- review, roll-back, retract
-_add([S.REVIEW], f.Confirm, cash_in_end.confirmed, S.COMMITTING, S.CLOSING, same=False)
+_add([S.REVIEW], f.Confirm, cash_in_end.confirmed, S.COMMITTING, S.CLEARING, S.CLOSING, same=False)
 _add([S.REVIEW], f.Cancel, rollback.cancelled, *ROLL_BACK, same=False)
 _add([S.REVIEW], f.TimedOut, rollback.unconfirmed, S.SUSPENDED, S.CLOSING, same=False)
 _add([S.SUSPENDED], f.Resume, rollback.resumed, S.REVIEW, same=False)
@@ -120,19 +120,23 @@ _add([S.JAMMED], f.TimedOut, rollback.jam_expired, S.CLOSING, same=False)
 _add([S.JAMMED], f.BoardFinished, cash_in.purged_meanwhile)
 _add([S.RETRACTING], f.EscrowCommitted, rollback.committed)
 _add([S.RETRACTING], f.StoreEmptied, rollback.emptied)
-_add([S.RETRACTING], f.BoardFinished, rollback.purged, S.CLOSING, same=False)
-_add([S.RETRACTING], f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False)
+_add([S.RETRACTING], f.BoardFinished, rollback.purged, S.CLOSING)
+_add([S.RETRACTING], f.TimedOut, rollback.gave_up_waiting, S.CLOSING)
 
 # --- cash-in end: only forward
+_add([S.CLEARING], f.BoardFinished, cash_in_end.cleared, S.COMMITTING, S.CLOSING)
 _add([S.COMMITTING], f.EscrowCommitted, cash_in_end.committed, S.COLLECTING, same=False)
 _add([S.COLLECTING], f.StoreEmptied, cash_in_end.emptied, S.STRAPPING, S.REALIGNING)
 _add([S.COLLECTING], f.BoardFinished, cash_in_end.collected, S.STRAPPING, S.REALIGNING)
-_add([S.REALIGNING], f.BoardFinished, cash_in_end.realigned, *_FORWARD, same=False)
-_add([S.STRAPPING], f.BoardFinished, cash_in_end.strapped, S.MARKING, S.STORING)
+_add([S.REALIGNING], f.BoardFinished, cash_in_end.realigned, *_FORWARD)
+_add([S.STRAPPING], f.BoardFinished, cash_in_end.strapped, S.MARKING, S.STORING, S.REALIGNING)
 _add([S.MARKING], f.LabelPrinted, cash_in_end.printed, S.STORING)
-_add([S.MARKING], f.BoardFinished, cash_in_end.applied, S.STORING)
-_add([S.STORING], f.BoardFinished, cash_in_end.stored, S.CLOSING)
-_add(CREDITED, f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False)
+_add([S.MARKING], f.BoardFinished, cash_in_end.applied, S.STORING, S.REALIGNING)
+_add([S.STORING], f.BoardFinished, cash_in_end.stored, S.CLOSING, S.REALIGNING)
+_add([S.CLEARING, S.REALIGNING], f.TimedOut, cash_in_end.timed_out, S.CLOSING)
+_add(
+    [s for s in CREDITED if s not in (S.CLEARING, S.REALIGNING)], f.TimedOut, cash_in_end.gave_up, S.CLOSING, same=False
+)
 _add([*CREDITED, S.RETRACTING], f.Jammed, _late_jam)
 
 # --- guarantee, appraisal, record, receipt
@@ -148,6 +152,8 @@ _add([S.DONE], f.TimedOut, closing.finished, S.IDLE, same=False)
 # --- the same everywhere
 _add([*CREDITED, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING], f.Assessed, cash_in.noted)
 _add(BOARD_AT_WORK, f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fact)))
+_add(ACTIVE, f.BoardHappened, board_news.happened)
+_add([*BEFORE_PORT, *UNCONFIRMED, *CREDITED, S.RETRACTING], f.PortTampered, board_news.tampered)
 _add(ACTIVE, f.MoreTime, _keep)
 _add(ACTIVE, f.Acknowledged, cash_in.acknowledged)
 _add(
@@ -218,4 +224,4 @@ def timeout_s(deposit: Deposit) -> float | None:
         **dict.fromkeys((S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING, S.RECEIPT), timing.stuck_s),
         **dict.fromkeys((*CREDITED, S.RETRACTING), timing.jam_s),
     }
-    return waits.get(deposit.state)
+    return timing.retry_s if deposit.waiting else waits.get(deposit.state)

@@ -206,6 +206,33 @@ class ShutterMoved(Fact, frozen=True):
     ok: bool
 
 
+class RingMark(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How far the board's event ring has been read: the counter starts anew with each boot."""
+
+    boot_id: int
+    counter: int
+
+
+BoardHappening = Literal["tray_removed", "tray_emptied", "gate_opened", "jam", "door", "supply_low"]
+
+
+class BoardHappened(Fact, frozen=True):
+    """What the board's event ring told that no command of ours explains by itself, oldest first.
+
+    `lost`: more events came than the ring holds, so some were never read.
+    """
+
+    events: tuple[tuple[BoardHappening, int], ...]  # with the event's argument
+    lost: bool
+    mark: RingMark
+
+
+class PortTampered(Fact, frozen=True):
+    """Somebody forced the port, or the cabinet's tamper line tripped."""
+
+    how: str
+
+
 # --- risk and guarantee -------------------------------------------------------------------------------
 
 Grade = Literal["low", "medium", "high"]
@@ -280,6 +307,8 @@ class BoardEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     label_present: bool
     total_collected: int  # mod 65536
     total_stored: int
+    event_counter: int = 0  # of the event ring, read up to here
+    purged: int | None = None  # notes that the newest event tells were purged; None when it tells something else
 
 
 class Evidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -333,6 +362,8 @@ AnyFact = (
     | LabelPrinted
     | ReceiptPrinted
     | ShutterMoved
+    | BoardHappened
+    | PortTampered
     | Assessed
     | GuaranteeChecked
     | Prepared

@@ -10,7 +10,7 @@ from msgspec.structs import replace
 
 from kiosk.core.facts import AtReset, Evidence
 from kiosk.core.money import Claim, Note, Place, at
-from kiosk.core.state import Deposit
+from kiosk.core.state import Deposit, Doubt, DoubtKind
 
 _U32 = 1 << 32
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
@@ -78,6 +78,14 @@ def settle(deposit: Deposit, place: Place) -> Deposit:
     return replace(update(deposit, deposit.in_flight, place=place), in_flight=None)
 
 
+def reserve(deposit: Deposit, kind: DoubtKind, channel: int = 0) -> Deposit:
+    """The coming credit is given under a reservation: a counted note may have left by the front."""
+    item = Doubt(kind, channel)
+    if deposit.confirmed or item in deposit.doubts:
+        return deposit
+    return replace(deposit, doubts=(*deposit.doubts, item))
+
+
 def repeats(deposit: Deposit, channel: int) -> bool:
     """Whether a credit of this channel is one we know: not yet acknowledged, or paired at reset already."""
     note = deposit.note(deposit.unacknowledged)
@@ -99,6 +107,7 @@ def pair(deposit: Deposit, fact: AtReset) -> Deposit:
 
 
 def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:
+    deposit = reserve(deposit, "cleared_from_front", fact.channel)
     flying = deposit.note(deposit.in_flight)
     if flying is not None and fact.channel in (0, flying.channel) and deposit.accepting is None:
         # It was credited and came out at the front all the same: somebody may hold a note that we counted.

@@ -79,6 +79,8 @@ def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
             "confirmed_at": deposit.confirmed_at,
             "closed_at": closed_at,
             "outcome": deposit.outcome,
+            "confirmed": dict(deposit.confirmed_minor),  # fixed by the confirmation, whatever became of the notes
+            "doubts": [item.kind for item in deposit.doubts],  # under which it was given
             "notes": [_note(note) for note in deposit.notes],
             "sums": totals(deposit.notes),
             "disputed_unvalued": unvalued(deposit.notes, Claim.DISPUTED),

@@ -54,7 +54,8 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
 
 def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
-    deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None)
+    purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
+    deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None, purges=0)
     deposit = _returned_meanwhile(deposit, fact.evidence)
     deposit = replace(deposit, rolling_back=False, strays=0)
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
@@ -62,11 +63,18 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     board = fact.evidence.board
     if steps.suspect_on_transport(deposit):
         if board.transport_occupied or board.tray_notes:
-            return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), RunBoard(steps.PURGE, (1,)))
-        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.suspect, Place.RETRACT))
+            return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
+        deposit = _left_the_board(deposit, purging=purging)
     if here:
         return steps.settle_port(deposit)
     return steps.suspended_or_closed(deposit)
+
+
+def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
+    """Nothing lies there any more: it was purged, if that had been ordered; else somebody has it."""
+    place = Place.RETRACT if purging else Place.UNKNOWN
+    here = {note.number for note in deposit.on_board if note.suspect}
+    return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in here, place))
 
 
 def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
@@ -107,16 +115,23 @@ def _dispute(deposit: Deposit, note: Note, place: Place, reason: str) -> Deposit
 
 def after_confirm(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Only forward: re-scan, then go on from where the notes are."""
-    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, collected=None)
+    if steps.suspect_on_transport(deposit) and not _occupied(fact.evidence):
+        purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
+        deposit = _left_the_board(deposit, purging=purging)
+    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, collected=None, waiting=False)
     if deposit.emptied:
         notes = moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.TRANSPORT)
         deposit = replace(deposit, notes=notes)
     return steps.go(deposit, State.REALIGNING, DisableValidator(), CloseShutter(), RunBoard(steps.HOME))
 
 
+def _occupied(evidence: Evidence) -> bool:
+    return evidence.board.transport_occupied or evidence.board.tray_notes > 0
+
+
 def during_retract(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Go on retracting what is still inside; what has left the board was purged."""
-    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0)
+    deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, waiting=False)
     if not deposit.emptied:
         return steps.stay(deposit, DisableValidator(), CloseShutter(), CommitEscrow())
     return steps.stay(deposit, CloseShutter(), RunBoard(steps.PURGE, (steps.PURGE_ANY,)))

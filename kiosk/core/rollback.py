@@ -2,7 +2,7 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import ledger, records, steps
+from kiosk.core import cash_in_end, ledger, records, steps
 from kiosk.core.facts import (
     AtReset,
     BezelHeld,
@@ -140,6 +140,11 @@ def committed(deposit: Deposit, _: EscrowCommitted) -> Outcome:
     return steps.stay(deposit, EmptyStore())
 
 
+def gave_up_waiting(deposit: Deposit, fact: object) -> Outcome:
+    """Retract: ask the board again, if it was waiting for a person; else it lasted too long."""
+    return steps.ask_again(deposit) if deposit.waiting else cash_in_end.gave_up(deposit, fact)
+
+
 def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
     """Retract: what the store reports lies on the transport; what it does not report has left it unseen."""
     room = {(value, currency): count for value, currency, count in fact.moved}
@@ -158,11 +163,17 @@ def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
 
 
 def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
-    """Retract: the bin has them, or nobody knows."""
+    """Retract: the bin has them, or they lie where a person must get them out, or nobody knows."""
+    deposit = replace(deposit, board=None)
+    if steps.may_wait(deposit, fact.result):
+        return steps.wait(deposit, fact.result)
+    if fact.opcode == steps.HOME:
+        return steps.stay(deposit, RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
     inside = (Place.TRANSPORT, Place.TRAY, Place.VALIDATOR, Place.ESCROW)
     place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
-    notes = moved(deposit.notes, lambda note: note.place in inside, place)
-    deposit = replace(deposit, notes=notes, board=None)
+    left = fact.result != 0 and (fact.evidence.transport_occupied or fact.evidence.tray_notes > 0)
+    if not left:
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in inside, place))
     if fact.result:
         deposit = steps.remark(deposit, f"retract ended with result {fact.result}")
     return steps.close(deposit, "retracted")

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from kiosk.core.facts import Assessment, Evidence, Finding
+from kiosk.core.facts import Assessment, Evidence, Finding, RingMark
 from kiosk.core.money import Claim, Note, Place
 from kiosk.core.orders import AnyOrder
 from kiosk.core.policy import Policy
@@ -29,6 +29,7 @@ class State(StrEnum):
     SUSPENDED = "suspended"  # unconfirmed and gone, or power back: resume with the deposit code
     JAMMED = "jammed"  # waits for a technician
     RETRACTING = "retracting"
+    CLEARING = "clearing"  # credited; a suspect note must leave the board before the first credited one moves
     COMMITTING = "committing"  # from here on the deposit is credited
     COLLECTING = "collecting"
     REALIGNING = "realigning"  # the board re-scans after doubt
@@ -88,6 +89,16 @@ class Bezel(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     currency: str
 
 
+DoubtKind = Literal["cleared_from_front", "fraud", "port_tamper"]
+
+
+class Doubt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Something at the port, before the confirmation, by which a counted note may have left again."""
+
+    kind: DoubtKind
+    channel: int = 0  # of the validator; 0 unknown
+
+
 class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One deposit, from the first touch to the record. `Deposit()` is the idle kiosk."""
 
@@ -130,6 +141,13 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
     shutter_failures: int = 0
     jam_safe: bool = False  # the jammed note is out of the depositor's reach, credited or not
+    doubts: tuple[Doubt, ...] = ()  # under which the credit was given; what comes after the confirmation is not here
+    confirmed_minor: tuple[tuple[str, int], ...] = ()  # fixed by the confirmation, and never changed after it
+    ring: RingMark | None = None  # the board's events have been heard up to here
+    rescan: bool = False  # the tray was touched: nothing is believed of it before the board looked again
+    waiting: bool = False  # the board cannot go on until a person has been there; asked again every `retry_s`
+    waits: int = 0  # how often it could not
+    purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
 
     @property
@@ -153,6 +171,11 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def genuine(self) -> tuple[Note, ...]:
         """Notes that count for the depositor now: open or credited."""
         return tuple(note for note in self.notes if note.claim in (Claim.OPEN, Claim.CREDITED))
+
+    @property
+    def on_board(self) -> tuple[Note, ...]:
+        """Notes that the journal believes to be on the board's transport or in its tray."""
+        return tuple(note for note in self.notes if note.place in (Place.TRANSPORT, Place.TRAY))
 
     @property
     def escrowed(self) -> tuple[Note, ...]:

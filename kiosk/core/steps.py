@@ -3,8 +3,8 @@
 from msgspec.structs import replace
 
 from kiosk.core import records
-from kiosk.core.facts import Assessed, Assessment, Stage
-from kiosk.core.money import Claim, Place, at, claimed, open_notes
+from kiosk.core.facts import Assessed, Assessment, BoardFinished, Stage
+from kiosk.core.money import Claim, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import (
     AnyOrder,
     CancelEscrow,
@@ -23,6 +23,8 @@ HOME, COLLECT, STRAP, APPLY_LABEL, STORE, PURGE = 1, 2, 3, 4, 5, 7  # the board'
 PURGE_ANY = 0xFFFF  # purge whatever is found; the number found comes back
 ALL_STAGES: tuple[Stage, ...] = ("access", "escrow", "bundling", "storing")
 SHUTTER_FAILURES_MAX = 3
+JAM, TIMEOUT, NO_TRAY, INTERLOCK, COUNT_MISMATCH = 2, 3, 5, 6, 7  # results of the board, same section
+PURGES_MAX = 3  # before the confirmation; afterwards a person is waited for
 
 
 def go(deposit: Deposit, state: State, *orders: AnyOrder, note: tuple[RecordDraft, ...] = ()) -> Outcome:
@@ -129,9 +131,58 @@ def suspect_on_transport(deposit: Deposit) -> bool:
     return any(note.suspect for note in at(deposit.notes, Place.TRANSPORT, Place.TRAY))
 
 
+def purge(deposit: Deposit) -> RunBoard:
+    """Everything on the board goes to the retract bin: the board says whether it was as many as we know of."""
+    return RunBoard(PURGE, (len(deposit.on_board),))
+
+
 def purge_suspect(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """A suspect note leaves for the retract bin before any genuine note moves."""
-    return go(deposit, State.PURGING, DisableValidator(), RunBoard(PURGE, (1,)), note=note)
+    return go(deposit, State.PURGING, DisableValidator(), purge(deposit), note=note)
+
+
+def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
+    """Where the board's notes are after a purge, by its own word; what it still holds stays where it was."""
+    deposit = replace(deposit, board=None, purges=deposit.purges + 1)
+    here, board = {note.number for note in deposit.on_board}, fact.evidence
+    if board.transport_occupied or board.tray_notes:
+        return remark(deposit, f"purge of a suspect note ended with result {fact.result}") if fact.result else deposit
+    if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
+        reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"
+        return _parted(remark(deposit, reason), here, Place.UNKNOWN, reason)
+    deposit = _parted(deposit, here, Place.RETRACT, "purged beside a suspect note")
+    if fact.result and board.purged is not None:
+        return remark(deposit, f"the purge moved {board.purged} notes, the journal knew {len(here)}")
+    return deposit
+
+
+def _parted(deposit: Deposit, numbers: set[int], place: Place, reason: str) -> Deposit:
+    notes = moved(deposit.notes, lambda note: note.number in numbers, place)
+    notes = claimed(notes, lambda note: note.number in numbers and note.claim is Claim.OPEN, Claim.DISPUTED, reason)
+    return replace(deposit, notes=notes)
+
+
+# --- a board that cannot go on before a person has been there -----------------------------------------------------
+
+_OBSTACLES = {JAM: "a jam", NO_TRAY: "the tray is out", INTERLOCK: "door or emergency stop"}
+
+
+def may_wait(deposit: Deposit, result: int) -> bool:
+    """Whether a person can change what the board complains of, and the time for that is not over."""
+    timing = deposit.policy.timing
+    return result in _OBSTACLES and deposit.waits * timing.retry_s < timing.jam_s
+
+
+def wait(deposit: Deposit, result: int) -> Outcome:
+    """Stand still; `TimedOut` asks again. The bank hears of it once for each obstacle."""
+    obstacle = f"the board waits for the technician: {_OBSTACLES[result]}"
+    news = (records.alert(deposit, "technician", (obstacle,)),) if obstacle not in deposit.remarks else ()
+    return stay(replace(remark(deposit, obstacle), waiting=True, waits=deposit.waits + 1), note=news)
+
+
+def ask_again(deposit: Deposit) -> Outcome:
+    """Let the board look again: HOME moves no note and says whether the obstacle is gone."""
+    return stay(replace(deposit, waiting=False), RunBoard(HOME))
 
 
 def resume_cash_in(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outcome:

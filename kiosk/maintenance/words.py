@@ -22,6 +22,7 @@ STATES: Final[dict[str, str]] = {
     State.SUSPENDED: "unconfirmed; can be resumed with the deposit code",
     State.JAMMED: "jammed; waits for a technician",
     State.RETRACTING: "notes that nobody took are retracted",
+    State.CLEARING: "confirmed and credited; a suspect note must leave the board first",
     State.COMMITTING: "confirmed and credited; the escrow is emptied",
     State.COLLECTING: "the tray collects the notes",
     State.REALIGNING: "the board looks again at what is where",

@@ -24,14 +24,17 @@ from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
 from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
+from kiosk.management.boardring import BoardRing
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
 from kiosk.management.machine import (
+    TAMPERED,
     Devices,
     Machine,
     evidence,
     hazards,
     label_printer_status,
+    port_forced,
     receipt_printer_status,
     store_levels,
 )
@@ -99,6 +102,8 @@ class Controller:
         self._lines_moved = asyncio.Event()
         self._restarted = True
         self._hands = Hands(self)
+        self._ring = BoardRing(self)
+        self._port_shut = False
         self.batches = Batches(self)
         self._clock_watch = ClockWatch(clock)
         self.storage = Storage(
@@ -173,6 +178,11 @@ class Controller:
             self._grew()
         self._changed()
 
+    def grown(self) -> None:
+        """The log has a record more."""
+        self._grew()
+        self._changed()
+
     def announce(self) -> None:
         """Something that status shows has changed outside the deposit."""
         self._changed()
@@ -223,6 +233,7 @@ class Controller:
         await self._identify_validator()
         await self.batches.hear_out()
         snapshot = await self._board_at_rest()
+        await self._ring.connect(snapshot)
         found = await evidence(self.devices, snapshot)
         await self.devices.board.set_watchdog(self.settings.board_watchdog_ms)
         self.machine.levels = await store_levels(self.devices)
@@ -285,6 +296,7 @@ class Controller:
             if snapshot.boot_id != boot_id:
                 raise DeviceFault("board", "it was restarted")
             self.machine.snapshot = snapshot
+            await self._ring.seen(snapshot)
             await self._hands.board_seen(snapshot)
             self._sensed(snapshot)
             await self.clock.sleep(SNAPSHOT_S)
@@ -343,9 +355,20 @@ class Controller:
                     await self.apply(f.Assessed(rfc3339(self.clock.now_utc()), asked=False, assessments=(item,)))
             elif news:
                 await self.record(alert(self.deposit, "cabinet", news))
+            await self._watch_port(tampered=TAMPERED in news)
             self._changed()
             await self._lines_moved.wait()
             self._lines_moved.clear()
+
+    async def _watch_port(self, *, tampered: bool) -> None:
+        """The port's own evidence, beside the grade: what was counted may have left by it."""
+        forced, self._port_shut = port_forced(self.devices.lines, shut=self._port_shut)
+        how = "the port was opened by force" if forced else "the tamper line tripped" if tampered else ""
+        if how and allowed(self.deposit.state, f.PortTampered):
+            with contextlib.suppress(IllegalTransition):
+                await self.apply(f.PortTampered(how))
+        elif forced:
+            await self.record(alert(self.deposit, "port_tamper", (how,)))
 
     def kick_off(self, kind: NoteEventKind, words: str | None) -> None:
         """Remember (or forget) why the validator takes nothing, for readiness."""

@@ -2,9 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from typing import Final
 
 from firmware_bridge.errors import DeviceFault
 from firmware_bridge.interfaces import (
+    BoardEventCode,
     BoardSnapshot,
     Counters,
     DepositBoard,
@@ -21,6 +23,7 @@ from firmware_bridge.interfaces import (
 from kiosk.core.facts import BoardEvidence, Evidence, ValidatorEvidence
 
 CABINET_FULL_PERMILLE = 1000
+TAMPERED: Final = "the cabinet is being tampered with"
 
 
 @dataclass(frozen=True)
@@ -69,7 +72,15 @@ def board_evidence(snapshot: BoardSnapshot) -> BoardEvidence:
         label_present=snapshot.label_present,
         total_collected=snapshot.total_collected,
         total_stored=snapshot.total_stored,
+        event_counter=snapshot.event_counter,
+        purged=_purged(snapshot),
     )
+
+
+def _purged(snapshot: BoardSnapshot) -> int | None:
+    """How many notes the newest event tells were purged; None when it tells of something else."""
+    newest = snapshot.events[-1] if snapshot.events else None
+    return newest.argument if newest is not None and newest.code == BoardEventCode.PURGED else None
 
 
 async def evidence(devices: Devices, snapshot: BoardSnapshot) -> Evidence:
@@ -110,12 +121,21 @@ def hazards(lines: Lines) -> tuple[str, ...]:
     try:
         found = {
             "the emergency stop is pressed": lines.read(Line.E_STOP),
-            "the cabinet is being tampered with": lines.read(Line.TAMPER),
+            TAMPERED: lines.read(Line.TAMPER),
             "the cabinet door is open": not lines.read(Line.DOOR_CLOSED),
         }
     except DeviceFault:
         return ("the cabinet's lines cannot be read",)  # a cabinet that cannot be seen is not a safe one
     return tuple(words for words, present in found.items() if present)
+
+
+def port_forced(lines: Lines, *, shut: bool) -> tuple[bool, bool]:
+    """Whether a port that was shut has left its end without a command; and whether it is shut now."""
+    try:
+        closed, commanded = lines.read(Line.SHUTTER_CLOSED), lines.read(Line.SHUTTER_OPEN_CMD)
+    except DeviceFault:
+        return False, False  # nothing is known of it
+    return shut and not closed and not commanded, closed and not commanded
 
 
 def _supply(lines: Lines) -> Iterator[str]:

@@ -28,7 +28,10 @@ _STAGES: dict[State, Stage] = {
         ),
         "escrow",
     ),
-    **dict.fromkeys((State.COMMITTING, State.COLLECTING, State.REALIGNING, State.STRAPPING, State.MARKING), "bundling"),
+    **dict.fromkeys(
+        (State.CLEARING, State.COMMITTING, State.COLLECTING, State.REALIGNING, State.STRAPPING, State.MARKING),
+        "bundling",
+    ),
     **dict.fromkeys((State.STORING, State.CLOSING, State.RECEIPT), "storing"),
 }
 

@@ -32,6 +32,7 @@ SCREEN_OF: Final[dict[State, str]] = {
     State.SUSPENDED: "resume",
     State.JAMMED: "jam",
     State.RETRACTING: "retracting",
+    State.CLEARING: "bundling",
     State.COMMITTING: "bundling",
     State.COLLECTING: "bundling",
     State.REALIGNING: "bundling",
@@ -43,6 +44,7 @@ SCREEN_OF: Final[dict[State, str]] = {
     State.DONE: "result",
 }
 STEP_OF: Final[dict[State, str]] = {
+    State.CLEARING: "count",
     State.COMMITTING: "count",
     State.COLLECTING: "count",
     State.REALIGNING: "count",
