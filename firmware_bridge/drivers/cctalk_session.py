@@ -45,14 +45,14 @@ class CctalkSession:
         self.gap_seen = False  # set by every try that was not answered; whoever checks the serial number clears it
         transport.set_receiver(self._receive)
 
-    async def exchange(self, header: Header, data: bytes = b"") -> bytes:
+    async def exchange(self, header: Header, data: bytes = b"", *, attempts: int | None = None) -> bytes:
         """The data of the reply. `LinkDown` after every try, `CommandRefused` when the device stays busy."""
         async with self._lock:
             if self._running is not None and not self._running.done():
                 await asyncio.wait({self._running})
             if self._closed:
                 raise LinkDown(self._device, "closed")
-            self._running = asyncio.get_running_loop().create_task(self._until_free(header, data))
+            self._running = asyncio.get_running_loop().create_task(self._until_free(header, data, attempts))
             self._running.add_done_callback(_retrieve)
             return await asyncio.shield(self._running)
 
@@ -64,21 +64,21 @@ class CctalkSession:
             self._running.cancel()
         self._link.abandon()
 
-    async def _until_free(self, header: Header, data: bytes) -> bytes:
+    async def _until_free(self, header: Header, data: bytes, attempts: int | None) -> bytes:
         for _ in range(_BUSY_MAX):
-            packet = await self._exchange(header, data)
+            packet = await self._exchange(header, data, attempts)
             if packet.header != Header.BUSY:
                 return packet.data
             await asyncio.sleep(_BUSY_PAUSE_S)
         raise CommandRefused(self._device, f"{header.name}: it stays busy", code=Header.BUSY)
 
-    async def _exchange(self, header: Header, data: bytes) -> Packet:
+    async def _exchange(self, header: Header, data: bytes, attempts: int | None) -> Packet:
         loop = asyncio.get_running_loop()
         if self._unquiet:
             # Without sequence numbers a reply that comes late would be taken for the next command's.
             await asyncio.sleep(_QUIET_S)
             self._unquiet = False
-        wire: bytes | None = self._link.send(header, data, loop.time())
+        wire: bytes | None = self._link.send(header, data, loop.time(), attempts_max=attempts)
         self._reply = loop.create_future()
         try:
             while wire is not None:

@@ -7,7 +7,16 @@ from pathlib import Path
 import pytest
 
 from firmware_bridge.protocols.cctalk.errors import CctalkError
-from firmware_bridge.protocols.cctalk.events import BillEvent, EventBuffer, Meaning, News, advance, decode_buffer, news
+from firmware_bridge.protocols.cctalk.events import (
+    BillEvent,
+    Bookmark,
+    EventBuffer,
+    Meaning,
+    News,
+    advance,
+    decode_buffer,
+    news,
+)
 from firmware_bridge.protocols.cctalk.framing import (
     Checksum,
     Packet,
@@ -115,25 +124,56 @@ def test_the_counter_skips_zero_at_its_wrap(last: int, now: int, count: int) -> 
     assert advance(last, now) == count
 
 
+def buffer_of(counter: int, *events: tuple[int, int]) -> EventBuffer:
+    """A buffer with these newest events."""
+    return EventBuffer(counter, tuple(BillEvent(*pair) for pair in (*events, *[(0, 0)] * 5)[:5]))
+
+
+def behind(counter: int, *events: tuple[int, int]) -> Bookmark:
+    return Bookmark.of(buffer_of(counter, *events))
+
+
 def test_new_events_come_oldest_first() -> None:
     buffer = decode_buffer(data("C37"))
-    assert news(2, buffer) == News((BillEvent(0, 2), BillEvent(0, 1)))
-    assert news(4, buffer) == News(())
-    assert news(0, buffer).events[:2] == (BillEvent(3, 1), BillEvent(3, 0))
+    assert news(behind(2, (3, 0), (3, 1)), buffer) == News((BillEvent(0, 2), BillEvent(0, 1)))
+    assert news(Bookmark.of(buffer), buffer) == News(())
+    assert news(behind(0), buffer).events[:2] == (BillEvent(3, 1), BillEvent(3, 0))
 
 
 def test_more_than_five_are_lost_and_counted() -> None:
-    buffer = EventBuffer(54, tuple(BillEvent(number, 0) for number in (5, 4, 3, 2, 1)))
-    assert news(49, buffer).lost == 0
-    told = news(48, buffer)
+    buffer = buffer_of(54, (5, 0), (4, 0), (3, 0), (2, 0), (1, 0))
+    assert news(behind(49, (9, 0)), buffer).lost == 0
+    told = news(behind(48, (9, 0)), buffer)
     assert told.lost == 1
     assert [event.a for event in told.events] == [1, 2, 3, 4, 5]
+    assert news(behind(0), buffer).lost == 49
 
 
 def test_a_counter_back_at_zero_is_a_reset() -> None:
     empty = decode_buffer(data("C33"))
-    assert news(7, empty) == News((), reset=True)
-    assert news(0, empty) == News(())
+    assert news(behind(7, (3, 0)), empty) == News((), reset=True)
+    assert news(behind(0), empty) == News(())
+
+
+def test_a_device_that_restarted_and_counted_on_is_told_by_its_events() -> None:
+    """Held as event 1; power cut; stacked, and reported as event 1 after power-up. The counter alone says: no news."""
+    assert news(behind(1, (3, 1)), buffer_of(1, (3, 0))) == News((BillEvent(3, 0),), reset=True)
+    assert news(behind(1, (3, 1)), buffer_of(2, (3, 0), (3, 1))) == News((BillEvent(3, 0),))
+    assert news(behind(2, (3, 1), (0, 2)), buffer_of(3, (0, 1), (0, 2), (0, 11))).reset
+
+
+def test_two_bills_alike_are_told_apart_by_the_counter() -> None:
+    buffer = buffer_of(4, (3, 0), (3, 1), (3, 0), (3, 1))
+    assert news(behind(2, (3, 0), (3, 1)), buffer) == News((BillEvent(3, 1), BillEvent(3, 0)))
+
+
+def test_a_bookmark_is_one_number() -> None:
+    mark = behind(255, (255, 255), (255, 255), (255, 255))
+    assert Bookmark.unpack(mark.pack()) == mark
+    assert mark.pack() < 1 << 56
+    for bad in (-1, 1 << 56):
+        with pytest.raises(CctalkError):
+            Bookmark.unpack(bad)
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,9 @@ from firmware_bridge.protocols.cctalk.errors import CctalkError
 
 BUFFERED: Final = 5
 COUNTER_MAX: Final = 255
+REMEMBERED: Final = 3  # events of a bookmark: with the counter they fit a number of 56 bits
 _BYTES: Final = 1 + 2 * BUFFERED
+_BOOKMARK_BYTES: Final = 1 + 2 * REMEMBERED
 COUPON: Final = 255  # the bill type of a ticket with a barcode
 
 
@@ -119,11 +121,46 @@ def decode_buffer(data: bytes) -> EventBuffer:
 
 
 @dataclass(frozen=True, slots=True)
-class News:
-    """What a buffer tells that the last one did not: `events` oldest first.
+class Bookmark:
+    """How far the events were heard: the counter then, and the newest events then, newest first.
 
-    `lost` is how many events came and went unread; then `events` has the five that are left. `reset`: the counter went
-    back to 0, so the device has restarted and what it had buffered is gone.
+    The events tell a device that has restarted and counted on from one that has not: the counter alone would not.
+    """
+
+    counter: int
+    newest: tuple[BillEvent, ...]
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.counter <= COUNTER_MAX or len(self.newest) != REMEMBERED:
+            msg = f"counter {self.counter} and {len(self.newest)} events are no bookmark"
+            raise CctalkError(msg)
+
+    @classmethod
+    def of(cls, buffer: EventBuffer) -> "Bookmark":
+        """The place behind everything in `buffer`."""
+        return cls(buffer.counter, buffer.events[:REMEMBERED])
+
+    def pack(self) -> int:
+        """One number of at most 56 bits, for a journal."""
+        events = b"".join(bytes((event.a, event.b)) for event in self.newest)
+        return int.from_bytes(bytes((self.counter,)) + events)
+
+    @classmethod
+    def unpack(cls, number: int) -> "Bookmark":
+        """What `pack` made; `CctalkError` for a number that it never makes."""
+        if not 0 <= number < 1 << 8 * _BOOKMARK_BYTES:
+            msg = f"{number} is no bookmark"
+            raise CctalkError(msg)
+        data = number.to_bytes(_BOOKMARK_BYTES)
+        return cls(data[0], tuple(BillEvent(data[at], data[at + 1]) for at in range(1, _BOOKMARK_BYTES, 2)))
+
+
+@dataclass(frozen=True, slots=True)
+class News:
+    """What a buffer tells behind a bookmark: `events` oldest first.
+
+    `lost` is how many events came and went unread; then `events` has the five that are left. `reset`: the device has
+    restarted since; what it had buffered then is gone, and `events` are those since its restart.
     """
 
     events: tuple[BillEvent, ...]
@@ -136,12 +173,14 @@ def advance(last: int, now: int) -> int:
     return now - last if now >= last else now + COUNTER_MAX - last
 
 
-def news(last: int, buffer: EventBuffer) -> News:
-    """Compare a buffer with the counter processed last (0: the device has not told anything yet).
+def news(mark: Bookmark, buffer: EventBuffer) -> News:
+    """Compare a buffer with the place reached before.
 
     A full circle of 255 events between two reads cannot be seen: polls are far more frequent than notes.
     """
-    if buffer.counter == 0:
-        return News((), reset=last != 0)
-    count = advance(last, buffer.counter)
-    return News(buffer.events[: min(count, BUFFERED)][::-1], lost=max(0, count - BUFFERED))
+    count = advance(mark.counter, buffer.counter)
+    overlap = buffer.events[count : count + REMEMBERED] if count < BUFFERED else ()
+    restarted = mark.counter != 0 and (buffer.counter == 0 or overlap != mark.newest[: len(overlap)])
+    if restarted:
+        count = buffer.counter
+    return News(buffer.events[: min(count, BUFFERED)][::-1], lost=max(0, count - BUFFERED), reset=restarted)

@@ -13,11 +13,9 @@ class Header(IntEnum):
     """Numbers of commands; of replies only the three that are no command."""
 
     REPLY = 0
-    RESET_DEVICE = 1
     COMMS_REVISION = 4
     NAK = 5
     BUSY = 6
-    REQUEST_BILL_OPERATING_MODE = 152
     MODIFY_BILL_OPERATING_MODE = 153
     ROUTE_BILL = 154
     COUNTRY_SCALING_FACTOR = 156
@@ -25,8 +23,6 @@ class Header(IntEnum):
     READ_BUFFERED_BILL_EVENTS = 159
     BUILD_CODE = 192
     OPTION_FLAGS = 213
-    ACCEPT_COUNTER = 225
-    REQUEST_MASTER_INHIBIT = 227
     MODIFY_MASTER_INHIBIT = 228
     REQUEST_INHIBIT = 230
     MODIFY_INHIBIT = 231
@@ -55,9 +51,7 @@ _MECHANICAL_S: Final = 1.0
 _SLOW_S: Final = 5.0
 
 FORMS: Final[dict[Header, Form]] = {
-    Header.RESET_DEVICE: Form(_NONE, _NONE),
     Header.COMMS_REVISION: Form(_NONE, (3, 3)),
-    Header.REQUEST_BILL_OPERATING_MODE: Form(_NONE, (1, 1)),
     Header.MODIFY_BILL_OPERATING_MODE: Form((1, 1), _NONE),
     Header.ROUTE_BILL: Form((1, 1), (0, 1), _MECHANICAL_S),
     Header.COUNTRY_SCALING_FACTOR: Form((2, 2), (3, 3)),
@@ -65,8 +59,6 @@ FORMS: Final[dict[Header, Form]] = {
     Header.READ_BUFFERED_BILL_EVENTS: Form(_NONE, (11, 11)),
     Header.BUILD_CODE: Form(_NONE, _ASCII),
     Header.OPTION_FLAGS: Form(_NONE, (1, 1)),
-    Header.ACCEPT_COUNTER: Form(_NONE, (3, 3)),
-    Header.REQUEST_MASTER_INHIBIT: Form(_NONE, (1, 1)),
     Header.MODIFY_MASTER_INHIBIT: Form((1, 1), _NONE),
     Header.REQUEST_INHIBIT: Form(_NONE, (1, 16)),
     Header.MODIFY_INHIBIT: Form((1, 16), _NONE),

@@ -27,7 +27,7 @@ class HostLink:
         self._receiver = PacketReceiver(checksum)
         self._header: Header | None = None
         self._wire = b""
-        self._attempts = 0
+        self._attempts_left = 0
         self._echo_left = b""
         self._spoiled = False  # this try cannot succeed any more
         self.deadline_s = 0.0
@@ -38,20 +38,24 @@ class HostLink:
         """Whether a command is under way."""
         return self._header is not None
 
-    def send(self, header: Header, data: bytes, now_s: float) -> bytes:
-        """The wire bytes of a new command; `CctalkError` when its data do not fit it or one is under way."""
+    def send(self, header: Header, data: bytes, now_s: float, *, attempts_max: int | None = None) -> bytes:
+        """The wire bytes of a new command; `CctalkError` when its data do not fit it or one is under way.
+
+        `attempts_max` bounds the tries of this command alone.
+        """
         least, most = FORMS[header].sent
         if self.waiting or not least <= len(data) <= most:
             msg = f"{header.name} with {len(data)} data bytes" if not self.waiting else "a command is under way"
             raise CctalkError(msg)
         source = None if self._checksum is Checksum.CRC16 else HOST
         self._wire = encode_packet(Packet(self._address, source, header, data), self._checksum)
-        self._header, self._attempts = header, 0
+        self._header = header
+        self._attempts_left = self._attempts_max if attempts_max is None else attempts_max
         return self._next(now_s)
 
     def _next(self, now_s: float) -> bytes:
         assert self._header is not None
-        self._attempts += 1
+        self._attempts_left -= 1
         self._receiver.reset()
         self._echo_left = self._wire if self._echo else b""
         self._spoiled = False
@@ -86,7 +90,7 @@ class HostLink:
 
     def expire(self, now_s: float) -> bytes | None:
         """The deadline has passed: the wire bytes again, or None when every try was made."""
-        if self._header is None or self._attempts >= self._attempts_max:
+        if self._header is None or self._attempts_left <= 0:
             self._header = None
             return None
         return self._next(now_s)
