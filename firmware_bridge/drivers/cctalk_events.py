@@ -58,15 +58,19 @@ def standing_of(newest_first: Sequence[BillEvent]) -> Standing | None:
 
 
 def note_events(
-    events: Sequence[BillEvent], channels: Mapping[int, Channel], *, after_restart: bool
+    events: Sequence[BillEvent],
+    channels: Mapping[int, Channel],
+    *,
+    before: BillEvent | None = None,
+    after_restart: bool = False,
 ) -> Iterator[NoteEvent]:
-    """What these events, oldest first, mean for the controller.
+    """What these events, oldest first, mean for the controller; `before` is the one that came before them.
 
     A bill held and gone again within the same batch is not reported as held: nobody can decide about it any more. A
     bill that was stacked while the device started is no credit but evidence, which the journal pairs with its open
     note or disputes. Of cause and return, the two events of a bill that was not taken, the first is the refusal.
     """
-    caused = False
+    caused = before is not None and before.meaning in _CAUSES
     for index, event in enumerate(events):
         meaning = event.meaning
         values = _values(event, channels)

@@ -174,13 +174,14 @@ class CctalkValidator:
         found = news(self._acknowledged, buffer)
         self._heard_all = self._heard_all and not found.lost
         self._reported = Bookmark.of(buffer)
+        before = self._acknowledged.newest[0]
         events = [
             event
-            for event in note_events(found.events, self._channels, after_restart=self._after_restart)
+            for event in note_events(found.events, self._channels, before=before, after_restart=self._after_restart)
             if event.kind is not _K.READ or self._ordered is None  # decided about already
         ]
         if self._held is not None and not found.events:
-            events += note_events((self._held,), self._channels, after_restart=False)
+            events += note_events((self._held,), self._channels)
         self._held = None
         events += self._lasting({event.kind for event in events})
         return PollResult(tuple(events), bool(found.events) or self._unsaved, self._reported.pack())
