@@ -1,0 +1,1 @@
+"""Coverage-guided fuzzing of every decoder: `make fuzz`. Without atheris, their seeds run in `make test`."""
