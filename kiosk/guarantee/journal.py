@@ -25,7 +25,7 @@ from kiosk.core.facts import AnyFact, Begin, Fact
 from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
-from kiosk.errors import JournalError, VerificationError
+from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import merkle, receipt, seal, unit_book
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
@@ -37,6 +37,7 @@ from kiosk.guarantee.unit_book import Entry
 
 SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
+_DISTRUST: Final = "log_distrust"
 _UNWRITABLE: Final = "the journal cannot be written"
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
 
@@ -225,9 +226,28 @@ class Journal:
     # --- the bank, and small memories ---------------------------------------------------------------------
 
     def acknowledge(self, ack: bytes) -> int:
-        """Apply the bank's acknowledgement; raises `VerificationError` when it is not what it claims to be."""
-        with self._transaction():
-            return self.log.acknowledge(ack)
+        """Apply the bank's acknowledgement; raises `VerificationError` when it is not what it claims to be.
+
+        One that proves our log to be old or rewritten is kept as evidence before the error is raised: see `distrust`.
+        """
+        try:
+            with self._transaction():
+                return self.log.acknowledge(ack)
+        except (LogForkError, LogRollbackError) as error:
+            with self._transaction():  # the first one stays: what came later adds nothing to it
+                self._connection.execute(
+                    "INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
+                    (_DISTRUST, json.dumps({"why": error.args[0], "acknowledgement": ack.hex()})),
+                )
+            raise
+
+    def distrust(self) -> str:
+        """Why this log must not grow by another deposit, as the bank's own signature proved; empty when it may.
+
+        It stays until the bank and a second signer open a new log epoch, whatever is restarted meanwhile.
+        """
+        kept = self.memory(_DISTRUST)
+        return "" if kept is None else str(json.loads(kept)["why"])
 
     def directory(self) -> bytes | None:
         """The account directory as the bank signed it; whoever uses it verifies it again."""

@@ -22,6 +22,7 @@ from kiosk.core.orders import AnyOrder
 from kiosk.core.records import alert, service
 from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
+from kiosk.errors import LogForkError, LogRollbackError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.batches import Batches
 from kiosk.management.boardring import BoardRing
@@ -187,6 +188,21 @@ class Controller:
         """Something that status shows has changed outside the deposit."""
         self._changed()
 
+    async def acknowledged(self, ack: bytes) -> None:
+        """Apply the bank's acknowledgement. Raises `VerificationError`.
+
+        One that proves our log old or rewritten keeps further deposits away; one under way is finished. No alert is
+        recorded: a leaf would only be one more that contradicts those which the bank already holds.
+        """
+        try:
+            await self.runner.run(self.journal.acknowledge, ack)
+        except (LogForkError, LogRollbackError) as error:
+            _log.critical("no more deposits: %s", error)
+            self.machine.distrust = await self.runner.run(self.journal.distrust)
+            raise
+        finally:
+            self._changed()
+
     async def accept_validator(self, serial_number: int) -> bool:
         """A person vouches for another validator; False while a deposit is open, whose notes the old one counted."""
         if self.deposit.state not in (State.IDLE, State.DONE):
@@ -202,6 +218,7 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. Device faults lead to reconciliation; a journal error ends the controller."""
         self.deposit = await self.runner.run(self.journal.unfinished)
+        self.machine.distrust = await self.runner.run(self.journal.distrust)
         self.devices.lines.set_listener(self._line_changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
         await self.storage.load()

@@ -105,8 +105,7 @@ class Desk:
             case FetchOutbox():
                 return await self._c.runner.run(outbox_rows, self._c.journal, request)
             case DeliverAck():
-                await self._c.runner.run(self._c.journal.acknowledge, request.ack)
-                self._c.announce()
+                await self._c.acknowledged(request.ack)
                 return Ok()
             case DeliverDirectory():
                 reply = await self._directory.deliver(request)

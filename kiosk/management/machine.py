@@ -57,6 +57,7 @@ class Machine:
     levels: tuple[Level, ...] = ()
     units: tuple[str, ...] = ()  # why the storage units take nothing now
     stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
+    distrust: str = ""  # why the record log must not grow by another deposit
 
 
 def board_evidence(snapshot: BoardSnapshot) -> BoardEvidence:
@@ -151,6 +152,8 @@ def _supply(lines: Lines) -> Iterator[str]:
 def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     """Why no deposit may begin now; nothing when one may. Cash-in start needs all of it (DESIGN.md section 3)."""
     lines = devices.lines
+    if machine.distrust:
+        yield f"the record log is not the one that the bank knows [{machine.distrust}]"
     if not machine.connected:
         yield machine.fault or "devices are starting"
         return
