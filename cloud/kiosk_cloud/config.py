@@ -36,6 +36,8 @@ class BankConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     instance: Instance = "1"
     ahead_records_max: AheadRecords = 4096  # stored beyond the contiguous prefix, per kiosk; above the kiosk's window
     gap_s: GapSeconds = 30.0
+    policy: Path | None = None  # C2SP tlog-policy: the witnesses that are asked to cosign
+    mirror: Path | None = None  # folder of tiles, one below it for each kiosk; needs `policy`
 
 
 def load(path: Path) -> BankConfig:
@@ -53,7 +55,14 @@ def load(path: Path) -> BankConfig:
     broker = msgspec.structs.replace(
         config.broker, ca=base / config.broker.ca, cert=base / config.broker.cert, key=base / config.broker.key
     )
-    return msgspec.structs.replace(config, broker=broker, store=base / config.store, keys=base / config.keys)
+    return msgspec.structs.replace(
+        config,
+        broker=broker,
+        store=base / config.store,
+        keys=base / config.keys,
+        policy=None if config.policy is None else base / config.policy,
+        mirror=None if config.mirror is None else base / config.mirror,
+    )
 
 
 def with_instance(config: BankConfig, instance: str | None) -> BankConfig:
@@ -74,7 +83,7 @@ def encode(config: BankConfig) -> bytes:
     for name, value in msgspec.structs.asdict(config).items():
         if isinstance(value, msgspec.Struct):
             tables += ["", f"[{name}]", *(_line(*item) for item in msgspec.structs.asdict(value).items())]
-        else:
+        elif value is not None:
             lines.append(_line(name, value))
     return ("\n".join([*lines, *tables]) + "\n").encode()
 

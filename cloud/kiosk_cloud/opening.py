@@ -28,4 +28,5 @@ def open_record(envelope: bytes, kiosk: str, keyring: Keyring) -> StoredRecord:
         deposit_id=deposit_id,
         content=cbor.encode(record.content),  # the very bytes that were signed: the encoding is deterministic
         envelope=envelope,
+        entry=record.leaf_entry,
     )

@@ -198,6 +198,8 @@ def _bank_config(plan: Plan, root: Path, done: Provisioned) -> None:
         ),
         store=root / "bank" / "store.db",
         keys=root / "bank" / "keys",
+        policy=root / "policy.txt",
+        mirror=root / "bank" / "mirror",
     )
     _replace(done.bank_config, encode(config), done)
 

@@ -88,6 +88,15 @@ class Receiver:
                 self._complain(kiosk, size)
         self._holes = seen
 
+    def tell_cosigned(self) -> list[Outgoing]:
+        """New acknowledgements for kiosks whose newest checkpoint witnesses have cosigned since the last one."""
+        with self._store.transaction():
+            told = [kiosk for kiosk, _ in self._store.take_untold()]
+            trees = [(kiosk, tree) for kiosk in told if (tree := self._store.tree(kiosk)).size]
+            return [
+                Outgoing(topics.topic(kiosk, "ack"), self._signed(kiosk, tree), retain=True) for kiosk, tree in trees
+            ]
+
     # --- before the transaction: what is it? -------------------------------------------------------
 
     def _judge(self, message: Message) -> tuple[str, Callable[[], bool]] | None:
@@ -135,10 +144,15 @@ class Receiver:
         tree = self._extend(kiosk)
         newest = self._store.newest_ack(kiosk)
         if tree.size and (newest is None or newest[0] < tree.size):
-            now = self._clock.now_utc()
-            newest = tree.size, acks.make(kiosk, tree.size, tree.root(), now, self._keyring.ack)
-            self._store.add_ack(kiosk, *newest, rfc3339(now))
+            newest = tree.size, self._signed(kiosk, tree)
         return [] if newest is None else [Outgoing(topics.topic(kiosk, "ack"), newest[1], retain=True)]
+
+    def _signed(self, kiosk: str, tree: merkle.CompactRange) -> bytes:
+        """The acknowledgement of all that is here, stored before it is sent."""
+        now, cosigned = self._clock.now_utc(), self._store.short_cosigned(kiosk)
+        statement = acks.make(kiosk, tree.size, tree.root(), now, self._keyring.ack, cosigned)
+        self._store.add_ack(kiosk, tree.size, statement, rfc3339(now))
+        return statement
 
     def _extend(self, kiosk: str) -> merkle.CompactRange:
         tree = self._store.tree(kiosk)

@@ -19,12 +19,14 @@ from paho.mqtt.reasoncodes import ReasonCode
 from kiosk.clock import Clock
 from kiosk.core import topics
 from kiosk.errors import KioskError
+from kiosk.guarantee import policy
 from kiosk_cloud import client_id
 from kiosk_cloud.config import BankConfig
 from kiosk_cloud.keyring import Keyring
-from kiosk_cloud.receiver import Limits, Message, Receiver
+from kiosk_cloud.receiver import Limits, Message, Outgoing, Receiver
 from kiosk_cloud.store import Store
 from kiosk_cloud.tls import client_context
+from kiosk_cloud.witnessing import Witnessing
 
 log = logging.getLogger(__name__)
 
@@ -80,30 +82,50 @@ class ReceiverService:
         store = Store(self._config.store)
         try:
             receiver = Receiver(store, keyring, self._clock, limits)
+            witnessing = self._witnessing(keyring, store)
             client = self._client()
             client.loop_start()
             try:
-                self._work(client, receiver)
+                self._work(client, receiver, witnessing)
             finally:
                 client.disconnect()
                 client.loop_stop()
+                if witnessing is not None:
+                    witnessing.stop()
         finally:
             store.close()
 
-    def _work(self, client: Client, receiver: Receiver) -> None:
+    def _witnessing(self, keyring: Keyring, store: Store) -> Witnessing | None:
+        """The mirror and the witnesses, where the configuration names both folder and policy."""
+        if self._config.policy is None or self._config.mirror is None:
+            return None
+        trusted = policy.load(self._config.policy)
+        witnessing = Witnessing(keyring, trusted, self._config.mirror, self._clock)
+        witnessing.start(lambda: Store(self._config.store))
+        witnessing.wake({kiosk for kiosk, _ in store.prefixes()})
+        return witnessing
+
+    def _work(self, client: Client, receiver: Receiver, witnessing: Witnessing | None) -> None:
         ticked_s = self._clock.monotonic_s()
         while not self._stopping.is_set():
+            if witnessing is not None and witnessing.news.is_set():
+                witnessing.news.clear()
+                _publish(client, receiver.tell_cosigned())
             if batch := self._batch():
-                for out in receiver.handle([arrived.message for arrived in batch]):
-                    client.publish(out.topic, out.payload, qos=1, retain=out.retain)
-                for arrived in batch:
-                    if arrived.connection == self._connection:  # its packet id means nothing on a later connection
-                        client.ack(arrived.mid, 1)
+                _publish(client, receiver.handle([arrived.message for arrived in batch]))
+                self._confirm(client, batch)
+                if witnessing is not None:
+                    witnessing.wake({parsed[0] for each in batch if (parsed := topics.parse(each.message.topic))})
             if self._refused:
                 raise SubscriptionRefused(self._refused)
             if self._clock.monotonic_s() - ticked_s >= TICK_S:
                 ticked_s = self._clock.monotonic_s()
                 receiver.tick()
+
+    def _confirm(self, client: Client, batch: list[_Arrived]) -> None:
+        for arrived in batch:
+            if arrived.connection == self._connection:  # its packet id means nothing on a later connection
+                client.ack(arrived.mid, 1)
 
     def _batch(self) -> list[_Arrived]:
         """What is waiting, at least one unless a tick passes first."""
@@ -180,3 +202,8 @@ class ReceiverService:
             self._queue.put_nowait(arrived)
         except queue.Full:  # a broker that ignores our Receive Maximum; unconfirmed, so it comes again
             log.error("the broker sends more than it may; a message is left unconfirmed")  # noqa: TRY400
+
+
+def _publish(client: Client, messages: list[Outgoing]) -> None:
+    for out in messages:
+        client.publish(out.topic, out.payload, qos=1, retain=out.retain)

@@ -15,7 +15,7 @@ from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
 
 BUSY_TIMEOUT_MS: Final = 10_000
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
@@ -32,6 +32,7 @@ CREATE TABLE IF NOT EXISTS records (
     deposit_id BLOB,                 -- of kind 'deposit' only
     content BLOB NOT NULL,           -- the signed CBOR map
     envelope BLOB NOT NULL,          -- as it came: the evidence
+    entry BLOB NOT NULL,             -- the log's leaf, as its tiles have it
     received_at TEXT NOT NULL,
     PRIMARY KEY (kiosk, sequence)
 ) STRICT;
@@ -49,6 +50,13 @@ CREATE TABLE IF NOT EXISTS checkpoints (
     note BLOB NOT NULL,
     received_at TEXT NOT NULL,
     PRIMARY KEY (kiosk, size, root)
+) STRICT;
+CREATE TABLE IF NOT EXISTS cosigned (  -- the newest of the kiosk's checkpoints that witnesses have signed, too
+    kiosk TEXT PRIMARY KEY,
+    size INTEGER NOT NULL,
+    note TEXT NOT NULL,              -- with all cosignatures, of every type
+    short TEXT NOT NULL,             -- what the kiosk prints on receipts
+    stated INTEGER NOT NULL          -- 1 once the kiosk has been told
 ) STRICT;
 CREATE TABLE IF NOT EXISTS acks (
     kiosk TEXT NOT NULL,
@@ -108,6 +116,7 @@ class StoredRecord:
     deposit_id: bytes | None
     content: bytes
     envelope: bytes
+    entry: bytes
 
 
 class Store:
@@ -236,7 +245,7 @@ class Store:
     def add_record(self, record: StoredRecord, received_at: str) -> None:
         """Store a verified record; the caller has looked that its place is free."""
         self._db.execute(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
             (
                 record.kiosk,
                 record.sequence,
@@ -245,6 +254,7 @@ class Store:
                 record.deposit_id,
                 record.content,
                 record.envelope,
+                record.entry,
                 received_at,
             ),
         )
@@ -278,8 +288,44 @@ class Store:
         return [(row[0], row[1], row[2]) for row in rows]
 
     def add_ack(self, kiosk: str, sequence: int, statement: bytes, made_at: str) -> None:
-        """Keep an acknowledgement before it is sent."""
-        self._db.execute("INSERT OR IGNORE INTO acks VALUES (?, ?, ?, ?)", (kiosk, sequence, statement, made_at))
+        """Keep an acknowledgement before it is sent; one of the same records that tells more takes its place."""
+        self._db.execute("INSERT OR REPLACE INTO acks VALUES (?, ?, ?, ?)", (kiosk, sequence, statement, made_at))
+
+    def newest_checkpoint(self, kiosk: str) -> tuple[int, bytes, bytes] | None:
+        """(size, root, note) of the largest signed checkpoint whose records are all here and make its root."""
+        row = self._db.execute(
+            "SELECT c.size, c.root, c.note FROM checkpoints c JOIN roots r USING (kiosk, size)"
+            " WHERE c.kiosk = ? AND c.root = r.root ORDER BY c.size DESC LIMIT 1",
+            (kiosk,),
+        ).fetchone()
+        return (row[0], row[1], row[2]) if row else None
+
+    def entries(self, kiosk: str, first: int, count: int) -> list[bytes]:
+        """Leaf entries `first` to `first + count - 1` of the contiguous prefix."""
+        rows = self._db.execute(
+            "SELECT entry FROM records WHERE kiosk = ? AND sequence BETWEEN ? AND ? ORDER BY sequence",
+            (kiosk, first, first + count - 1),
+        )
+        return [row[0] for row in rows]
+
+    def set_cosigned(self, kiosk: str, size: int, note: str, short: str) -> None:
+        """Keep the newest cosigned checkpoint; the kiosk is to be told `short`."""
+        self._db.execute("INSERT OR REPLACE INTO cosigned VALUES (?, ?, ?, ?, 0)", (kiosk, size, note, short))
+
+    def cosigned(self, kiosk: str) -> tuple[int, str] | None:
+        """(size, note) of the newest cosigned checkpoint."""
+        row = self._db.execute("SELECT size, note FROM cosigned WHERE kiosk = ?", (kiosk,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def take_untold(self) -> list[tuple[str, str]]:
+        """(kiosk, short) of who has not been told of the newest cosigned checkpoint; they count as told from now on."""
+        rows = self._db.execute("UPDATE cosigned SET stated = 1 WHERE stated = 0 RETURNING kiosk, short").fetchall()
+        return sorted((row[0], row[1]) for row in rows)
+
+    def short_cosigned(self, kiosk: str) -> str:
+        """What goes into the kiosk's acknowledgements: the newest cosigned checkpoint, or nothing."""
+        row = self._db.execute("SELECT short FROM cosigned WHERE kiosk = ?", (kiosk,)).fetchone()
+        return row[0] if row else ""
 
     def newest_ack(self, kiosk: str) -> tuple[int, bytes] | None:
         """(sequence, statement) of the acknowledgement that reaches furthest."""
@@ -356,4 +402,4 @@ class Store:
         return bool(self._db.execute(query, (kiosk,)).fetchone()[0] >= EVIDENCE_ROWS_MAX)
 
 
-_SELECT_RECORD: Final = "SELECT kiosk, sequence, leaf_hash, kind, deposit_id, content, envelope FROM records"
+_SELECT_RECORD: Final = "SELECT kiosk, sequence, leaf_hash, kind, deposit_id, content, envelope, entry FROM records"

@@ -121,7 +121,7 @@ class _Audit:
 
     def _check_record(self, record: StoredRecord) -> None:
         again = open_record(record.envelope, self._kiosk, self._keyring)
-        for name in ("sequence", "leaf_hash", "kind", "deposit_id", "content"):
+        for name in ("sequence", "leaf_hash", "kind", "deposit_id", "content", "entry"):
             if getattr(again, name) != getattr(record, name):
                 message = f"the stored {name} is not what the envelope says"
                 raise VerificationError(message)

@@ -13,7 +13,8 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, cose, leaf, merkle
 from kiosk.guarantee.keys import PublicKeys, Signer
 
-ACK_BYTES_MAX: Final = 1024
+ACK_BYTES_MAX: Final = 4096
+CHECKPOINT_BYTES_MAX: Final = 3072  # a signed checkpoint with some twenty Ed25519 cosignatures
 _VERSION: Final = 1
 
 
@@ -21,7 +22,9 @@ _VERSION: Final = 1
 class Acknowledgement:
     """`sequence` is how many records, contiguous from 0, the bank holds; `root` is theirs, so `tree_size` is the same.
 
-    `at` is the bank's time (RFC 3339): the only trustworthy lower bound of now that a kiosk offline has.
+    `at` is the bank's time (RFC 3339): the only trustworthy lower bound of now that a kiosk offline has. `checkpoint`
+    is the newest of the kiosk's own checkpoints that witnesses have cosigned, as far as the bank has one, else empty;
+    it is verified by whoever uses it.
     """
 
     kiosk: str
@@ -29,11 +32,12 @@ class Acknowledgement:
     tree_size: int
     root: bytes
     at: str
+    checkpoint: str = ""
 
 
-def make(kiosk: str, sequence: int, root: bytes, now: datetime, signer: Signer) -> bytes:
+def make(kiosk: str, sequence: int, root: bytes, now: datetime, signer: Signer, checkpoint: str = "") -> bytes:
     """The signed acknowledgement of `sequence` records whose Merkle root is `root`. Raises ValueError."""
-    fields = Acknowledgement(kiosk, sequence, sequence, root, rfc3339(now))
+    fields = Acknowledgement(kiosk, sequence, sequence, root, rfc3339(now), checkpoint)
     problem = _problem(fields)
     if problem:
         raise ValueError(problem)
@@ -55,8 +59,11 @@ def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Acknowledgement:
             "tree_size": int(tree_size),
             "root": bytes(root),
             "at": str(at),
+            "checkpoint": str(checkpoint),
         }:
-            found = Acknowledgement(to, int(sequence), int(tree_size), root, at)  # int: True must not stay True
+            found = Acknowledgement(
+                to, int(sequence), int(tree_size), root, at, checkpoint
+            )  # int: True must not stay True
         case _:
             raise VerificationError("not an acknowledgement")
     if payload != _payload(found):  # another version, a field too many, or True where 1 belongs
@@ -80,6 +87,8 @@ def _problem(fields: Acknowledgement) -> str:
         return f"sequence {fields.sequence!r} is out of range"
     if fields.tree_size != fields.sequence:
         return f"a tree of {fields.tree_size} over {fields.sequence} records"
+    if len(fields.checkpoint.encode()) > CHECKPOINT_BYTES_MAX:
+        return "the cosigned checkpoint is too long"
     if len(fields.root) != merkle.HASH_BYTES or (fields.sequence == 0) != (fields.root == merkle.EMPTY_ROOT):
         return "the root cannot be one of a tree of this size"
     return ""

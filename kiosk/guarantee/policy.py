@@ -8,6 +8,7 @@ other reader skips, so that one file (and one hash of it, on the cabinet and on 
 
 import hashlib
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Final
 
 from cryptography.hazmat.primitives.serialization import (
@@ -46,6 +47,7 @@ class Policy:
     groups: dict[str, Group]
     quorum: str
     record_keys: dict[str, PublicKeys] = field(default_factory=dict)  # by kiosk
+    urls: dict[str, str] = field(default_factory=dict)  # by witness's name: its submission prefix
 
     def log(self, origin: str) -> note.Verifier:
         """The log of this origin. Raises VerificationError when the policy does not know it."""
@@ -79,6 +81,17 @@ def record_key_line(kiosk: str, key: PublicKey) -> str:
     return f"# {_RECORD_KEY} {kiosk} {note.encode_base64(der)}"
 
 
+def load(path: Path) -> Policy:
+    """Read a policy file. Raises ConfigError."""
+    try:
+        with path.open("rb") as file:
+            return parse(file.read(POLICY_BYTES_MAX + 1))
+    except OSError as error:
+        raise ConfigError(
+            f"the policy {path} cannot be read: {error.strerror}", remedy="Get it from the branch or a mirror."
+        ) from error
+
+
 def parse(data: bytes) -> Policy:
     """Read a policy file. Raises ConfigError with the line that is wrong."""
     reader = _Reader()
@@ -100,6 +113,7 @@ def parse(data: bytes) -> Policy:
         reader.groups,
         reader.quorum,
         {kiosk: PublicKeys(keys) for kiosk, keys in reader.record_keys.items()},
+        reader.urls,
     )
 
 
@@ -111,6 +125,7 @@ class _Reader:
         self.witnesses: dict[str, Witness] = {}
         self.groups: dict[str, Group] = {}
         self.record_keys: dict[str, list[PublicKey]] = {}
+        self.urls: dict[str, str] = {}
         self.quorum = ""
         self._members: set[str] = set()
 
@@ -124,8 +139,11 @@ class _Reader:
                 return
             case ["log", vkey] | ["log", vkey, _]:
                 self._log(vkey)
-            case ["witness", name, vkey] | ["witness", name, vkey, _]:
+            case ["witness", name, vkey]:
                 self._witness(name, vkey)
+            case ["witness", name, vkey, url]:
+                self._witness(name, vkey)
+                self.urls[name] = url
             case ["group", name, needed, *members]:
                 self._group(name, needed, members)
             case ["quorum", name] if not self.quorum:

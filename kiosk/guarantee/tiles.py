@@ -79,6 +79,11 @@ def content(tile: Tile, read: NodeReader) -> bytes:
     return b"".join(read(level, tile.first + index) for index in range(tile.width))
 
 
+def above(data: bytes) -> bytes:
+    """The one hash above a full tile: what stands for it in the tile of the next level."""
+    return _fold([data[at : at + HASH_BYTES] for at in range(0, WIDTH * HASH_BYTES, HASH_BYTES)])
+
+
 def bundle(entries: Sequence[bytes]) -> bytes:
     """Up to 256 entries as one file. Raises ValueError for too many or too long ones."""
     if len(entries) > WIDTH or any(len(entry) > ENTRY_BYTES_MAX for entry in entries):

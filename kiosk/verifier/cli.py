@@ -52,7 +52,7 @@ def main() -> None:
 def receipt(files: tuple[Path, ...], policy_file: Path, language: report.Language, *, as_json: bool) -> None:
     """Check the receipt in FILES: photos of its codes, or their texts; - reads texts from standard input."""
     try:
-        policy = policies.parse(_policy_bytes(policy_file))
+        policy = policies.load(policy_file)
         texts = reading.sort(sys.stdin.read()) if files == (Path("-"),) else reading.read(files)
     except ConfigError as error:
         _usage(error)
@@ -77,16 +77,6 @@ def run_vectors(file: Path) -> None:
         _usage(error)
     click.echo(json.dumps(result))
     sys.exit(EXIT_REFUSED if result["disagreed"] or not result["cases"] else 0)
-
-
-def _policy_bytes(path: Path) -> bytes:
-    try:
-        with path.open("rb") as file:
-            return file.read(policies.POLICY_BYTES_MAX + 1)
-    except OSError as error:
-        raise ConfigError(
-            f"the policy {path} cannot be read: {error.strerror}", remedy="Get it from the branch or a mirror."
-        ) from error
 
 
 def _usage(error: ConfigError) -> NoReturn:
