@@ -115,9 +115,9 @@ class Cosigning:
 
 
 def for_receipts(signed: str, log_key: note.Verifier, policy: Policy) -> str:
-    """Only what fits the paper: the log's own signature and the Ed25519 cosignatures, as many as an ack may carry."""
+    """What fits the paper: the log's own signature and as few Ed25519 cosignatures as are a quorum."""
     short = [witness for witness in policy.witnesses.values() if witness.type == cosignature.ED25519]
-    _, found = cosignature.verify(signed, log_key, short)
+    found = policy.enough(cosignature.verify(signed, log_key, short)[1])
     keep = {(log_key.name, log_key.key_id), *((each.witness.name, each.witness.key_id) for each in found)}
     parsed = note.parse(signed)
     text = f"{parsed.text}\n"

@@ -34,6 +34,7 @@ from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
 from kiosk.guarantee.unit_book import Entry
+from kiosk.guarantee.verify import VerifiedRecord
 
 SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
@@ -66,7 +67,8 @@ class Journal:
             raise
         self.clock_synchronised = clock_synchronised
         self._recipient = keys.bank_seal.key_id
-        self._receipt: tuple[bytes, Receipt] | None = None  # of the deposit that was asked about last
+        # Of the deposit that was asked about last, with the cosigned checkpoint of then.
+        self._receipt: tuple[bytes, tuple[int, str] | None, Receipt] | None = None
         self._vault = PersonalVault(self._connection, kek, randomness)
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
@@ -188,24 +190,31 @@ class Journal:
         return recipient == self._recipient, record.leaf_hash.hex()
 
     def receipt(self, deposit_id: bytes) -> Receipt | None:
-        """The receipt of a deposit, proved in the log as it was when this was first asked; None when it has none.
+        """The receipt of a deposit; None when it has none.
 
-        Paper, screen and copies show the same texts. Raises `ErasedError` when the deposit was erased, ValueError
-        when the log has outgrown the QR codes.
+        It is proved in the newest checkpoint that witnesses have cosigned, if that reaches so far; else in the log as
+        it was when this was first asked. So paper, screen and copies show the same texts until a witness has signed.
+        Raises `ErasedError` when the deposit was erased, ValueError when the log has outgrown the QR codes.
         """
-        if self._receipt is not None and self._receipt[0] == deposit_id:
-            return self._receipt[1]
+        cosigned = self.log.cosigned()
+        if self._receipt is not None and self._receipt[:2] == (deposit_id, cosigned):
+            return self._receipt[2]
         row = self._connection.execute(
             "SELECT seq FROM leaves WHERE subject = ? AND kind = ? ORDER BY seq DESC LIMIT 1",
             (deposit_id, receipt.KIND),
         ).fetchone()
         if row is None:
             return None
-        size = self.log.size()
         statement = self.log.record(int(row[0]))
-        made = receipt.make(statement, self.log.inclusion(statement.sequence, size), self.log.checkpoint())
-        self._receipt = (deposit_id, made)
+        if cosigned is not None and cosigned[0] > statement.sequence:
+            made = self._proved(statement, *cosigned)
+        else:
+            made = self._proved(statement, self.log.size(), self.log.checkpoint())
+        self._receipt = (deposit_id, cosigned, made)
         return made
+
+    def _proved(self, statement: VerifiedRecord, size: int, signed: str) -> Receipt:
+        return receipt.make(statement, self.log.inclusion(statement.sequence, size), signed)
 
     # --- storage units --------------------------------------------------------------------------------------
 

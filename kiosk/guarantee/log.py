@@ -275,15 +275,31 @@ class RecordLog:
             )
         if found.root != self.root_at(found.tree_size):
             raise LogForkError(f"the bank's root of the first {found.tree_size} records is not ours")
+        if found.checkpoint:
+            self._keep_cosigned(found.checkpoint)
         before = self.acknowledged()
         if found.sequence <= before:
             return before
-        self._connection.executemany(
-            "INSERT INTO log_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
-            [("acknowledged", found.sequence), ("acknowledgement", data)],
-        )
+        self._put({"acknowledged": found.sequence, "acknowledgement": data})
         self._connection.execute("DELETE FROM outbox WHERE seq < ?", (found.sequence,))
         return found.sequence
+
+    def _keep_cosigned(self, signed: str) -> None:
+        """Our own checkpoint, come back with witnesses' signatures: who they are, the receipt's reader judges."""
+        point = checkpoint.verify(signed, checkpoint.verifier_of(self._keys.kiosk, self._keys.checkpoint))
+        if point.size > self.size():
+            raise LogRollbackError(f"witnesses know {point.size} records of this kiosk, which has only {self.size()}")
+        if point.root != self.root_at(point.size):
+            raise LogForkError(f"the cosigned root of the first {point.size} records is not ours")
+        known = self.cosigned()
+        if known is None or known[0] <= point.size:
+            self._put({"cosigned_size": point.size, "cosigned": signed})
+
+    def cosigned(self) -> tuple[int, str] | None:
+        """Size and text of our newest checkpoint that came back cosigned from the bank; None before one did."""
+        query = "SELECT value FROM log_meta WHERE key = ?"
+        size, signed = (self._connection.execute(query, (key,)).fetchone() for key in ("cosigned_size", "cosigned"))
+        return None if size is None or signed is None else (int(size[0]), str(signed[0]))
 
     def acknowledged(self) -> int:
         """How many records, contiguous from 0, the bank has signed for."""
@@ -315,6 +331,12 @@ class RecordLog:
         if row is None:
             raise ValueError(f"there is no record {sequence}")
         return bytes(row[0])
+
+    def _put(self, values: Mapping[str, object]) -> None:
+        self._connection.executemany(
+            "INSERT INTO log_meta (key, value) VALUES (?, ?) ON CONFLICT (key) DO UPDATE SET value = excluded.value",
+            list(values.items()),
+        )
 
     def _require_transaction(self) -> None:
         if not self._connection.in_transaction:

@@ -68,6 +68,15 @@ class Policy:
         keys = {each.witness for each in cosigned}
         return self.quorum != NONE and self._holds(self.quorum, {n for n, w in self.witnesses.items() if w in keys})
 
+    def enough(self, cosigned: list[Cosigned]) -> list[Cosigned]:
+        """As few of these as still are a quorum; all of them where they are none."""
+        kept = list(cosigned)
+        if self.witnessed(kept):
+            for each in reversed(cosigned):
+                rest = [other for other in kept if other is not each]
+                kept = rest if self.witnessed(rest) else kept
+        return kept
+
     def _holds(self, name: str, signed: set[str]) -> bool:
         group = self.groups.get(name)  # groups name only what stands before them: this ends
         if group is None:

@@ -143,7 +143,7 @@ def test_a_changed_byte_anywhere_in_an_envelope_is_found(filled: Filled) -> None
         (sql("UPDATE records SET kiosk = 'demo-0002' WHERE sequence = 4"), "demo-0002/4"),
         (
             sql(
-                "INSERT INTO records SELECT kiosk, -1, leaf_hash, kind, NULL, content, envelope, '' "
+                "INSERT INTO records SELECT kiosk, -1, leaf_hash, kind, NULL, content, envelope, entry, '' "
                 "FROM records LIMIT 1"
             ),
             "/-1",
