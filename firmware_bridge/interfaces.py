@@ -58,6 +58,7 @@ class NoteEventKind(StrEnum):
     STACKER_REMOVED = "stacker_removed"  # E3
     STACKER_REPLACED = "stacker_replaced"  # E4
     PATH_OPEN = "path_open"  # E0
+    OUT_OF_ORDER = "out_of_order"  # it takes nothing and does not say why (EBDS)
     DISABLED = "disabled"  # E8
     INITIALISING = "initialising"  # B6
     RESET = "reset"  # F1: the device restarted; `start` must be called again
@@ -149,13 +150,15 @@ class ValidatorEvidence:
     """What a validator can say, while nothing moves, about notes that were lost from sight; each part where it has it.
 
     `heard_all`: every event since the bookmark given to `start` was reported by `poll`, so a note that was ordered in
-    and not reported stacked is not inside. False is no statement.
+    and not reported stacked is not inside. False is no statement. `note_held`: a note of before lies inside, and the
+    validator neither takes nor gives it (EBDS after a power cut).
     """
 
     counters: Counters | None = None
     levels: tuple[Level, ...] = ()
     bookmark: int | None = None
     heard_all: bool = False
+    note_held: bool = False
 
 
 @dataclass(frozen=True, slots=True)

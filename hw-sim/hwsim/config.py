@@ -92,6 +92,54 @@ class ValidatorConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     profile: SspProfile = SspProfile()
 
 
+class EbdsNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One row of an EBDS note table: base x 10^exponent units of the currency."""
+
+    currency: Currency
+    base: Annotated[int, msgspec.Meta(ge=1, le=999)]
+    exponent: Annotated[int, msgspec.Meta(ge=-2, le=9)] = 0
+
+
+def ebds_notes() -> tuple[EbdsNote, ...]:
+    """CNY 1 to 100."""
+    return tuple(EbdsNote("CNY", base) for base in (1, 5, 10, 20, 50, 100))
+
+
+class EbdsProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table [ebds.profile]: where the sources are silent or devices differ (ebds.md)."""
+
+    extended_notes: bool = True  # knows extended note reporting; else the value table
+    classifies: bool = False  # reports suspect notes as such; else it does not recognise them
+    repeats_reply: bool = True  # to a repeated toggle the same reply; False: the naive device, which loses events
+    held_at_power_up: Literal["escrowed", "out_of_order"] = "escrowed"  # policies B and C, note at escrow
+    unread_event_survives: bool = False  # a stacked note that was not told before the cut is told after it
+    blank_stack_on_insert: bool = True  # the cassette put back is reported as a stack without value
+    escrow_timeout_s: Annotated[int, msgspec.Meta(ge=0, le=127)] = 0  # 0: off
+    host_silence_s: Seconds = 5.0  # without a message for so long it drops all enables
+
+
+class EbdsConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Table [ebds]: a bill acceptor with single-note escrow and a cassette."""
+
+    notes: Annotated[tuple[EbdsNote, ...], msgspec.Meta(min_length=1, max_length=50)] = msgspec.field(
+        default_factory=ebds_notes
+    )
+    model: Annotated[int, msgspec.Meta(ge=0, le=127)] = 0x54
+    revision: Annotated[int, msgspec.Meta(ge=0, le=127)] = 0x11
+    software_crc: Annotated[int, msgspec.Meta(ge=0, le=0xFFFF)] = 0x5A3C
+    application_part: Annotated[str, msgspec.Meta(min_length=1, max_length=9)] = "286000123"
+    variant_part: Annotated[str, msgspec.Meta(min_length=1, max_length=9)] = "490000105"
+    variant_name: Annotated[str, msgspec.Meta(min_length=1, max_length=32)] = "CNY"
+    cassette_capacity: Count = 1000
+    reply_delay_s: Seconds = 0.004
+    initialise_s: Seconds = 0.5
+    scan_s: Seconds = 0.4
+    to_safe_point_s: Seconds = 0.2
+    to_cassette_s: Seconds = 0.3
+    reject_s: Seconds = 0.4
+    profile: EbdsProfile = EbdsProfile()
+
+
 class CctalkProfile(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Table [cctalk.profile]: what ccTalk leaves to the product's manual (cctalk.md)."""
 

@@ -287,6 +287,7 @@ class ValidatorEvidence(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     counted: bool = True  # False: it has no such counters, and they are 0 here
     bookmark: int | None = None  # the place reached in its own event list, where it keeps one
     heard_all: bool = False  # every event since our bookmark was heard: what was not reported stacked is not inside
+    note_held: bool = False  # a note of before lies inside, and the validator neither takes nor gives it
 
     @property
     def level(self) -> int:

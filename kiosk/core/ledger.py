@@ -13,6 +13,7 @@ from kiosk.core.money import Claim, Note, Place, at
 from kiosk.core.state import Deposit, Doubt, DoubtKind
 
 _U32 = 1 << 32
+HELD: Final = "held inside the validator, which neither takes nor gives it"
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
 
 
@@ -166,6 +167,11 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
     """
     channel = deposit.accepting
     deposit = settle(replace(deposit, accepting=None, paired_channel=None), stacker_exit(deposit))
+    if evidence.validator.note_held:
+        known = any(note.reason == HELD for note in deposit.notes)
+        if channel is not None:
+            return doubt(deposit, channel, Place.VALIDATOR, HELD)
+        return deposit if known else disputed_unknown(deposit, 1, Place.VALIDATOR, HELD)
     if channel is None:
         return deposit
     if evidence.validator.heard_all:

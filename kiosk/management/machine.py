@@ -98,6 +98,7 @@ async def evidence(devices: Devices, snapshot: BoardSnapshot) -> Evidence:
             counted=found.counters is not None,
             bookmark=found.bookmark,
             heard_all=found.heard_all,
+            note_held=found.note_held,
         ),
         board=board_evidence(snapshot),
     )

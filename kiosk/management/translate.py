@@ -19,6 +19,7 @@ STOPS = {
     _K.STACKER_FULL: "the stacker is full",
     _K.STACKER_REMOVED: "the stacker is removed",
     _K.PATH_OPEN: "the note path is open",
+    _K.OUT_OF_ORDER: "the validator is out of order",
 }
 _MOVED_INSIDE = frozenset({_K.STACKED, _K.STORED})
 

@@ -13,13 +13,11 @@ from typing import Any, Literal, TypeVar
 
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.modbus_board import ModbusBoard
-from firmware_bridge.drivers.ssp_validator import SspValidator
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
 from hwsim.config import BoardConfig, LabelPrinterConfig, ReceiptPrinterConfig, ValidatorConfig, WorldConfig
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
 from hwsim.devices.receipt_printer import ReceiptPrinter
-from hwsim.devices.ssp_validator import SspValidator as SimulatedValidator
 from hwsim.errors import InsertionRefused
 from hwsim.world import World
 from kiosk.config.schema import cny_notes
@@ -41,6 +39,7 @@ from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
 from kiosk.management.view import Books, Identity, status
 from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume, RiskReport, Status
+from tests.simulation.validators import ValidatorKind, driver, simulated
 from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, WorldLines
 
 T = TypeVar("T")
@@ -79,12 +78,13 @@ class _CountingRunner(InlineRunner):
 class Rig:
     """One world and one kiosk, which may be started again after each cut."""
 
-    def __init__(self, folder: Path, *, seed: int = 1, validator: ValidatorConfig | None = None) -> None:
+    def __init__(self, folder: Path, *, seed: int = 1, validator: ValidatorKind | None = None) -> None:
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         self.random = random.Random(seed)
         self.world = World(WorldConfig(), self.loop, seed)
-        self.validator = SimulatedValidator(self.world, validator or ValidatorConfig())
+        self._kind = validator or ValidatorConfig()
+        self.validator = simulated(self.world, self._kind)
         self.board = DepositBoard(self.world, BoardConfig())
         self.printer = LabelPrinter(self.world, LabelPrinterConfig())
         self.receipts = ReceiptPrinter(self.world, ReceiptPrinterConfig())
@@ -126,7 +126,7 @@ class Rig:
             self._link("receipt", self.receipts),
         ]
         devices = Devices(
-            validator=SspValidator(links[0], random_bits=self.random.getrandbits, prime_bits=24),
+            validator=driver(links[0], self._kind, self.random),
             board=ModbusBoard(links[1]),
             printer=ZplPrinter(links[2]),
             lines=WorldLines(self.world.lines),
@@ -293,7 +293,10 @@ class Rig:
         """Feed one note and wait until the kiosk is ready for the next, taking back a refused one."""
         before = len(self.deposit.notes)
         while True:
-            await self.until(lambda: self.deposit.state is State.CASH_IN or self._interrupted())
+            await self.until(lambda: self.deposit.state in (State.CASH_IN, State.CONSENTING) or self._interrupted())
+            if self.deposit.state is State.CONSENTING:  # no bunch escrow: each note is final
+                await self.want("consent")
+                continue
             if self._interrupted():
                 raise Interrupted
             with contextlib.suppress(InsertionRefused):

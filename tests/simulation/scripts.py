@@ -7,6 +7,7 @@ from pathlib import Path
 from kiosk.core.state import State
 from tests.simulation.judge import Verdict, judge
 from tests.simulation.rig import Interrupted, PowerCut, Rig
+from tests.simulation.validators import ValidatorKind
 
 DARK_S = 3.0  # how long the power stays away
 ENDED = (State.IDLE, State.DONE)
@@ -36,7 +37,32 @@ async def cancelled(rig: Rig) -> None:
         await asyncio.sleep(0.2)
 
 
+async def final(rig: Rig) -> None:
+    """Three notes into the cassette of a validator without bunch escrow, one that it does not know, and one more."""
+    await rig.identify()
+    for value_minor in (10000, 5000):
+        await rig.feed(value_minor)
+    await rig.feed(2000, "suspect")
+    await rig.feed(10000)
+    await rig.want("done")
+    await rig.state(*ENDED)
+
+
+async def final_cancelled(rig: Rig) -> None:
+    """One note is credited; the depositor turns away while the second one is being read."""
+    await rig.identify()
+    await rig.feed(10000)
+    rig.world.insert("CNY", 5000)
+    await asyncio.sleep(0.5)
+    await rig.want("cancel")
+    while rig.deposit.state not in ENDED:
+        rig.world.take()
+        await asyncio.sleep(0.2)
+
+
 SCRIPTS = {"confirmed": confirmed, "cancelled": cancelled}
+FINAL_SCRIPTS = {"final": final, "final_cancelled": final_cancelled}  # for validators without bunch escrow
+ALL_SCRIPTS = SCRIPTS | FINAL_SCRIPTS
 
 
 async def afterwards(rig: Rig, *, comes_back: bool) -> None:
@@ -59,22 +85,24 @@ async def afterwards(rig: Rig, *, comes_back: bool) -> None:
                 await rig.touch("confirm")
         elif state is State.RETURNING:
             rig.world.take()
-        elif state is State.CASH_IN:
-            await rig.touch("done")
+        elif state in (State.CASH_IN, State.CONSENTING):
+            await rig.touch("done" if state is State.CASH_IN else "cancel")
     message = f"stuck in {rig.deposit.state}: {rig.states[-10:]}"
     raise AssertionError(message)
 
 
-def glitch_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: bool) -> Verdict | None:
+def glitch_once(
+    folder: Path, script: str, at: tuple[str, int], *, comes_back: bool, validator: ValidatorKind | None = None
+) -> Verdict | None:
     """One schedule in which one device loses its power for two seconds and everything else goes on."""
-    rig = Rig(folder)
+    rig = Rig(folder, validator=validator)
     rig.glitch_at = at
     try:
         rig.start()
 
         async def play() -> None:
             with contextlib.suppress(Interrupted):
-                await SCRIPTS[script](rig)
+                await ALL_SCRIPTS[script](rig)
             await afterwards(rig, comes_back=comes_back)
 
         rig.run(play())
@@ -84,14 +112,22 @@ def glitch_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: b
         rig.close()
 
 
-def crash_once(folder: Path, script: str, at: tuple[str, int], *, comes_back: bool, power: bool) -> Verdict | None:
+def crash_once(
+    folder: Path,
+    script: str,
+    at: tuple[str, int],
+    *,
+    comes_back: bool,
+    power: bool,
+    validator: ValidatorKind | None = None,
+) -> Verdict | None:
     """One schedule with one crash; None when the script ended before the crash point was reached."""
-    rig = Rig(folder)
+    rig = Rig(folder, validator=validator)
     rig.crash_at, rig.crash_takes_power = at, power
     try:
         rig.start()
         try:
-            rig.run(SCRIPTS[script](rig))
+            rig.run(ALL_SCRIPTS[script](rig))
         except PowerCut:
             rig.bury()
             rig.loop.run_until_complete(asyncio.sleep(DARK_S))

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.facts import Evidence
-from kiosk.core.ledger import IN_DOUBT
+from kiosk.core.ledger import HELD, IN_DOUBT
 from kiosk.core.money import Claim, Place
 from kiosk.core.records import deposit_record, totals
 from kiosk.core.state import State
@@ -112,6 +112,16 @@ def test_a_note_of_which_nothing_is_heard_is_disputed_unless_the_event_list_is_c
     assert money(play)["disputed"] == 0
     assert play.deposit.at_bezel
     assert play.deposit.state is State.SUSPENDED
+
+
+def test_a_note_that_the_validator_holds_and_will_not_say_is_disputed_once() -> None:
+    held = Evidence(replace(validator(), counted=False, note_held=True), board())
+    play = with_notes(2).do(f.NoteRead(1), f.Reconciled("", held, restarted=True))
+    assert (play.deposit.notes[-1].reason, play.deposit.notes[-1].value_minor) == (HELD, 1000)
+    play = with_notes(2).do(f.Reconciled("", held, restarted=False))
+    assert play.deposit.state is State.SETTLING
+    play.do(f.Reconciled("", held, restarted=True))
+    assert [note.value_minor for note in play.deposit.notes] == [10000, None]
 
 
 def test_a_jam_that_nobody_clears_disputes_the_note_that_was_ordered_in() -> None:

@@ -1,0 +1,89 @@
+"""Deposits on validators without bunch escrow: credited note by note, cut anywhere, judged by the world."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+
+from hwsim.config import EbdsConfig, EbdsProfile
+from kiosk.core.ledger import HELD, IN_DOUBT
+from kiosk.core.state import State
+from tests.simulation.judge import Verdict, judge
+from tests.simulation.rig import Rig, books
+from tests.simulation.scripts import FINAL_SCRIPTS, crash_once, glitch_once
+from tests.simulation.test_power_cuts import CHUNK_STEP, memory
+from tests.simulation.validators import ValidatorKind
+
+__all__ = ["memory"]  # a fixture
+POINTS_MAX = 2000
+EBDS = EbdsConfig()
+KINDS: dict[str, ValidatorKind] = {
+    "ebds": EBDS,
+    "ebds-naive": EbdsConfig(profile=EbdsProfile(repeats_reply=False, held_at_power_up="out_of_order")),
+    "ebds-standard": EbdsConfig(profile=EbdsProfile(extended_notes=False, unread_event_survives=True)),
+}
+each_kind = pytest.mark.parametrize("kind", KINDS)
+
+
+def deposit(folder: Path, kind: ValidatorKind, script: str = "final") -> Rig:
+    rig = Rig(folder, validator=kind)
+    rig.start()
+    rig.run(FINAL_SCRIPTS[script](rig))
+    return rig
+
+
+@each_kind
+def test_each_note_is_credited_in_the_cassette(tmp_path: Path, kind: str) -> None:
+    rig = deposit(tmp_path, KINDS[kind])
+    try:
+        assert books(rig)["credited"] == 25000
+        assert judge(rig).complaints == []
+        assert State.CONSENTING in rig.states
+        assert not {State.COMMITTING, State.COLLECTING, State.MARKING, State.REVIEW} & set(rig.states)
+        assert rig.printer.printed == []
+    finally:
+        rig.close()
+
+
+def _points(folder: Path, what: str, step: int, play: object) -> list[tuple[int, Verdict]]:
+    verdicts: list[tuple[int, Verdict]] = []
+    for number in range(1, POINTS_MAX, step):
+        here = folder / f"{what[0]}{number}"
+        verdict = play(here, (what, number))  # type: ignore[operator]  # a closure of the test
+        shutil.rmtree(here, ignore_errors=True)
+        if verdict is None:
+            return verdicts
+        verdicts.append((number, verdict))
+    pytest.fail(f"the script never ended before crash point {POINTS_MAX}")
+
+
+CUTS = (
+    *(("ebds", "final", what, power) for what in ("before-write", "after-write", "frame") for power in (True, False)),
+    ("ebds", "final_cancelled", "before-write", True),
+    *((kind, "final", what, True) for kind in ("ebds-naive", "ebds-standard") for what in ("before-write", "frame")),
+)
+
+
+@pytest.mark.parametrize(("kind", "script", "what", "power"), CUTS)
+def test_whatever_dies_no_note_is_lost(memory: Path, kind: str, script: str, what: str, power: bool) -> None:
+    step = CHUNK_STEP if what == "frame" else 1
+
+    def play(folder: Path, at: tuple[str, int]) -> Verdict | None:
+        return crash_once(folder, script, at, comes_back=True, power=power, validator=KINDS[kind])
+
+    verdicts = _points(memory, what, step, play)
+    assert len(verdicts) >= (10 if step == 1 else 5)
+    assert {number: verdict.complaints for number, verdict in verdicts if verdict.complaints} == {}
+    assert {reason for _, verdict in verdicts for reason in verdict.disputes} <= {IN_DOUBT, HELD}
+
+
+@pytest.mark.parametrize(
+    ("kind", "line"), [("ebds", "validator>"), ("ebds", "validator<"), ("ebds", "board<"), ("ebds-naive", "validator<")]
+)
+def test_one_device_loses_its_power_for_a_moment(memory: Path, kind: str, line: str) -> None:
+    def play(folder: Path, at: tuple[str, int]) -> Verdict | None:
+        return glitch_once(folder, "final", at, comes_back=True, validator=KINDS[kind])
+
+    verdicts = _points(memory, line, CHUNK_STEP, play)
+    assert len(verdicts) >= 1
+    assert {number: verdict.complaints for number, verdict in verdicts if verdict.complaints} == {}
