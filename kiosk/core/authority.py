@@ -59,6 +59,11 @@ def replay(facts: Iterable[AnyAuthorityFact]) -> Authority:
     return state
 
 
+def waits_for(state: Authority, request: OpenRequest) -> tuple[Role, ...]:
+    """The roles of which the next signer needs one; empty when everybody has signed."""
+    return () if request.complete else people.missing(request.action.seats, _signers(state, request))
+
+
 def _moved_on(state: Authority, at_s: int) -> tuple[Authority, tuple[RecordDraft, ...]]:
     """Time has passed: requests that have ended are put on record and dropped."""
     alive = state.open_requests(at_s)
@@ -83,7 +88,7 @@ def _founded(state: Authority, fact: Founded) -> AuthorityOutcome:
     if not _can_enrol(founders):
         _refuse("too_few", f"The first people must be able to enrol others: {_ENROLLERS}.", "Name two such people.")
     everybody = [{"staff": person.staff, "roles": [str(role) for role in person.roles]} for person in founders]
-    draft = RecordDraft("authority", {"event": "founded", "people": everybody})
+    draft = RecordDraft("people", {"event": "founded", "people": everybody})
     return AuthorityOutcome(replace(state, people=founders), (draft,))
 
 
@@ -149,7 +154,7 @@ def _failed(state: Authority, fact: Failed) -> AuthorityOutcome:
 
 def _changed(state: Authority, fact: Changed) -> AuthorityOutcome:
     person = _present(state, fact.by)
-    draft = RecordDraft("authority", {"event": "credential_changed", "by": [fact.by]})
+    draft = RecordDraft("people", {"event": "credential_changed", "by": [fact.by]})
     changed = replace(person, credential=fact.credential, failures=0, locked_until_s=0)
     return AuthorityOutcome(_with(state, changed), (draft,))
 

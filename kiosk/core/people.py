@@ -73,3 +73,10 @@ def fill(seats: tuple[frozenset[Role], ...], people: Iterable[Person]) -> bool:
         all(seat.intersection(person.roles) for seat, person in zip(seats, order, strict=True))
         for order in permutations(present)
     )
+
+
+def missing(seats: tuple[frozenset[Role], ...], people: Iterable[Person]) -> tuple[Role, ...]:
+    """The roles of which the one who is still missing needs one; empty when nobody is, or more than one."""
+    present = tuple(people)
+    wanted = {role for i, seat in enumerate(seats) if fill(seats[:i] + seats[i + 1 :], present) for role in seat}
+    return tuple(sorted(wanted))

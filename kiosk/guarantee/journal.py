@@ -20,13 +20,16 @@ import msgspec
 from sqlite_utils import Database
 
 from kiosk.clock import rfc3339
+from kiosk.core import disputes
+from kiosk.core.authority_facts import AnyAuthorityFact, Authority, AuthorityOutcome
 from kiosk.core.deposit import replay
 from kiosk.core.facts import AnyFact, Begin, Fact
 from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import merkle, receipt, seal, unit_book
+from kiosk.guarantee import books, merkle, receipt, seal, unit_book
+from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.keys import Randomness
@@ -70,6 +73,8 @@ class Journal:
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
         self._receipt: tuple[bytes, tuple[int, str] | None, Receipt] | None = None
         self._vault = PersonalVault(self._connection, kek, randomness)
+        self._authority = AuthorityBook(self._connection)
+        self.disputes = DisputeBook(self._connection)
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
         )
@@ -132,6 +137,10 @@ class Journal:
 
     def _append(self, draft: RecordDraft, now: datetime) -> Appended:
         body = dict(unit_book.day_draft(self.log, self._connection, draft).body)
+        if draft.kind == "deposit":
+            self.disputes.add(disputes.of_record(body))
+        elif draft.kind == "bundle_count":
+            self.disputes.counted(body)
         sealed, deposit_id = body.pop("account_sealed", None), body.get("deposit_id")
         if isinstance(sealed, bytes) and isinstance(deposit_id, bytes) and sealed:
             body[_ACCOUNT] = self._vault.open_text(deposit_id, sealed, _ACCOUNT)
@@ -232,6 +241,30 @@ class Journal:
         """The newest records of a kind that belong to no deposit, opened, newest first."""
         return list(unit_book.contents(self.log, self._connection, kind, rows_max))
 
+    # --- people -------------------------------------------------------------------------------------------
+
+    def authority(self) -> Authority:
+        """Who may allow what, and what is being asked for."""
+        return self._authority.state()
+
+    def commit_authority(
+        self,
+        fact: AnyAuthorityFact,
+        outcome: AuthorityOutcome,
+        now: datetime,
+        effect: Callable[["Journal", datetime], None] | None = None,
+    ) -> None:
+        """One fact of authority with its records, and with what it allows: all of it durable, or none.
+
+        `effect` writes what is allowed by means of this journal; whatever it raises undoes the fact.
+        """
+        with self._transaction():
+            self._authority.add(fact)
+            for draft in outcome.records:
+                self._append(draft, now)
+            if effect is not None:
+                effect(self, now)
+
     # --- the bank, and small memories ---------------------------------------------------------------------
 
     def acknowledge(self, ack: bytes) -> int:
@@ -305,6 +338,10 @@ class Journal:
 
     @contextlib.contextmanager
     def _transaction(self) -> Iterator[None]:
+        """All or nothing; inside another one it is part of that."""
+        if self._connection.in_transaction:
+            yield
+            return
         try:
             self._connection.execute("BEGIN IMMEDIATE")
         except sqlite3.Error as error:
@@ -369,6 +406,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         database.table(name).create(columns, pk=key, if_not_exists=True)
     create_tables(connection)
     connection.execute(unit_book.SCHEMA)
+    books.create_tables(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -2,40 +2,23 @@
 
 import asyncio
 import sys
-from collections.abc import Callable, Coroutine, Iterable
-from enum import IntEnum
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final
 
 import click
 import msgspec
 
 from kiosk import __version__
-from kiosk.bus import BusClient
-from kiosk.config import load_config
-from kiosk.errors import BusError, ConfigError, KioskError
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
+from kiosk.maintenance.disputes import dispute_group
+from kiosk.maintenance.people import COMMANDS
 from kiosk.maintenance.render import push_line, status_line, status_text
+from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
 from kiosk.maintenance.settings import config_command
-from kiosk.messages import AcceptDevice, GetStatus, Push, Refused, Reply, Request, Status, Subscribe, Topic
+from kiosk.messages import GetStatus, Push, Status, Subscribe, Topic
 
-DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
-ROLE: Final = "maintenance"
 QUEUE_PUSHES_MAX: Final = 1000  # a terminal this slow loses the oldest news
-
-
-_Result = TypeVar("_Result")
-
-
-class Exit(IntEnum):
-    """What `kioskctl` says to scripts."""
-
-    OK = 0
-    FAILED = 1
-    USAGE = 2  # click's own
-    OUT_OF_SERVICE = 3
-    UNREACHABLE = 4
-    CONFIG = 5
 
 
 def build(codecs: Iterable[Codec]) -> click.Group:
@@ -52,7 +35,8 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
-    kioskctl.add_command(accept_command)
+    for command in (*COMMANDS, dispute_group):
+        kioskctl.add_command(command)
     kioskctl.add_command(config_command(DEFAULT_CONFIG))
 
     @kioskctl.group()
@@ -69,35 +53,11 @@ def build(codecs: Iterable[Codec]) -> click.Group:
     return kioskctl
 
 
-def bus_options(command: Callable[..., None]) -> Callable[..., None]:
-    """Where the controller is: a bus directory, or a configuration that names it."""
-    for option in (
-        click.option("--json", "as_json", is_flag=True, help="JSON, for scripts."),
-        click.option(
-            "--bus-dir",
-            type=click.Path(path_type=Path),
-            envvar="KIOSK_BUS_DIR",
-            help="The controller's socket directory; the configuration is then not read.",
-        ),
-        click.option(
-            "--config",
-            "config_path",
-            type=click.Path(path_type=Path),
-            default=DEFAULT_CONFIG,
-            envvar="KIOSK_CONFIG",
-            show_default=True,
-            help="The kiosk's configuration.",
-        ),
-    ):
-        command = option(command)
-    return command
-
-
 @click.command("status")
 @bus_options
 def status_command(*, as_json: bool, bus_dir: Path | None, config_path: Path) -> None:
     """What the kiosk does, what is wrong with it and what to do about it."""
-    status = _run(_status(bus_dir, config_path), as_json=as_json)
+    status = run(ask(bus_dir, config_path, GetStatus(), Status), as_json=as_json)
     click.echo(msgspec.json.encode(status) if as_json else status_text(status))
     sys.exit(Exit.OK if status.in_service else Exit.OUT_OF_SERVICE)
 
@@ -124,45 +84,9 @@ def watch_command(
         return True
 
     try:
-        _run(_watch(bus_dir, config_path, topics, show, count), as_json=as_json)
+        run(_watch(bus_dir, config_path, topics, show, count), as_json=as_json)
     except KeyboardInterrupt:
         sys.exit(Exit.OK)
-
-
-@click.command("accept-device")
-@bus_options
-@click.argument("device", type=click.Choice(["validator"]))
-@click.argument("serial_number", type=click.IntRange(0, 0xFFFFFFFF))
-def accept_command(
-    device: Literal["validator"], serial_number: int, *, as_json: bool, bus_dir: Path | None, config_path: Path
-) -> None:
-    """Vouch for another DEVICE after an exchange, by the SERIAL_NUMBER that `status` shows.
-
-    Until then the kiosk stays out of service. It is recorded, and refused while a deposit is open. To undo it,
-    accept the old device again.
-    """
-
-    async def ask() -> None:
-        client = await _connect(bus_dir, config_path)
-        try:
-            await _asked(client, AcceptDevice(device, serial_number))
-        finally:
-            await client.close()
-
-    _run(ask(), as_json=as_json)
-    click.echo(msgspec.json.encode({"accepted": serial_number}) if as_json else f"{device} {serial_number} is accepted")
-
-
-async def _status(bus_dir: Path | None, config_path: Path) -> Status:
-    client = await _connect(bus_dir, config_path)
-    try:
-        reply = await _asked(client, GetStatus())
-    finally:
-        await client.close()
-    if not isinstance(reply, Status):
-        message = f"the controller answered with {type(reply).__name__}"
-        raise BusError(message)
-    return reply
 
 
 async def _watch(
@@ -179,11 +103,11 @@ async def _watch(
             pushes.get_nowait()
         pushes.put_nowait(push)
 
-    client = await _connect(bus_dir, config_path, take)
+    client = await connect(bus_dir, config_path, take)
     lost = asyncio.ensure_future(client.wait_closed())
     shown = 0
     try:
-        await _asked(client, Subscribe(topics))
+        await asked(client, Subscribe(topics))
         while count is None or shown < count:
             push = asyncio.ensure_future(pushes.get())
             await asyncio.wait({push, lost}, return_when=asyncio.FIRST_COMPLETED)
@@ -194,34 +118,3 @@ async def _watch(
     finally:
         await client.close()
         await lost
-
-
-async def _connect(bus_dir: Path | None, config_path: Path, on_push: Callable[[Push], None] | None = None) -> BusClient:
-    directory = bus_dir if bus_dir is not None else load_config(config_path).paths.bus_dir
-    return await BusClient.connect(directory, ROLE, on_push)
-
-
-async def _asked(client: BusClient, request: Request) -> Reply:
-    reply = await client.request(request)
-    if isinstance(reply, Refused):
-        raise KioskError(reply.message, remedy=reply.remedy)
-    return reply
-
-
-def _run(work: Coroutine[Any, Any, _Result], *, as_json: bool) -> _Result:
-    """Run to the end; an error is told (with --json as one object on standard output) and becomes the exit code."""
-    try:
-        return asyncio.run(work)
-    except ConfigError as error:
-        code: Exit = Exit.CONFIG
-        told: KioskError = error
-    except BusError as error:
-        code, told = Exit.UNREACHABLE, error
-    except KioskError as error:
-        code, told = Exit.FAILED, error
-    if as_json:
-        click.echo(msgspec.json.encode({"error": told.args[0], "remedy": told.remedy, "exit_code": int(code)}))
-    else:
-        click.echo(click.style(f"kioskctl: {told.args[0]}", fg="red"), err=True)
-        click.echo(f"-> {told.remedy}", err=True)
-    sys.exit(code)

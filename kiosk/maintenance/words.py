@@ -1,7 +1,7 @@
 """The deposit table's states and the like, in words for a technician."""
 
-from collections.abc import Iterable
-from typing import Final
+from collections.abc import Iterable, Mapping
+from typing import Any, Final
 
 from kiosk.core.state import State
 from kiosk.messages import Amount
@@ -61,3 +61,19 @@ def duration_in_words(seconds: float) -> str:
     minutes, left_s = divmod(rest, 60)
     parts = ((days, "days"), (hours, "h"), (minutes, "min"), (left_s, "s"))
     return " ".join([f"{count} {unit}" for count, unit in parts if count][:2]) or "0 s"
+
+
+def action_in_words(action: Mapping[str, Any]) -> str:
+    """What is being asked for: the action and every parameter, nothing shortened - it is what will be signed."""
+    parameters = (f"{name} {_value_in_words(value)}" for name, value in action.items() if name != "action")
+    return ", ".join((str(action.get("action")), *parameters))
+
+
+def _value_in_words(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.hex()
+    if isinstance(value, Mapping):
+        return " ".join(f"{name} {_value_in_words(item)}" for name, item in value.items() if item not in (None, ""))
+    if isinstance(value, list | tuple):
+        return "; ".join(map(_value_in_words, value))
+    return str(value)

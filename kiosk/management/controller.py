@@ -8,7 +8,7 @@ anything. Every fact is applied under one lock and is durable before its orders 
 import asyncio
 import contextlib
 import logging
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Final, Literal
 
@@ -49,7 +49,7 @@ SNAPSHOT_S: Final = 0.25
 PAPER_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
-_ACCEPTED_SERIAL: Final = "validator_serial"
+ACCEPTED_SERIAL: Final = "validator_serial"  # in the journal's memory
 
 
 @dataclass(frozen=True)
@@ -203,15 +203,16 @@ class Controller:
         finally:
             self._changed()
 
-    async def accept_validator(self, serial_number: int) -> bool:
-        """A person vouches for another validator; False while a deposit is open, whose notes the old one counted."""
-        if self.deposit.state not in (State.IDLE, State.DONE):
-            return False
-        draft = service("device_accepted", {"device": "validator", "serial": serial_number})
-        now = self.clock.now_utc()
-        await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, str(serial_number), draft, now)
+    def recorded(self) -> None:
+        """Records were added outside the deposit."""
         self._grew()
-        return True
+        self._changed()
+
+    @contextlib.asynccontextmanager
+    async def at_rest(self) -> AsyncIterator[bool]:
+        """Whether no deposit is under way; while this is held, none begins."""
+        async with self._lock:
+            yield self.deposit.state in (State.IDLE, State.DONE)
 
     # --- the loop ---------------------------------------------------------------------------------------
 
@@ -274,13 +275,13 @@ class Controller:
         self.machine.identity = identity
 
     async def _check_serial(self, found: int) -> None:
-        remembered = await self.runner.run(self.journal.memory, _ACCEPTED_SERIAL)
+        remembered = await self.runner.run(self.journal.memory, ACCEPTED_SERIAL)
         accepted = self.settings.accepted_serial if remembered is None else int(remembered)
         if accepted is not None and found != accepted:
             raise DeviceChanged("validator", f"serial number {found} instead of {accepted}")
         if remembered is None:
             draft = service("device_accepted", {"device": "validator", "serial": found})
-            await self.runner.run(self.journal.remember, _ACCEPTED_SERIAL, str(found), draft, self.clock.now_utc())
+            await self.runner.run(self.journal.remember, ACCEPTED_SERIAL, str(found), draft, self.clock.now_utc())
 
     async def _board_at_rest(self) -> BoardSnapshot:
         """The board's word once it has finished what it was told before; bounded."""

@@ -12,6 +12,7 @@ from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core import facts as f
+from kiosk.core.actions import AcceptDevice, ClearDispute
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
@@ -20,16 +21,18 @@ from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
+from kiosk.management.authority import AuthorityDesk, AuthorityRequest
+from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
-    AcceptDevice,
     DeliverAck,
     DeliverDirectory,
     Depositor,
     FetchOutbox,
+    GetDisputes,
     GetStatus,
     Identify,
     LinkReport,
@@ -76,6 +79,8 @@ class Desk:
         randomness: Callable[[int], bytes],
         status: Callable[[Books], Status],
         directory: AccountDirectory | None = None,
+        *,
+        authority: AuthorityDesk,
     ) -> None:
         self._c = controller
         self._rules = rules
@@ -84,6 +89,10 @@ class Desk:
         self._directory = directory or AccountDirectory(
             "", None, controller.journal, controller.runner, controller.clock
         )
+        self.authority = authority
+        self._disputes = ClearDisputes(controller.journal, controller.runner, controller.storage)
+        authority.register(ClearDispute, self._disputes)
+        authority.register(AcceptDevice, AcceptValidator())
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
@@ -111,13 +120,17 @@ class Desk:
                 reply = await self._directory.deliver(request)
                 self._c.announce()
                 return reply
-            case AcceptDevice():
-                if await self._c.accept_validator(request.serial_number):
-                    return Ok()
-                return Refused("not_now", "A deposit is open.", "Put the old device back until it is finished.")
             case LinkReport():
                 self.link = request
                 return Ok()
+            case GetDisputes():
+                return await self._disputes.listed()
+            case _:
+                return await self._people(request)
+
+    async def _people(self, request: Request) -> Reply:
+        if isinstance(request, AuthorityRequest):
+            return await self.authority.handle(request)
         return Refused("unknown_request", type(request).__name__)
 
     async def books(self) -> Books:

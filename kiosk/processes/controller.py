@@ -22,11 +22,13 @@ from kiosk.config import Config, bus_uids, config_hash, load_config
 from kiosk.core.calendar import Calendar
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.storage import Threshold
+from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.management.assurance import findings
+from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
@@ -39,6 +41,7 @@ from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, Stage
 from kiosk.processes import notify
 from kiosk.processes.timesync import clock_synchronised
 
+VAULT_KEY: Final = "vault.key"
 STATUS_S: Final = 0.1  # changes within this time are told together
 
 
@@ -125,7 +128,9 @@ def open_devices(config: Config) -> Devices:
 class Process:
     """Controller, desk and bus, joined."""
 
-    def __init__(self, config: Config, devices: Devices, journal: Journal, clock: Clock) -> None:
+    def __init__(
+        self, config: Config, devices: Devices, journal: Journal, credentials: Credentials, clock: Clock
+    ) -> None:
         self._config = config
         self._clock = clock
         self._dirty = asyncio.Event()
@@ -154,7 +159,15 @@ class Process:
         directory = AccountDirectory(
             config.kiosk.id, DirectoryKeys.load(config.keys_dir), journal, self.controller.runner, clock
         )
-        self.desk = Desk(self.controller, rules_of(config), os.urandom, self._status, directory)
+        self._worker = ThreadRunner()
+        self.desk = Desk(
+            self.controller,
+            rules_of(config),
+            os.urandom,
+            self._status,
+            directory,
+            authority=AuthorityDesk(self.controller, credentials, self._worker),
+        )
         self.bus = BusServer(
             config.paths.bus_dir,
             self.desk.handle,
@@ -174,6 +187,7 @@ class Process:
                 group.create_task(self._tell(), name="status")
         finally:
             await self.bus.close()
+            self._worker.close()
             self.controller.runner.close()
 
     def _status(self, books: Books) -> Status:
@@ -238,7 +252,7 @@ def open_journal(config: Config, synchronised: Callable[[], bool] = clock_synchr
     return Journal(
         config.paths.state_dir / "journal.db",
         LogKeys.load(config.kiosk.id, keys_dir),
-        load_kek(keys_dir / "vault.key"),
+        load_kek(keys_dir / VAULT_KEY),
         clock_synchronised=synchronised,
     )
 
@@ -247,9 +261,10 @@ async def run(config_path: Path) -> None:
     """Until cancelled; `ConfigError` and `JournalError` end it before any device is touched."""
     config = load_config(config_path)
     journal = open_journal(config)
+    credentials = Credentials(load_kek(config.keys_dir / VAULT_KEY))
     devices = open_devices(config)
     try:
-        await Process(config, devices, journal, SystemClock()).run()
+        await Process(config, devices, journal, credentials, SystemClock()).run()
     finally:
         devices.close()
         journal.close()

@@ -12,7 +12,23 @@ import pycddl
 import pytest
 
 from kiosk import core, guarantee
+from kiosk.core import actions as a
 from kiosk.core import records
+from kiosk.core.authority import step
+from kiosk.core.authority_facts import (
+    AnyAuthorityFact,
+    Approved,
+    Authority,
+    Changed,
+    Failed,
+    Founded,
+    Founder,
+    Requested,
+    Used,
+    Withdrawn,
+)
+from kiosk.core.disputes import clearing_record
+from kiosk.core.people import Passphrase, Role
 from kiosk.core.state import Deposit, RecordDraft
 from kiosk.guarantee import cbor
 from kiosk.guarantee import directory as statement
@@ -31,6 +47,9 @@ RULES = {"deposit_start": "deposit-start-record", "deposit": "deposit-record", "
     "bundle_count": "bundle-count-record",
     "z_report": "z-report-record",
     "receipt": "receipt-statement",
+    "authority": "authority-record",
+    "people": "people-record",
+    "clearing": "clearing-record",
 }
 SIGNER = Ed25519Signer.from_seed(bytes([5] * 32))
 KEYS = DirectoryKeys(bytes(range(32)), PublicKeys([SIGNER.public]))
@@ -126,6 +145,49 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
     assert fits(_signed(kit, records.alert(Deposit(), "cabinet", ("the door is open",))))
     assert not fits(_signed(kit, records.service("started", {"state": "idle", "more": 1})))
     assert not fits(_signed(kit, records.service("unheard_of", {})))
+
+
+def allowed(*actions: a.AnyAction) -> list[RecordDraft]:
+    """What authority leaves behind: requests used, withdrawn and expired, people founded and locked out."""
+    pin = Passphrase(b"salt", b"verifier", 1, 1, 8)
+    founders = tuple(Founder(name, (Role.STAFF, Role.SUPERVISOR, Role.TECHNICIAN), pin) for name in ("anna", "ben"))
+    facts: list[AnyAuthorityFact] = [Founded(0, founders), Failed(0, "anna"), Changed(0, "anna", pin)]
+    facts += [Failed(0, "ben")] * 3
+    number = 0
+    for number, action in enumerate(actions, 1):
+        facts.append(Requested(0, "anna", action))
+        if len(action.seats) > 1:
+            facts.append(Approved(40, number, "ben", a.content(action)))
+        facts.append(Used(40, number, a.content(action)))
+    facts += [Requested(40, "anna", a.Reset()), Withdrawn(40, number + 1, "anna")]
+    facts += [Requested(40, "anna", a.Reset()), Failed(9999, "anna")]
+    state = Authority()
+    drafts: list[RecordDraft] = []
+    for fact in facts:
+        outcome = step(state, fact)
+        state = outcome.state
+        drafts += outcome.records
+    return drafts
+
+
+def test_records_of_authority_are_in_the_grammar() -> None:
+    kit, pin = Kit(), Passphrase(b"salt", b"verifier", 1, 1, 8)
+    notes = (a.ClearedNote(1), a.ClearedNote(2, 500, "CNY"))
+    clear = a.ClearDispute(bytes(16), notes, "bank", "counted in the vault, voucher 17")
+    every: list[a.AnyAction] = [
+        a.AcceptDevice("validator", 7), a.Reset(), a.ReturnTray(3), a.ExchangeStart("cabinet"),
+        a.ExchangeEnd("cabinet", "bag-1", "bag-2"), a.PostCount("cabinet", bytes(32)), clear,
+        a.Enrol("carl", (Role.COURIER,), pin), a.Renew("carl", pin), a.Revoke("carl"),
+    ]  # fmt: skip
+    assert {type(action) for action in every} == set(a.AnyAction.__args__)
+    drafts = allowed(*every)
+    events = {draft.body.get("event") for draft in drafts}
+    assert events >= {"founded", "requested", "approved", "used", "withdrawn", "expired", "credential_changed"}
+    for draft in (*drafts, clearing_record(clear, notes, 7, ("anna", "ben"))):
+        content = _signed(kit, draft)
+        schema(content["kind"]).validate_cbor(cbor.encode(content))
+        assert not fits({**content, "undocumented": 1})
+        assert b"verifier" not in cbor.encode(content)
 
 
 def _signed(kit: Kit, draft: RecordDraft) -> dict[str, Any]:

@@ -26,11 +26,13 @@ from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit, State
 from kiosk.errors import JournalError
 from kiosk.guarantee import keys as guarantee_keys
+from kiosk.guarantee.credentials import Cost, Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.management.assurance import findings
+from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
@@ -60,6 +62,9 @@ class PowerCut(BaseException):
 INTERRUPTED = (State.REVIEW, State.SUSPENDED, State.JAMMED, State.CLOSING, State.DONE, State.IDLE, State.RETRACTING)
 
 
+WRITES = ("commit", "commit_authority")
+
+
 class _CountingRunner(InlineRunner):
     """Counts journal writes and cuts the power right after one."""
 
@@ -67,11 +72,11 @@ class _CountingRunner(InlineRunner):
         self._rig = rig
 
     async def run(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        if self._rig.commit_s and call.__name__.startswith("commit"):
+        if self._rig.commit_s and call.__name__ in WRITES:
             await asyncio.sleep(self._rig.commit_s)  # other tasks run meanwhile, as they do beside a real disk
-        self._rig.check_crash("before-write" if call.__name__.startswith("commit") else "")
+        self._rig.check_crash("before-write" if call.__name__ in WRITES else "")
         result = await super().run(call, *args, **kwargs)
-        self._rig.check_crash("after-write" if call.__name__.startswith("commit") else "")
+        self._rig.check_crash("after-write" if call.__name__ in WRITES else "")
         return result
 
 
@@ -162,7 +167,9 @@ class Rig:
         )
         rules = Rules(KINDS, {"CNY": 5_000_000}, {"CNY": 100_000_000}, 40, Timing(), "staff-1")
         directory = AccountDirectory("test-0001", self.directory_keys, self.journal, self.controller.runner, self.clock)
-        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory)
+        credentials = Credentials(bytes(32), randomness=self.random.randbytes, cost=Cost(1, 1, 8))
+        authority = AuthorityDesk(self.controller, credentials, InlineRunner())
+        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory, authority=authority)
         self._task = self.loop.create_task(self.controller.run())
 
     def bury(self) -> None:

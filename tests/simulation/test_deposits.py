@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from hwsim.notes import Kind
+from kiosk.core.actions import AcceptDevice
 from kiosk.core.state import State
-from kiosk.messages import AcceptDevice, AssessRequest, Identify, Ok, Refused, RiskReport
+from kiosk.messages import Asked, AssessRequest, Identify, Refused, RiskReport
 from tests.simulation.judge import deposit_records, judge
+from tests.simulation.people import ask, found
 from tests.simulation.rig import ACCOUNT, Rig, assessment_grades, books, onlooker
 from tests.simulation.scripts import cancelled, confirmed
 
@@ -174,7 +176,10 @@ def test_another_validator_is_refused_until_a_technician_accepts_it(rig: Rig) ->
         await rig.until(lambda: not rig.controller.machine.connected)
         await rig.until(lambda: "815" in rig.controller.machine.fault)
         assert isinstance(await rig.desk.handle("terminal", Identify(ACCOUNT)), Refused)
-        assert isinstance(await rig.desk.handle("maintenance", AcceptDevice("validator", 815)), Ok)
+        await found(rig)
+        accepted = await ask(rig, "carl", AcceptDevice("validator", 815))
+        assert isinstance(accepted, Asked)
+        assert accepted.done
         await confirmed(rig)
 
     rig.run(play())

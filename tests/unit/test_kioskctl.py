@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 
 from kiosk.bus import BusServer
 from kiosk.core.state import State
-from kiosk.maintenance.cli import Exit
 from kiosk.maintenance.render import push_line, status_line, status_text
+from kiosk.maintenance.session import Exit
 from kiosk.maintenance.words import STATES, amount_in_words, duration_in_words
 from kiosk.messages import (
     Amount,

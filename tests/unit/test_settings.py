@@ -12,7 +12,8 @@ from kiosk.config import config_hash, load_config, understood
 from kiosk.config.origin import lines_of, shown
 from kiosk.config.reference import page, settings_of, tables
 from kiosk.config.schema import Config
-from kiosk.maintenance.cli import Exit, build
+from kiosk.maintenance.cli import build
+from kiosk.maintenance.session import Exit
 
 ROOT = Path(__file__).parents[2]
 EXAMPLE = ROOT / "systemd" / "kiosk.toml.example"
