@@ -234,6 +234,13 @@ class TimingConfig(Section, frozen=True, kw_only=True):
     shutter_s: Annotated[float, Meta(ge=0.5, le=30)] = 5  # the shutter's way between its end switches
 
 
+class PowerConfig(Section, frozen=True, kw_only=True):
+    """The uninterruptible supply behind the line power_good."""
+
+    hold_up_s: Annotated[float, Meta(ge=3, le=3600)] = 30  # the cabinet runs on for so long: finish, or make safe
+    dip_s: Annotated[float, Meta(ge=0, le=10)] = 0.3  # a shorter dip is none
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole file. A table without a default must be there."""
 
@@ -254,6 +261,7 @@ class Config(Section, frozen=True, kw_only=True):
     uplink: UplinkConfig
     terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()
+    power: PowerConfig = PowerConfig()
 
     @property
     def keys_dir(self) -> Path:

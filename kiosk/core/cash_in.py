@@ -245,6 +245,14 @@ def validator_stopped(deposit: Deposit, fact: ValidatorStopped) -> Outcome:
     return steps.settle_port(deposit, note) if deposit.state is State.CASH_IN else steps.stay(deposit, note=note)
 
 
+def key_turned(deposit: Deposit, _: object) -> Outcome:
+    """The cabinet may be opened now: no more notes; what is counted can still be confirmed or cancelled."""
+    words = "the service key was turned"
+    deposit = replace(steps.remark(deposit, words), intention=deposit.intention or "review")
+    note = (records.alert(deposit, "service_key", (words,)),)
+    return steps.settle_port(deposit, note) if deposit.state is State.CASH_IN else steps.stay(deposit, note=note)
+
+
 def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     """A manipulated note: no credit follows. Alert, and close the port."""
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)

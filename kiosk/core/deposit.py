@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace as _replace
 
-from kiosk.core import board_news, cash_in, cash_in_end, closing, paper, recovery, rollback, steps
+from kiosk.core import board_news, cash_in, cash_in_end, closing, paper, power, recovery, rollback, steps
 from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.records import alert
@@ -154,6 +154,11 @@ _add([*CREDITED, S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING], f.
 _add(BOARD_AT_WORK, f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fact)))
 _add(ACTIVE, f.BoardHappened, board_news.happened)
 _add([*BEFORE_PORT, *UNCONFIRMED, *CREDITED, S.RETRACTING], f.PortTampered, board_news.tampered)
+_add(PORT_OPEN, f.KeyTurned, cash_in.key_turned, S.SETTLING)
+_add(BEFORE_PORT, f.PowerFailed, power.before_port, S.CLOSING, same=False)
+_add(PORT_OPEN, f.PowerFailed, power.port_open, S.SETTLING)
+_add([S.REVIEW], f.PowerFailed, power.in_review, S.SUSPENDED, S.CLOSING, same=False)
+_add([S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, *CREDITED, S.CLOSING], f.PowerFailed, power.going_on)
 _add(ACTIVE, f.MoreTime, _keep)
 _add(ACTIVE, f.Acknowledged, cash_in.acknowledged)
 _add(

@@ -227,6 +227,16 @@ class BoardHappened(Fact, frozen=True):
     mark: RingMark
 
 
+class PowerFailed(Fact, frozen=True):
+    """The mains power is gone; the cabinet runs on for its hold-up time."""
+
+    at: str
+
+
+class KeyTurned(Fact, frozen=True):
+    """Somebody turned the service key: the cabinet may be opened now."""
+
+
 class PortTampered(Fact, frozen=True):
     """Somebody forced the port, or the cabinet's tamper line tripped."""
 
@@ -365,6 +375,8 @@ AnyFact = (
     | ShutterMoved
     | BoardHappened
     | PortTampered
+    | PowerFailed
+    | KeyTurned
     | Assessed
     | GuaranteeChecked
     | Prepared

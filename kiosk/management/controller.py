@@ -10,7 +10,7 @@ import contextlib
 import logging
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from firmware_bridge.errors import DeviceChanged, DeviceFault
 from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind
@@ -37,8 +37,10 @@ from kiosk.management.machine import (
     label_printer_status,
     port_forced,
     receipt_printer_status,
+    service_key,
     store_levels,
 )
+from kiosk.management.power import Power, PowerLost
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
@@ -64,6 +66,8 @@ class Settings:
     kiosk: str = ""  # as the receipt names it
     branch: str = ""
     receipt_language: Literal["en", "zh"] = "en"
+    hold_up_s: float = 30.0  # the cabinet runs on for so long without mains power
+    power_dip_s: float = 0.3  # and does not look up for less than this
     storage: StorageSettings = field(default_factory=StorageSettings)
 
 
@@ -104,7 +108,8 @@ class Controller:
         self._restarted = True
         self._hands = Hands(self)
         self._ring = BoardRing(self)
-        self._port_shut = False
+        self.power = Power(self, hold_up_s=settings.hold_up_s, dip_s=settings.power_dip_s)
+        self._port_shut = self._key = False
         self.batches = Batches(self)
         self._clock_watch = ClockWatch(clock)
         self.storage = Storage(
@@ -184,6 +189,11 @@ class Controller:
         self._grew()
         self._changed()
 
+    @property
+    def idle(self) -> bool:
+        """Whether no order waits or is under way."""
+        return self.orders.empty() and self._hands.idle
+
     def announce(self) -> None:
         """Something that status shows has changed outside the deposit."""
         self._changed()
@@ -217,24 +227,36 @@ class Controller:
     # --- the loop ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
-        """Until cancelled. Device faults lead to reconciliation; a journal error ends the controller."""
+        """Until cancelled, or until the mains power is lost and all is safe.
+
+        Device faults lead to reconciliation; a journal error ends the controller.
+        """
         self.deposit = await self.runner.run(self.journal.unfinished)
         self.machine.distrust = await self.runner.run(self.journal.distrust)
         self.devices.lines.set_listener(self._line_changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
         await self.storage.load()
         async with asyncio.TaskGroup() as group:
-            group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
+            units = group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
             await self._serve()
+            units.cancel()  # the controller ends in order
 
     async def _serve(self) -> None:
-        while True:
+        stopped = ""
+        while not stopped:
+            await self.power.wait_good()
             try:
                 await self._connect()
                 await self._operate()
+            except* PowerLost as lost:
+                stopped = str(_first(lost).args[0])
             except* DeviceFault as faults:
                 await self._disconnected(_first(faults))
-            await self.clock.sleep(RETRY_S)
+                await self.clock.sleep(RETRY_S)
+        async with self._lock:  # a fact whose commit was under way
+            self.machine.connected, self.machine.fault, self.deadline_s = False, stopped, None
+        _log.warning("stopping in order: %s", stopped)
+        await self.record(service("stopped", {"why": stopped, "state": str(self.deposit.state)}))
 
     async def _disconnected(self, fault: DeviceFault) -> None:
         _log.warning("reconciling after a fault: %s", fault)
@@ -301,6 +323,7 @@ class Controller:
                 group.create_task(self.batches.poll(), name="validator")
                 group.create_task(self._watch_board(), name="board")
                 group.create_task(self._watch_lines(), name="lines")
+                group.create_task(self.power.watch(), name="power")
                 group.create_task(self._watch_paper(), name="paper")
                 group.create_task(self._watch_deadline(), name="deadline")
                 group.create_task(self._clock_watch.watch(self.record), name="clock")
@@ -343,8 +366,10 @@ class Controller:
             if left_s <= 0:
                 await self._time_out(self._deadline_generation)
                 continue
+            # Not `wait_for`: in Python 3.11 it loses a cancellation that meets the event, and the controller hangs.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._deadline_moved.wait(), max(left_s, DEADLINE_GRAIN_S))
+                async with asyncio.timeout(max(left_s, DEADLINE_GRAIN_S)):
+                    await self._deadline_moved.wait()
 
     async def _time_out(self, generation: int) -> None:
         """Only if nothing has happened since: a confirmation that was being stored is never overtaken."""
@@ -374,6 +399,7 @@ class Controller:
             elif news:
                 await self.record(alert(self.deposit, "cabinet", news))
             await self._watch_port(tampered=TAMPERED in news)
+            await self._watch_key()
             self._changed()
             await self._lines_moved.wait()
             self._lines_moved.clear()
@@ -388,6 +414,16 @@ class Controller:
         elif forced:
             await self.record(alert(self.deposit, "port_tamper", (how,)))
 
+    async def _watch_key(self) -> None:
+        before, self._key = self._key, service_key(self.devices.lines)
+        if before or not self._key:
+            return
+        if allowed(self.deposit.state, f.KeyTurned):
+            with contextlib.suppress(IllegalTransition):
+                await self.apply(f.KeyTurned())
+        else:
+            await self.record(alert(self.deposit, "service_key", ("the service key was turned",)))
+
     def kick_off(self, kind: NoteEventKind, words: str | None) -> None:
         """Remember (or forget) why the validator takes nothing, for readiness."""
         if words is None:
@@ -396,7 +432,10 @@ class Controller:
             self.machine.stopped[kind] = words
 
 
-def _first(group: BaseExceptionGroup[DeviceFault]) -> DeviceFault:
+_F = TypeVar("_F", DeviceFault, PowerLost)
+
+
+def _first(group: BaseExceptionGroup[_F]) -> _F:
     for error in group.exceptions:
         if isinstance(error, BaseExceptionGroup):
             return _first(error)

@@ -40,17 +40,27 @@ class Hands:
         self._c = controller
         self._pending: BoardPending | None = None
         self._pending_until_s = 0.0
+        self._working = False
+
+    @property
+    def idle(self) -> bool:
+        """Whether no order is under way."""
+        return not self._working and self._pending is None
 
     def reset(self) -> None:
         """Forget what was under way: reconciliation decides about it."""
         self._pending = None
+        self._working = False
 
     async def work(self, group: asyncio.TaskGroup) -> None:
         """Take orders for ever. Raises `DeviceFault` when a device fails under one."""
         while True:
             order = await self._c.orders.get()
             _log.info("order %s", type(order).__name__)
+            self._c.power.check(order)
+            self._working = True
             await self._carry_out(order, group)
+            self._working = False
 
     async def _carry_out(self, order: AnyOrder, group: asyncio.TaskGroup) -> None:
         match order:

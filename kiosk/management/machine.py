@@ -140,6 +140,14 @@ def port_forced(lines: Lines, *, shut: bool) -> tuple[bool, bool]:
     return shut and not closed and not commanded, closed and not commanded
 
 
+def service_key(lines: Lines) -> bool:
+    """Whether the key is known to be turned."""
+    try:
+        return lines.read(Line.SERVICE_KEY)
+    except DeviceFault:
+        return False
+
+
 def _supply(lines: Lines) -> Iterator[str]:
     try:
         if not lines.read(Line.POWER_GOOD):

@@ -76,6 +76,8 @@ def settings_of(config: Config) -> Settings:
         accepted_serial=config.validator.accepted_serial,
         kiosk=config.kiosk.id,
         branch=config.kiosk.branch,
+        hold_up_s=config.power.hold_up_s,
+        power_dip_s=config.power.dip_s,
         receipt_language="en" if config.receipt_printer is None else config.receipt_printer.language,
         storage=storage_of(config),
     )
@@ -178,13 +180,14 @@ class Process:
         )
 
     async def run(self) -> None:
-        """Until cancelled."""
+        """Until cancelled, or until the controller ends in order."""
         await self.bus.start()
         notify.ready("serving the bus")
         try:
             async with asyncio.TaskGroup() as group:
-                group.create_task(self.controller.run(), name="controller")
-                group.create_task(self._tell(), name="status")
+                telling = group.create_task(self._tell(), name="status")
+                await self.controller.run()
+                telling.cancel()  # it ended in order: the mains power is gone
         finally:
             await self.bus.close()
             self._worker.close()

@@ -94,6 +94,7 @@ class Rig:
         self.printer = LabelPrinter(self.world, LabelPrinterConfig())
         self.receipts = ReceiptPrinter(self.world, ReceiptPrinterConfig())
         self.folder = folder
+        self.hold_up_s = 30.0  # of the supply, when the mains power fails
         self.commit_s = 0.0  # how long a journal write takes
         self.grade: Callable[[AssessRequest], RiskReport | None] = calm
         self.controller: Controller
@@ -159,6 +160,7 @@ class Rig:
                 kiosk="test-0001",
                 branch="test",
                 receipt_language=self.receipt_language,
+                hold_up_s=self.hold_up_s,
             ),
             guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
             changed=self._changed,
@@ -171,6 +173,12 @@ class Rig:
         authority = AuthorityDesk(self.controller, credentials, InlineRunner())
         self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory, authority=authority)
         self._task = self.loop.create_task(self.controller.run())
+
+    async def ended(self, limit_s: float) -> bool:
+        """Whether the controller ends by itself within this time."""
+        assert self._task is not None
+        await asyncio.wait({self._task}, timeout=limit_s)
+        return self._task.done()
 
     def bury(self) -> None:
         """End what is left of a controller that has crashed; `start` makes another."""
