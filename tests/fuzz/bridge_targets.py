@@ -76,8 +76,8 @@ def ssp_events(data: bytes) -> None:
     for version in (4, 6, 8):
         found = parse_events(data, version)
         assert bool(found.rest) == bool(found.why)
-        read = build_events(found.events, version)
-        assert read + found.rest == data
+        again = parse_events(build_events(found.events, version) + found.rest, version)
+        assert again == found  # the bytes may differ: some events have two forms
 
 
 @TARGETS.add([encrypt_packet(KEY, 1, bytes.fromhex("f0ee06"), bytes)], [bytes(17)])

@@ -1,11 +1,13 @@
 """A byte-stream parser of the ZPL II subset of zpl.md: formats, fields, and control commands that act at once."""
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Final
 
 FORMAT_BYTES_MAX: Final = 64_000
 QUANTITY_MAX: Final = 99_999_999
+_NUMBER: Final = re.compile("[0-9]{1,9}")  # to Python, other characters are digits, too
 
 
 @dataclass(frozen=True, slots=True)
@@ -233,4 +235,4 @@ def _unescape(data: bytes) -> bytes:
 
 def _number(parameters: list[str], index: int, default: int) -> int:
     text = parameters[index].strip() if index < len(parameters) else ""
-    return int(text) if text.isdigit() else default
+    return int(text) if _NUMBER.fullmatch(text) else default
