@@ -29,6 +29,7 @@ CRASH_SEED ?= 1
 journal-crash: setup ## what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
 	@$(BIN)/python -m tests.journal_crash --seed $(CRASH_SEED)
 
+FUZZ_S ?= 60
 fuzz: setup ## every decoder for FUZZ_S=60 seconds under a fuzzer, and the property tests with other examples each time
 	HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -n 2 --timeout 600 tests/property
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
