@@ -149,10 +149,12 @@ class CctalkValidator:
     # --- the protocol of the controller ---------------------------------------------------------------
 
     async def configure(self, accept_channels: frozenset[int], stacker_channels: frozenset[int]) -> None:
-        """Let in `accept_channels`. There is one way in, the cassette, so none of `stacker_channels` may be suspect."""
+        """Let in `accept_channels`, all of them into the cassette."""
         unknown = (accept_channels | stacker_channels) - set(self._channels)
         if unknown:
             raise CommandRefused(self._name, f"it knows no bills of types {sorted(unknown)}")
+        if stacker_channels:
+            raise CommandRefused(self._name, "it has no second way out for suspect notes")
         bits = sum(1 << (number - 1) for number in accept_channels)
         self._mask = bits.to_bytes(len(self._mask), "little")
         await self._ask(Header.MODIFY_INHIBIT, self._mask)
