@@ -84,8 +84,10 @@ def note_events(
             yield NoteEvent(_K.CREDITED, event.bill_type, values, name=name)
             yield NoteEvent(_K.STACKED, event.bill_type, values, name=name)
         elif not (caused and meaning is _M.RETURNED):
-            reason = name if _KINDS.get(meaning) is _K.REFUSED else None
-            yield NoteEvent(_KINDS.get(meaning, _K.OTHER), 0, reason=reason, name=name)
+            kind = _KINDS.get(meaning, _K.OTHER)
+            if kind is _K.REFUSED and after_restart:  # a device may put a first event there by itself, of no meaning
+                kind = _K.OTHER
+            yield NoteEvent(kind, 0, reason=name if kind is _K.REFUSED else None, name=name)
         caused = meaning in _CAUSES
 
 

@@ -107,6 +107,27 @@ def test_a_note_in_escrow_at_a_power_cut(profile: str) -> None:
     on_bench(make(cut_in_escrow=profile), script)
 
 
+@pytest.mark.parametrize("first", ["0,0", "0,2"])
+def test_the_event_that_a_device_puts_first_by_itself_says_nothing_of_the_note(first: str) -> None:
+    """Found by the simulation: 0,2 after power-up was taken for a refusal of the note that had been let in."""
+
+    async def script(bench: Bench) -> None:
+        await bench.held()
+        bench.booked.clear()
+        await bench.driver.accept()
+        await asyncio.sleep(0.3)
+        bench.world.power("validator", on=False)
+        await asyncio.sleep(1.0)
+        bench.world.power("validator", on=True)
+        await bench.until_fault()
+        await bench.started()
+        assert bench.inside() == 1
+        assert bench.told()[K.REFUSED] == 0
+        assert not (await bench.driver.evidence()).heard_all
+
+    on_bench(make(first_event=first, cut_while_stacking="unreported"), script)
+
+
 def test_after_a_restart_that_told_nothing_the_next_credit_is_a_credit() -> None:
     async def script(bench: Bench) -> None:
         await bench.held()
