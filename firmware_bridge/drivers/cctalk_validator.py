@@ -136,8 +136,8 @@ class CctalkValidator:
             raise DeviceFault(self._name, str(error)) from error
         found = news(mark, buffer)
         self._forget(_BEGINNING if found.reset else mark)
-        self._after_restart = found.reset
-        self._unsaved = found.reset or bookmark is None
+        self._after_restart = found.reset or found.lost > 0  # who lost events cannot know that there was no restart
+        self._unsaved = self._after_restart or bookmark is None
         self._heard_all = not found.reset and not found.lost
         self._seen = Bookmark.of(buffer)
         self._standing = standing_of(buffer.events) or Standing.NONE
