@@ -18,6 +18,7 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee import log, personal
 from kiosk.messages import (
     DeliverAck,
+    DeliverCounts,
     DeliverDirectory,
     FetchOutbox,
     GetStatus,
@@ -145,6 +146,7 @@ class ControllerBus:
         self.reports: list[LinkReport] = []
         self.refused: list[bytes] = []
         self.directories: list[bytes] = []
+        self.counts: list[bytes] = []
         self.changed = asyncio.Event()
 
     async def request(self, message: Request) -> Reply:
@@ -167,6 +169,9 @@ class ControllerBus:
                 return self._deliver(ack)
             case DeliverDirectory(data):
                 self.directories.append(data)
+                return Ok()
+            case DeliverCounts(data):
+                self.counts.append(data)
                 return Ok()
             case LinkReport():
                 self.reports.append(message)

@@ -11,13 +11,15 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 import click
 
 from kiosk.clock import SystemClock
 from kiosk.errors import ConfigError, KioskError
+from kiosk.guarantee.counts import BankCount
 from kiosk_cloud import config as bank_config
+from kiosk_cloud import counting
 from kiosk_cloud import directory as accounts
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Plan, Provisioned, provision
@@ -202,6 +204,63 @@ def serve_witness(directory: Path, host: str, port: int) -> None:
         witness.serve(directory, host, port, SystemClock())
 
 
+@main.group()
+def count() -> None:
+    """The count of a collected bundle or container, said to the kiosk that it came from."""
+
+
+@count.command("publish")
+@click.argument("item")
+@click.option(
+    "--config",
+    "config_path",
+    type=click.Path(path_type=Path, dir_okay=False),
+    required=True,
+    help="bank.toml, as `provision` writes it.",
+)
+@click.option("--kiosk", required=True, help="Where it was collected.")
+@click.option("--cash", multiple=True, metavar="COUNTxVALUE:CURRENCY", help="E.g. 12x10000:CNY; may be repeated.")
+@click.option("--suspect", multiple=True, metavar="COUNTxVALUE:CURRENCY", help="The same, of suspect notes.")
+@click.option("--by", "by", multiple=True, required=True, help="Who counted: give it twice, for two people.")
+@click.option(
+    "--found",
+    type=click.Choice(["credited", "bank"]),
+    default="bank",
+    show_default=True,
+    help="Whose the disputed notes are that were found.",
+)
+@click.option("--reference", default="", help="The bank's own reference of the count.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def publish_count(  # noqa: PLR0913 - the options of one command
+    item: str,
+    config_path: Path,
+    kiosk: str,
+    cash: tuple[str, ...],
+    suspect: tuple[str, ...],
+    by: tuple[str, ...],
+    found: Literal["credited", "bank"],
+    reference: str,
+    *,
+    as_json: bool,
+) -> None:
+    """Sign the count of ITEM and leave it with the broker, retained, with all that the kiosk has not recorded yet.
+
+    What the kiosk made of it - differences, disputes cleared - is in its record `bundle_count`.
+    """
+    with _explained():
+        config = bank_config.load(config_path)
+        rows = [counting.parse_cash(text, "fit") for text in cash]
+        rows += [counting.parse_cash(text, "suspect") for text in suspect]
+        said = BankCount(item, tuple(rows), by, found, reference)
+        topic, data, published = counting.prepare(config, kiosk, said, utc_now())
+        publish_retained(config, [(topic, data)])
+    items = [entry.item for entry in published.entries]
+    if as_json:
+        click.echo(json.dumps({"kiosk": kiosk, "version": published.version, "items": items}))
+        return
+    click.echo(f"{kiosk}: counts version {published.version} published, {', '.join(items)}")
+
+
 @main.command()
 @click.option(
     "--store", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The receiver's store.db."
@@ -230,6 +289,7 @@ def _say_report(report: Report) -> None:
         listed = ", ".join(f"{minor} {currency} (minor units)" for currency, minor in sorted(amounts.items()))
         click.echo(f"  {claim:9} {listed or 'nothing'}")
     click.echo("  risk      " + ", ".join(f"{grade} {count}" for grade, count in report.totals.risk.items()))
+    click.echo(f"  {report.z_reports} Z reports, {report.exchanges} exchanges, {report.counts} counts")
     for failure in report.failures:
         click.echo(f"FAILED {failure}")
     click.echo("Everything holds." if report.ok else "This store is not what the kiosks signed.")

@@ -142,7 +142,7 @@ def prepare(config: BankConfig, kiosk: str, names: dict[str, str], now: datetime
     key = keyring.directory_key(kiosk)
     folder = private_dir(config.store.parent / "directories")
     path = folder / f"{kiosk}.cose"
-    with _locked(folder / f"{kiosk}.lock"):
+    with locked(folder / f"{kiosk}.lock"):
         last = _last(path, keyring, kiosk)
         entries = {statement.keyed_hash(account, key): name for account, name in names.items()}
         if last is not None and dict(last.entries) == entries:
@@ -188,7 +188,7 @@ def _accepted(config: BankConfig, kiosk: str) -> int:
 
 
 @contextmanager
-def _locked(path: Path) -> Iterator[None]:
+def locked(path: Path) -> Iterator[None]:
     """Two publishers at once would give one version number to two contents."""
     with path.open("ab") as file:
         path.chmod(0o600)

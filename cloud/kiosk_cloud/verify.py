@@ -14,6 +14,7 @@ from typing import Any, Final
 from kiosk.errors import KioskError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose
 from kiosk.guarantee.merkle import EMPTY_ROOT, CompactRange
+from kiosk_cloud import days
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import DEPOSIT, open_record
 from kiosk_cloud.store import Store, StoredRecord
@@ -29,6 +30,9 @@ class Report:
     records: int = 0
     verified: int = 0
     totals: Totals = field(default_factory=Totals)
+    z_reports: int = 0
+    exchanges: int = 0
+    counts: int = 0
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -41,6 +45,12 @@ class Report:
         if len(self.failures) < FAILURES_MAX:
             self.failures.append(f"{where}: {reason}")
 
+    def count(self, found: days.Days) -> None:
+        """One kiosk's Z reports, exchanges and counts, each of which was checked."""
+        self.z_reports += found.z_reports
+        self.exchanges += found.exchanges
+        self.counts += found.counts
+
     def as_json(self) -> dict[str, Any]:
         """The report as `kiosk-cloud verify --json` prints it; amounts in minor units per currency."""
         return {
@@ -50,6 +60,9 @@ class Report:
             "deposits": self.totals.deposits,
             **{f"{claim}_minor": dict(sorted(self.totals.minor[claim].items())) for claim in CLAIMS},
             "risk": dict(self.totals.risk),
+            "z_reports": self.z_reports,
+            "exchanges": self.exchanges,
+            "counts": self.counts,
             "failures": self.failures,
         }
 
@@ -94,6 +107,7 @@ class _Audit:
         self._keyring = keyring
         self._report = report
         self._tree = CompactRange()
+        self._days = days.Days()
         self._prefix = CompactRange()  # the tree at the size that the receiver says it has signed for
         self._size, self._peaks = self._stated_prefix()
         self._roots = _Ahead(store.roots(kiosk))
@@ -116,6 +130,7 @@ class _Audit:
                 self._report.fail(where, error)
             self._append(record, where)
         self._check_end()
+        self._report.count(self._days)
         for kind, sequence, reason in self._store.forks(self._kiosk):
             self._report.fail(f"{self._kiosk}/{sequence}", f"fork ({kind}): {reason}")
 
@@ -130,7 +145,12 @@ class _Audit:
             if other is not None:
                 message = f"record {other} is of the same deposit"
                 raise VerificationError(message)
-            self._report.totals.add(cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX))
+            content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+            self._report.totals.add(content)
+            self._days.deposit(content)
+        elif record.kind in days.KINDS and self._tree.size == record.sequence:  # behind a gap nothing can be said
+            content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+            self._days.check(record.kind, content, record.sequence, self._tree.root())
         self._report.verified += 1
 
     def _append(self, record: StoredRecord, where: str) -> None:

@@ -11,6 +11,8 @@ from typing import Annotated, ClassVar, Final, Literal
 import msgspec
 
 from kiosk.core.people import Credential, Role, StaffId
+from kiosk.core.storage import UnitName
+from kiosk.core.unit_facts import CountedRow
 
 Seat = frozenset[Role]
 STAFF_OR_SUPERVISOR: Final[Seat] = frozenset({Role.STAFF, Role.SUPERVISOR})
@@ -56,28 +58,39 @@ class ReturnTray(Action, frozen=True):
 
 
 class ExchangeStart(Action, frozen=True):
-    """Open this storage unit for its exchange."""
+    """Open these storage units for their exchange: no deposit begins until it has ended."""
 
     seats: ClassVar[tuple[Seat, ...]] = (CASH, STAFF_OR_SUPERVISOR)
-    unit: Label
+    units: Annotated[tuple[UnitName, ...], msgspec.Meta(min_length=1, max_length=5)]
 
 
 class ExchangeEnd(Action, frozen=True):
-    """Close the exchange of this storage unit: what was taken out, what was put in (cassette or bag identity)."""
+    """Close the exchange of this number: both sign for exactly the steps of it (`kiosk.core.exchange.digest`)."""
 
     seats: ClassVar[tuple[Seat, ...]] = (CASH, STAFF_OR_SUPERVISOR)
     lifetime_s: ClassVar[int] = 3600
-    unit: Label
-    removed: Label
-    inserted: Label
+    exchange: Count
+    steps_sha256: Digest
 
 
 class PostCount(Action, frozen=True):
-    """Post the bank's count of a collected unit against the journal; it may close disputes."""
+    """Post the count of a collected bundle or container against the journal; it clears the disputes that it decides.
+
+    `found` says whose the disputed notes are that were counted; those that were not are `not_found`.
+    """
 
     seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
-    unit: Label
-    count_sha256: Digest  # of the count statement, so that both sign the same figures
+    item: Label
+    rows: Annotated[tuple[CountedRow, ...], msgspec.Meta(max_length=64)]
+    found: Literal["credited", "bank"] = "bank"
+    reference: Annotated[str, msgspec.Meta(max_length=64)] = ""
+
+
+class CloseDate(Action, frozen=True):
+    """Z: close this business date before the cut-over does."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SUPERVISOR,)
+    date: Label
 
 
 class ClearedNote(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -123,7 +136,17 @@ class Renew(Action, frozen=True):
 
 
 AnyAction = (
-    AcceptDevice | Reset | ReturnTray | ExchangeStart | ExchangeEnd | PostCount | ClearDispute | Enrol | Revoke | Renew
+    AcceptDevice
+    | Reset
+    | ReturnTray
+    | ExchangeStart
+    | ExchangeEnd
+    | PostCount
+    | CloseDate
+    | ClearDispute
+    | Enrol
+    | Revoke
+    | Renew
 )
 
 

@@ -6,12 +6,11 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from kiosk.core.money import Claim, Place
+from kiosk.core.money import Place
 from kiosk.core.state import Deposit
 from kiosk.core.storage import (
     DOUBTS_MAX,
     UNIT_OF,
-    Dispute,
     Item,
     Ledger,
     Moved,
@@ -128,7 +127,6 @@ def booked(ledger: Ledger, fact: DepositBooked) -> Ledger:
         ledger,
         units=tuple(units.values()),
         doubtful_slots=doubtful,
-        disputes=(*ledger.disputes, *_disputes(fact)),
     )
 
 
@@ -155,13 +153,3 @@ def moved(unit: Unit, direction: str, kind: str, rows: Rows) -> Unit:
     table[kind] = merged(table.get(kind, ()), rows)
     entries = tuple(Moved(name, table[name]) for name in sorted(table))
     return replace(unit, came=entries) if direction == "came" else replace(unit, left=entries)
-
-
-def _disputes(fact: DepositBooked) -> Iterator[Dispute]:
-    places: dict[Place, list[Row]] = {}
-    for group in fact.notes:
-        if group.claim is Claim.DISPUTED:
-            row = Row(group.currency, group.value_minor, group.level, group.claim, group.count)
-            places.setdefault(group.place, []).append(row)
-    for place, rows in sorted(places.items()):
-        yield Dispute(fact.deposit_id, str(place), fact.bundle, merged(rows))

@@ -94,7 +94,6 @@ def sums(rows: Rows) -> dict[str, dict[str, int]]:
 def report(ledger: Ledger, at: str) -> dict[str, object]:
     """The figures of the open date: an X report, and the body of the Z record but for its place in the log."""
     day, tally = ledger.day, ledger.day.tally
-    disputes = ledger.disputes
     return {
         "date": label(day),
         "opened_at": day.opened_at,
@@ -110,16 +109,11 @@ def report(ledger: Ledger, at: str) -> dict[str, object]:
         "exchanges": list(tally.exchanges),
         "counts": list(tally.counts),
         "collected_uncounted": len(ledger.collected),
-        "open_disputes": {
-            "deposits": len({dispute.deposit_id for dispute in disputes}),
-            "notes": sum(number(dispute.rows) for dispute in disputes),
-            "sums": {currency: row["disputed"] for currency, row in sums(merged(*(d.rows for d in disputes))).items()},
-        },
     }
 
 
 def z_report(ledger: Ledger, at: str, by: tuple[str, ...], why: Why) -> RecordDraft:
-    """The record that closes the date. The journal adds which records it covers and the log's size and root."""
+    """The record that closes the date. The journal adds its place in the log and the open disputes."""
     return RecordDraft(
         Z_KIND, {"number": ledger.day.number + 1, "closed_by": why, "by": list(by), **report(ledger, at)}
     )

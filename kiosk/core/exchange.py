@@ -4,8 +4,10 @@ Every step is durable by itself, so a crash leaves the exchange open exactly whe
 end: what was taken is *collected* and waits for the bank's count, what stayed is the units' initial count.
 """
 
+import hashlib
 from typing import Final
 
+import msgspec
 from msgspec.structs import replace
 
 from kiosk.core.state import RecordDraft
@@ -36,6 +38,7 @@ COLLECTED_MAX: Final = 4000  # uncounted items that are remembered; the oldest f
 FOREIGN_MAX: Final = 100
 ID_CHARACTERS_MAX: Final = 64
 _CABINET: Final = "cabinet"
+_CONTENT: Final = b"kiosk-exchange-v1\x00"
 Change = tuple[Ledger, tuple[RecordDraft, ...]]
 
 
@@ -188,6 +191,11 @@ def _reset(exchange: Exchange, unit: Unit) -> Unit:
         initial=merged(*(item.rows for item in stays)),
         items=stays,
     )
+
+
+def digest(exchange: Exchange) -> bytes:
+    """SHA-256 of every step so far: what the two persons sign for who end it."""
+    return hashlib.sha256(_CONTENT + msgspec.json.encode(exchange)).digest()
 
 
 def find(ledger: Ledger, bundle: str) -> Item | None:

@@ -178,15 +178,6 @@ class Collected(Value, frozen=True):
     missing: bool = False
 
 
-class Dispute(Value, frozen=True):
-    """Disputed notes of one deposit at one place that nobody has decided about yet."""
-
-    deposit_id: bytes
-    where: str  # a place of `money.Place`
-    bundle: str  # the deposit's bundle; empty: it has none
-    rows: Rows
-
-
 class Tally(Value, frozen=True):
     """The deposits since the last Z report, added up."""
 
@@ -218,7 +209,6 @@ class Ledger(Value, frozen=True):
     exchanges: int = 0  # the number of the last one
     doubtful_slots: tuple[int, ...] = ()  # where a bundle may lie that the books have elsewhere
     collected: tuple[Collected, ...] = ()  # not counted by the bank yet, oldest first
-    disputes: tuple[Dispute, ...] = ()
     day: Day = Day()
 
     def unit(self, name: str) -> Unit | None:

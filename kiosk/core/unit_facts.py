@@ -117,20 +117,26 @@ class CountedRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     level: Literal["fit", "suspect"] = "fit"
 
 
+class Settled(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What a count shows of one disputed note: found, then with its value, or not."""
+
+    deposit_id: bytes
+    n: int  # its number in the deposit
+    value_minor: int | None
+    currency: str
+    found: bool
+    suspect: bool = False
+
+
 class CountPosted(UnitFact, frozen=True):
     """The bank counted a collected item."""
 
     item: str
     rows: tuple[CountedRow, ...]
     by: tuple[str, ...]  # who counted: two
-    source: Literal["bank", "kiosk"]  # a message signed by the bank, or typed at the kiosk by two people
+    source: Literal["bank", "kiosk"]  # a statement signed by the bank, or typed at the kiosk by two people
     reference: str = ""  # the bank's own
-
-
-class DisputeDecided(UnitFact, frozen=True):
-    """Two persons decided about the disputed notes of a deposit without a count."""
-
-    deposit_id: bytes
+    settled: tuple[Settled, ...] = ()  # the disputed notes that this count decides
 
 
 class DayClosed(UnitFact, frozen=True):
@@ -158,7 +164,6 @@ AnyUnitFact = (
     | UnitInserted
     | ExchangeEnded
     | CountPosted
-    | DisputeDecided
     | DayClosed
     | DateCorrected
 )

@@ -66,11 +66,6 @@ def _transferred(ledger: Ledger, fact: u.Transferred) -> Change:
     return Change(replace(ledger, units=tuple(units.values())))
 
 
-def _decided(ledger: Ledger, fact: u.DisputeDecided) -> Change:
-    left = tuple(dispute for dispute in ledger.disputes if dispute.deposit_id != fact.deposit_id)
-    return Change(replace(ledger, disputes=left))
-
-
 def _closed(ledger: Ledger, fact: u.DayClosed) -> Change:
     open_date = day.label(ledger.day)
     if not day.begun(ledger.day, fact.date):
@@ -104,7 +99,6 @@ TABLE: Final[dict[type[u.UnitFact], Handler]] = {
     u.UnitInserted: exchange.inserted,
     u.ExchangeEnded: exchange.ended,
     u.CountPosted: counting.posted,
-    u.DisputeDecided: _decided,
     u.DayClosed: _closed,
     u.DateCorrected: _corrected,
 }

@@ -4,8 +4,7 @@ Both write inside the caller's transaction. The second is a summary of records; 
 """
 
 import sqlite3
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
@@ -90,13 +89,6 @@ class DisputeBook:
             )
             if done.rowcount != 1:
                 raise JournalError(f"note {note.n} of {action.deposit_id.hex()} is not an open dispute")
-
-    def counted(self, body: Mapping[str, Any]) -> None:
-        """The bank's count of a collected item closes what was disputed at the places that it names."""
-        self._connection.executemany(
-            "UPDATE disputes SET cleared = ? WHERE deposit_id = ? AND place = ? AND cleared IS NULL",
-            [(f"count of {body['item']}", closed["deposit"], closed["place"]) for closed in body["disputes_closed"]],
-        )
 
 
 def create_tables(connection: sqlite3.Connection) -> None:

@@ -15,6 +15,7 @@ from kiosk.guarantee.keys import Algorithm, PublicKey, PublicKeys, Signer
 RECORD_TYPE: Final = "application/vnd.deposit-kiosk.record+cbor"
 ACKNOWLEDGEMENT_TYPE: Final = "application/vnd.deposit-kiosk.ack+cbor"
 DIRECTORY_TYPE: Final = "application/vnd.deposit-kiosk.directory+cbor"
+COUNTS_TYPE: Final = "application/vnd.deposit-kiosk.counts+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"

@@ -21,6 +21,7 @@ from sqlite_utils import Database
 
 from kiosk.clock import rfc3339
 from kiosk.core import disputes
+from kiosk.core.actions import ClearDispute, ClearedNote
 from kiosk.core.authority_facts import AnyAuthorityFact, Authority, AuthorityOutcome
 from kiosk.core.deposit import replay
 from kiosk.core.facts import AnyFact, Begin, Fact
@@ -136,11 +137,9 @@ class Journal:
             )
 
     def _append(self, draft: RecordDraft, now: datetime) -> Appended:
-        body = dict(unit_book.day_draft(self.log, self._connection, draft).body)
+        body = dict(unit_book.day_draft(self.log, self._connection, draft, self.open_disputes).body)
         if draft.kind == "deposit":
             self.disputes.add(disputes.of_record(body))
-        elif draft.kind == "bundle_count":
-            self.disputes.counted(body)
         sealed, deposit_id = body.pop("account_sealed", None), body.get("deposit_id")
         if isinstance(sealed, bytes) and isinstance(deposit_id, bytes) and sealed:
             body[_ACCOUNT] = self._vault.open_text(deposit_id, sealed, _ACCOUNT)
@@ -232,6 +231,25 @@ class Journal:
         with self._transaction():
             unit_book.store(self._connection, entry)
             return [self._append(draft, now) for draft in (*entry.first, *entry.records)]
+
+    def commit_count(
+        self,
+        entry: Entry,
+        clearings: Sequence[tuple[ClearDispute, tuple[ClearedNote, ...]]],
+        number: int,
+        by: tuple[str, ...],
+        now: datetime,
+    ) -> None:
+        """A count with its record, and the records that clear the disputes it decides: all of it durable, or none."""
+        with self._transaction():
+            self.commit_units(entry, now)
+            for action, notes in clearings:
+                self._append(disputes.clearing_record(action, notes, number, by), now)
+                self.disputes.clear(action, notes, number)
+
+    def open_disputes(self) -> dict[str, Any]:
+        """How much is disputed and not cleared, for reports."""
+        return unit_book.open_disputes(self.disputes.open())
 
     def units(self) -> Ledger:
         """The storage units as their facts make them. Raises `JournalError`."""

@@ -5,7 +5,8 @@ Z record its place: which records it covers, and size and root of the log just b
 """
 
 import sqlite3
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -13,6 +14,7 @@ import msgspec
 
 from kiosk.core import units
 from kiosk.core.day import Z_KIND
+from kiosk.core.disputes import Dispute
 from kiosk.core.state import RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.core.unit_facts import AnyUnitFact
@@ -55,13 +57,25 @@ def load(connection: sqlite3.Connection) -> Ledger:
         raise JournalError(f"the facts of the storage units do not replay: {error}") from error
 
 
-def day_draft(log: RecordLog, connection: sqlite3.Connection, draft: RecordDraft) -> RecordDraft:
-    """A Z record with its place in the log; any other draft as it is."""
+def open_disputes(disputes: Sequence[Dispute]) -> dict[str, Any]:
+    """Deposits, notes and sums per currency of these."""
+    sums: Counter[str] = Counter()
+    for dispute in disputes:
+        if dispute.value_minor is not None:
+            sums[dispute.currency] += dispute.value_minor
+    deposits = len({dispute.deposit_id for dispute in disputes})
+    return {"deposits": deposits, "notes": len(disputes), "sums": dict(sorted(sums.items()))}
+
+
+def day_draft(
+    log: RecordLog, connection: sqlite3.Connection, draft: RecordDraft, disputes: Callable[[], dict[str, Any]]
+) -> RecordDraft:
+    """A Z record with the open disputes and its place in the log; any other draft as it is."""
     if draft.kind != Z_KIND:
         return draft
     row = connection.execute("SELECT coalesce(max(seq) + 1, 0) FROM leaves WHERE kind = ?", (Z_KIND,)).fetchone()
     size = log.size()
-    place = {"first_record": int(row[0]), "log_size": size, "log_root": log.root()}
+    place = {"open_disputes": disputes(), "first_record": int(row[0]), "log_size": size, "log_root": log.root()}
     return RecordDraft(draft.kind, {**draft.body, **place})
 
 

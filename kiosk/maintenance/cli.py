@@ -16,6 +16,7 @@ from kiosk.maintenance.people import COMMANDS
 from kiosk.maintenance.render import push_line, status_line, status_text
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
 from kiosk.maintenance.settings import config_command
+from kiosk.maintenance.units import UNIT_COMMANDS
 from kiosk.messages import GetStatus, Push, Status, Subscribe, Topic
 
 QUEUE_PUSHES_MAX: Final = 1000  # a terminal this slow loses the oldest news
@@ -35,7 +36,7 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
-    for command in (*COMMANDS, dispute_group):
+    for command in (*COMMANDS, dispute_group, *UNIT_COMMANDS):
         kioskctl.add_command(command)
     kioskctl.add_command(config_command(DEFAULT_CONFIG))
 

@@ -94,3 +94,4 @@ class BoardRing:
             self._durable = now
         if told:
             self._c.grown()
+        await self._c.storage.board_told([kind for kind, _ in events])

@@ -3,18 +3,13 @@
 from datetime import datetime
 from typing import Final
 
-from kiosk.clock import rfc3339
-from kiosk.core import units
 from kiosk.core.actions import AcceptDevice, ClearDispute
 from kiosk.core.authority_facts import NotAuthorised
 from kiosk.core.disputes import CannotClear, clearing_record, settled
 from kiosk.core.records import service
-from kiosk.core.unit_facts import DisputeDecided
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.unit_book import Entry
 from kiosk.management.authority import Allowed, Performer
 from kiosk.management.controller import ACCEPTED_SERIAL
-from kiosk.management.storage import Storage
 from kiosk.management.store import Runner
 from kiosk.messages import Disputes, DisputeView, Refused
 
@@ -36,13 +31,11 @@ class AcceptValidator(Performer[AcceptDevice]):
 class ClearDisputes(Performer[ClearDispute]):
     """Whose disputed notes are, by two people's word; a new record, nothing rewritten."""
 
-    at_rest = True  # the units' books are under that lock, too
+    at_rest = True  # a count of the bank clears disputes under that lock, too
 
-    def __init__(self, journal: Journal, runner: Runner, storage: Storage) -> None:
+    def __init__(self, journal: Journal, runner: Runner) -> None:
         self._journal = journal
         self._runner = runner
-        self._storage = storage
-        self._ledger = storage.ledger
 
     async def ready(self, action: ClearDispute) -> Refused | None:
         try:
@@ -59,15 +52,6 @@ class ClearDisputes(Performer[ClearDispute]):
             raise NotAuthorised("cannot_clear", f"This cannot be cleared: {error}.", _LOOK) from error
         journal.append(clearing_record(action, notes, allowed.number, allowed.signers), now)
         journal.disputes.clear(action, notes, allowed.number)
-        self._ledger = self._storage.ledger
-        if not journal.disputes.open(action.deposit_id):
-            decided = DisputeDecided(rfc3339(now), action.deposit_id)
-            change = units.step(self._ledger, decided)
-            journal.commit_units(Entry(decided, change.records, change.first), now)
-            self._ledger = change.ledger
-
-    def settled(self) -> None:
-        self._storage.took(self._ledger)
 
     async def listed(self) -> Disputes:
         """What nobody has cleared."""

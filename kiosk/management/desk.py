@@ -21,14 +21,18 @@ from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
+from kiosk.management import exchanging
 from kiosk.management.authority import AuthorityDesk, AuthorityRequest
+from kiosk.management.bank_counts import BankCounts
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
+from kiosk.management.storage_desk import StorageDesk, StorageRequest
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
     DeliverAck,
+    DeliverCounts,
     DeliverDirectory,
     Depositor,
     FetchOutbox,
@@ -90,13 +94,16 @@ class Desk:
             "", None, controller.journal, controller.runner, controller.clock
         )
         self.authority = authority
-        self._disputes = ClearDisputes(controller.journal, controller.runner, controller.storage)
+        self._disputes = ClearDisputes(controller.journal, controller.runner)
         authority.register(ClearDispute, self._disputes)
         authority.register(AcceptDevice, AcceptValidator())
+        self._units = StorageDesk(controller)
+        exchanging.register(authority, controller.storage, self._units.print_last)
+        self._counts = BankCounts(self._directory, controller)
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
-    async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911 - one answer a request
+    async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
         match request:
             case GetStatus():
@@ -120,15 +127,20 @@ class Desk:
                 reply = await self._directory.deliver(request)
                 self._c.announce()
                 return reply
+            case DeliverCounts():
+                return await self._counts.deliver(request)
             case LinkReport():
                 self.link = request
                 return Ok()
             case GetDisputes():
                 return await self._disputes.listed()
             case _:
-                return await self._people(request)
+                return await self._service(request)
 
-    async def _people(self, request: Request) -> Reply:
+    async def _service(self, request: Request) -> Reply:
+        """People, and what they do with the cash."""
+        if isinstance(request, StorageRequest):
+            return await self._units.handle(request)
         if isinstance(request, AuthorityRequest):
             return await self.authority.handle(request)
         return Refused("unknown_request", type(request).__name__)

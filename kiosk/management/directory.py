@@ -30,8 +30,8 @@ class AccountDirectory:
     """What is known of accounts at this kiosk. Without `keys` no directory is ever accepted."""
 
     def __init__(self, kiosk: str, keys: DirectoryKeys | None, journal: Journal, runner: Runner, clock: Clock) -> None:
-        self._kiosk = kiosk
-        self._keys = keys
+        self.kiosk = kiosk
+        self.keys = keys
         self._journal = journal
         self._runner = runner
         self._clock = clock
@@ -47,7 +47,7 @@ class AccountDirectory:
 
         Raises VerificationError for anything that is not the bank's newer word to this kiosk.
         """
-        if self._keys is None:
+        if self.keys is None:
             return Refused(
                 "no_directory_key",
                 "This kiosk was provisioned without a directory key.",
@@ -81,8 +81,8 @@ class AccountDirectory:
 
     async def _verified(self, data: bytes) -> Directory:
         """Off the loop: thousands of entries take tens of milliseconds."""
-        assert self._keys is not None
-        return await self._runner.run(statement.verify, data, self._keys.bank_commands, self._kiosk)
+        assert self.keys is not None
+        return await self._runner.run(statement.verify, data, self.keys.bank_commands, self.kiosk)
 
     async def look_up(self, request: LookUp) -> Reply:
         """The masked holder of an account, within the measure of tries."""
@@ -122,14 +122,14 @@ class AccountDirectory:
         return None
 
     def _name(self, account: str) -> str | None:
-        if self._present is None or self._keys is None:
+        if self._present is None or self.keys is None:
             return None
-        return self._present.name_of(account, self._keys.key)
+        return self._present.name_of(account, self.keys.key)
 
     async def _load(self) -> None:
         """Once: the directory that was here before the restart, verified as if it had just come."""
         async with self._loading:
-            if self._loaded or self._keys is None:
+            if self._loaded or self.keys is None:
                 return
             data = await self._runner.run(self._journal.directory)
             if data is not None:

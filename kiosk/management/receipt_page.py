@@ -40,9 +40,9 @@ def receipt_page(
             ReceiptText(words["kiosk"].format(branch=branch, kiosk=kiosk), centred=True),
             ReceiptText(f"{at:%Y-%m-%d %H:%M} (UTC{at.isoformat()[-6:]})", centred=True),
             _RULE,
-            ReceiptText(_row(words["code"], deposit.code)),
-            ReceiptText(_row(words["account"], deposit.account_masked)),
-            *((ReceiptText(_row(words["bundle"], deposit.bundle.name)),) if deposit.confirmed else ()),
+            ReceiptText(row(words["code"], deposit.code)),
+            ReceiptText(row(words["account"], deposit.account_masked)),
+            *((ReceiptText(row(words["bundle"], deposit.bundle.name)),) if deposit.confirmed else ()),
             _RULE,
             *_amounts(deposit, words),
             _RULE,
@@ -63,8 +63,8 @@ def receipt_page(
     )
 
 
-def _row(label: str, text: str, columns: int = COLUMNS) -> str:
-    """Label at the left, text at the right edge."""
+def row(label: str, text: str, columns: int = COLUMNS) -> str:
+    """Label at the left, text at the right edge of the paper."""
     wide = sum(unicodedata.east_asian_width(character) in "WF" for character in label)
     return f"{label}{text:>{max(columns - len(label) - wide, len(text) + 1)}}"
 
@@ -75,8 +75,8 @@ def _amounts(deposit: Deposit, words: dict[str, str]) -> Iterator[ReceiptText]:
         for currency, minor in sorted(sums(deposit.notes, claim).items()):
             amount = f"{currency} {minor // 100:,}.{minor % 100:02d}"
             large = claim is Claim.CREDITED
-            row = _row(words[str(claim)], amount, COLUMNS // 2 if large else COLUMNS)
-            yield ReceiptText(row, large=large, bold=large)
+            text = row(words[str(claim)], amount, COLUMNS // 2 if large else COLUMNS)
+            yield ReceiptText(text, large=large, bold=large)
     unknown = unvalued(deposit.notes, Claim.DISPUTED)
     if unknown:
         yield ReceiptText(words["unvalued"].format(n=unknown))

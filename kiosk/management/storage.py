@@ -16,12 +16,15 @@ from kiosk.core import day, units
 from kiosk.core import unit_facts as u
 from kiosk.core.booking import booking
 from kiosk.core.calendar import Calendar
+from kiosk.core.facts import BoardHappening
 from kiosk.core.state import Deposit, Outcome, State
 from kiosk.core.storage import Ledger, Threshold, UnitName
 from kiosk.core.unit_refusals import UnitRefused
+from kiosk.guarantee.counts import BankCount
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import Appended
 from kiosk.guarantee.unit_book import Entry
+from kiosk.management.counts import post
 from kiosk.management.store import Runner
 
 _log = logging.getLogger(__name__)
@@ -29,7 +32,12 @@ LOOK_S: Final = 20.0  # how late a cut-over may be noticed
 BOOKED: Final = (State.IDLE, State.RECEIPT, State.DONE)  # no deposit is under way that is not in the books
 _RECORD: Final = "deposit"
 REACHED: Final = ("the cabinet door is open", "the cabinet is being tampered with")
-BEHIND_DOOR: Final = ("retract", "cabinet", "cassette")
+BEHIND_DOOR: Final[tuple[UnitName, ...]] = ("retract", "cabinet", "cassette")
+TOUCHED: Final[dict[BoardHappening, tuple[tuple[UnitName, ...], str]]] = {
+    "tray_removed": (("tray",), "the tray was removed"),
+    "tray_emptied": (("tray",), "the tray was emptied by hand"),
+    "gate_opened": (("cabinet",), "the gate was opened without an order"),
+}
 
 
 @dataclass(frozen=True)
@@ -70,6 +78,10 @@ class Storage:
         if not self.ledger.day.opened or any(self.ledger.unit(name) is None for name in names):
             now = self._clock.now_utc()
             await self.apply(lambda _: u.Configured(rfc3339(now), self.date(now), names))
+
+    def now(self) -> datetime:
+        """The wall clock."""
+        return self._clock.now_utc()
 
     def date(self, moment: datetime) -> str:
         """The business date by the branch's calendar."""
@@ -119,14 +131,32 @@ class Storage:
         self._changed(bool(made))
         return made
 
+    async def post(self, count: BankCount) -> None:
+        """A count that the bank has signed. Raises `UnitRefused`."""
+        async with self._lock:
+            now = self._clock.now_utc()
+            ledger = await self._runner.run(
+                post, self._journal, self.ledger, count, by=count.by, number=0, source="bank", now=now
+            )
+            self.took(ledger)
+
     async def noticed(self, hazards: Collection[str]) -> None:
         """Outside an exchange, an open door puts what is counted behind it in doubt."""
         words = next((item for item in hazards if item in REACHED), None)
-        behind = tuple(unit.name for unit in self.ledger.units if unit.name in BEHIND_DOOR)
-        if words is not None and behind and self.ledger.exchange is None:
-            at = self._clock.now_utc()
-            what = f"{words}, {rfc3339(at)}"
-            await self.apply(lambda _: u.Intervened(rfc3339(at), behind, what))
+        if words is not None:
+            await self._doubt(BEHIND_DOOR, words)
+
+    async def board_told(self, happenings: Collection[BoardHappening]) -> None:
+        """What the board saw while no deposit was under way."""
+        for happening in happenings:
+            if happening in TOUCHED:
+                await self._doubt(*TOUCHED[happening])
+
+    async def _doubt(self, names: Collection[UnitName], words: str) -> None:
+        reached = tuple(unit.name for unit in self.ledger.units if unit.name in names)
+        if reached and self.ledger.exchange is None:
+            at = rfc3339(self._clock.now_utc())
+            await self.apply(lambda _: u.Intervened(at, reached, f"{words}, {at}"))
 
     async def watch(self, synchronised: Callable[[], bool]) -> None:
         """For ever: close the date when its time has come, correct it when the clock that opened it was wrong."""

@@ -74,6 +74,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         version=identity.version,
         uptime_s=round(clock.monotonic_s() - identity.started_s, 1),
         devices_connected=controller.machine.connected,
+        warnings=controller.storage.warnings(),
     )
 
 

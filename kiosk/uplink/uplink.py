@@ -18,9 +18,11 @@ from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
 from kiosk.guarantee.acks import ACK_BYTES_MAX
+from kiosk.guarantee.counts import COUNTS_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import (
     DeliverAck,
+    DeliverCounts,
     DeliverDirectory,
     FetchOutbox,
     GetStatus,
@@ -63,10 +65,12 @@ class Uplink:
         self._checkpoint_topic = topics.topic(kiosk, "checkpoint")
         self._ack = topics.topic(kiosk, "ack")
         self._directory_topic = topics.topic(kiosk, "directory")
+        self._counts_topic = topics.topic(kiosk, "counts")
         self._birth = _Births(kiosk, clock)
         self._wake = asyncio.Event()
         self._acks: deque[bytes] = deque(maxlen=ACKS_HELD_MAX)
         self._directory: bytes | None = None  # the newest one that has not been delivered
+        self._counts: bytes | None = None  # likewise
         self._checkpoint = b""
         self._checkpoint_sent = b""
         self._connected = False
@@ -88,7 +92,7 @@ class Uplink:
         if isinstance(status, Status):
             self._birth.describe(status)
         _expect_ok(await self._bus.request(Subscribe(("outbox",))))
-        wanted = (self._ack, self._directory_topic)
+        wanted = (self._ack, self._directory_topic, self._counts_topic)
         session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, wanted))
         try:
             while True:
@@ -132,6 +136,11 @@ class Uplink:
                 self._directory = payload
             elif payload:
                 log.warning("an account directory of %d bytes is not passed on", len(payload))
+        elif topic == self._counts_topic:
+            if 0 < len(payload) <= COUNTS_BYTES_MAX:
+                self._counts = payload
+            elif payload:
+                log.warning("a statement of counts of %d bytes is not passed on", len(payload))
         else:
             log.warning("message on a topic not asked for: %s", topic)
 
@@ -147,6 +156,7 @@ class Uplink:
             await self._bus.request(report)
         await self._deliver_acks()
         await self._deliver_directory()
+        await self._deliver_counts()
         if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
             await self._look()
         while self._connected and (wanted := self._window.wanted()) is not None:
@@ -170,6 +180,14 @@ class Uplink:
         reply = await self._bus.request(DeliverDirectory(data))
         if isinstance(reply, Refused):
             log.warning("the controller refused an account directory: %s (%s)", reply.message, reply.code)
+
+    async def _deliver_counts(self) -> None:
+        if self._counts is None:
+            return
+        data, self._counts = self._counts, None
+        reply = await self._bus.request(DeliverCounts(data))
+        if isinstance(reply, Refused):
+            log.warning("the controller refused the bank's counts: %s (%s)", reply.message, reply.code)
 
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""

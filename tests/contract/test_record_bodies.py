@@ -13,7 +13,8 @@ import pytest
 
 from kiosk import core, guarantee
 from kiosk.core import actions as a
-from kiosk.core import records
+from kiosk.core import records, units
+from kiosk.core import unit_facts as u
 from kiosk.core.authority import step
 from kiosk.core.authority_facts import (
     AnyAuthorityFact,
@@ -28,8 +29,10 @@ from kiosk.core.authority_facts import (
     Withdrawn,
 )
 from kiosk.core.disputes import clearing_record
+from kiosk.core.money import Claim, Place
 from kiosk.core.people import Passphrase, Role
 from kiosk.core.state import Deposit, RecordDraft
+from kiosk.core.unit_facts import CountedRow, Settled
 from kiosk.guarantee import cbor
 from kiosk.guarantee import directory as statement
 from kiosk.guarantee.directory import DirectoryKeys
@@ -38,6 +41,7 @@ from kiosk.messages import DeliverDirectory, Ok
 from tests.guarantee_kit import NOW, Kit
 from tests.simulation.rig import Rig
 from tests.simulation.scripts import SCRIPTS
+from tests.unit.test_core_units import AT, FRESH, PAIR, TODAY, deposit, notes
 
 CORE = Path(core.__file__).parent
 GRAMMAR = "\n".join((Path(package.__file__ or "").parent / "records.cddl").read_text() for package in (guarantee, core))
@@ -175,8 +179,9 @@ def test_records_of_authority_are_in_the_grammar() -> None:
     notes = (a.ClearedNote(1), a.ClearedNote(2, 500, "CNY"))
     clear = a.ClearDispute(bytes(16), notes, "bank", "counted in the vault, voucher 17")
     every: list[a.AnyAction] = [
-        a.AcceptDevice("validator", 7), a.Reset(), a.ReturnTray(3), a.ExchangeStart("cabinet"),
-        a.ExchangeEnd("cabinet", "bag-1", "bag-2"), a.PostCount("cabinet", bytes(32)), clear,
+        a.AcceptDevice("validator", 7), a.Reset(), a.ReturnTray(3), a.ExchangeStart(("cabinet",)),
+        a.ExchangeEnd(1, bytes(32)), a.PostCount("B00000001", (CountedRow("CNY", 10_000, 3),)),
+        a.CloseDate("2026-11-22"), clear,
         a.Enrol("carl", (Role.COURIER,), pin), a.Renew("carl", pin), a.Revoke("carl"),
     ]  # fmt: skip
     assert {type(action) for action in every} == set(a.AnyAction.__args__)
@@ -188,6 +193,58 @@ def test_records_of_authority_are_in_the_grammar() -> None:
         schema(content["kind"]).validate_cbor(cbor.encode(content))
         assert not fits({**content, "undocumented": 1})
         assert b"verifier" not in cbor.encode(content)
+
+
+def unit_records() -> list[RecordDraft]:
+    """What an exchange of everything, a count and two business dates leave behind."""
+    found, doubtful = (("tray", "short"),), ("unlabelled", "unstrapped", "short", "over")
+    rows = (CountedRow("CNY", 10_000, 1), CountedRow("CNY", 10_000, 1, "suspect"))
+    some = (
+        notes(Place.CABINET, Claim.CREDITED, 2),
+        notes(Place.RETRACT, Claim.RETAINED, level="suspect"),
+        notes(Place.CABINET, Claim.DISPUTED, level="unrecognized"),
+    )
+    settled = (Settled((1).to_bytes(16), 3, None, "", found=False), Settled(bytes(16), 1, 100, "CNY", found=True))
+    ledger, drafts = FRESH, []
+    for fact in (
+        deposit(1, *some, flags=doubtful, doubts=found),
+        deposit(2, *some),
+        deposit(3, *some),
+        u.ExchangeStarted(AT, PAIR, ("cabinet", "retract")),
+        u.BundleTaken(AT, "B00000001", "SEAL-1"),
+        u.BundleTaken(AT, "B00009999", "SEAL-1", "typed"),
+        u.BundleMissing(AT, "B00000002"),
+        u.UnitRemoved(AT, "retract", "BIN-1", "SEAL-2"),
+        u.UnitInserted(AT, "retract", "BIN-2"),
+        u.ExchangeEnded(AT, PAIR),
+        u.CountPosted(AT, "B00000001", rows, PAIR, "bank", "R-1", settled),
+        u.DayClosed(AT, TODAY, PAIR[:1]),
+        deposit(4, *some, date="2026-11-25"),
+    ):
+        change = units.step(ledger, fact)
+        ledger = change.ledger
+        drafts += [*change.first, *change.records]
+    return drafts
+
+
+def test_records_of_storage_units_are_in_the_grammar(tmp_path: Path) -> None:
+    rig = Rig(tmp_path)
+    rig.start()
+    try:
+        drafts = unit_records()
+        assert [draft.kind for draft in drafts] == [
+            "service", "exchange", "alert", "bundle_count", "z_report", "z_report",
+        ]  # fmt: skip
+        for draft in drafts:
+            sequence = rig.journal.append(draft, NOW).sequence
+            content = dict(rig.journal.log.record(sequence).content)
+            schema(content["kind"]).validate_cbor(cbor.encode(content))
+            assert not fits({**content, "undocumented": 1})
+            for name in content:
+                if name != "kind":
+                    assert not fits({key: value for key, value in content.items() if key != name}), name
+    finally:
+        rig.close()
 
 
 def _signed(kit: Kit, draft: RecordDraft) -> dict[str, Any]:

@@ -62,7 +62,7 @@ class PowerCut(BaseException):
 INTERRUPTED = (State.REVIEW, State.SUSPENDED, State.JAMMED, State.CLOSING, State.DONE, State.IDLE, State.RETRACTING)
 
 
-WRITES = ("commit", "commit_authority")
+WRITES = ("commit", "commit_authority", "commit_units", "post")
 
 
 class _CountingRunner(InlineRunner):

@@ -77,7 +77,7 @@ def test_two_people_clear_a_dispute_and_nothing_is_rewritten(rig: Rig) -> None:
     assert clearing["sums"] == {"CNY": 15000}
     assert clearing["by"] == ["ben", "anna"]
     assert [record["event"] for record in contents(rig, "authority")] == ["requested", "approved", "used"]
-    assert rig.controller.storage.ledger.disputes == rig.journal.units().disputes == ()
+    assert rig.journal.disputes.open() == ()
     assert judge(rig).complaints == []
 
 

@@ -96,6 +96,9 @@ def test_an_untouched_store_holds(filled: Filled) -> None:
         "retained_minor": {"CNY": 40_000},
         "disputed_minor": {"CNY": 0},
         "risk": {"low": 3, "medium": 0, "high": 1},
+        "z_reports": 0,
+        "exchanges": 0,
+        "counts": 0,
         "failures": [],
     }
 

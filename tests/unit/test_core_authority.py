@@ -33,7 +33,7 @@ FOUNDERS = (
     Founder("fay", (Role.STAFF, Role.SUPERVISOR), PIN),
 )
 CLEAR = a.ClearDispute(bytes(16), (a.ClearedNote(3),), "returned", "handed back at the counter, voucher 17")
-EXCHANGE = a.ExchangeStart("cabinet")
+EXCHANGE = a.ExchangeStart(("cabinet",))
 ACCEPT = a.AcceptDevice("validator", 4711)
 
 
@@ -210,7 +210,7 @@ def test_a_request_can_be_withdrawn_by_those_it_concerns() -> None:
 
 
 def test_one_person_cannot_crowd_out_the_others() -> None:
-    play = Play(*(Requested(T, "ben", a.ExchangeStart(f"unit{n}")) for n in range(4)))
+    play = Play(*(Requested(T, "ben", a.ReturnTray(n)) for n in range(4)))
     assert play.refused(Requested(T, "ben", CLEAR)) == "too_many"
     play.do(Requested(T, "anna", CLEAR))
 

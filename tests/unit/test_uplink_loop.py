@@ -11,6 +11,7 @@ import pytest
 
 from kiosk.errors import BusError
 from kiosk.guarantee.acks import ACK_BYTES_MAX
+from kiosk.guarantee.counts import COUNTS_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.messages import LinkReport, Ok, OutboxGrew, Refused, Reply, Request
 from kiosk.uplink.session import (
@@ -33,6 +34,7 @@ from tests.uplink_kit import KIOSK, Bank, ControllerBus, HandClock, KioskSide, p
 BROKER = Broker("broker", 8883)
 ACK = f"kiosk/v1/{KIOSK}/ack"
 DIRECTORY = f"kiosk/v1/{KIOSK}/directory"
+COUNTS = f"kiosk/v1/{KIOSK}/counts"
 
 
 class HandLink:
@@ -145,7 +147,7 @@ async def test_birth_then_records_in_sequence_then_the_checkpoint(started: Room)
     envelopes = [started.kiosk.deposit(number) for number in range(2)]
     will = started.link.connect()
     await started.settle()
-    assert started.link.subscribed == (ACK, DIRECTORY)
+    assert started.link.subscribed == (ACK, DIRECTORY, COUNTS)
     assert started.link.lanes() == ["birth", "record", "record", "checkpoint"]
     assert [retain for _, _, retain in started.link.published] == [True, False, False, True]
     assert started.link.records() == envelopes
@@ -292,6 +294,14 @@ async def test_a_directory_is_handed_over_once_and_only_in_a_size_that_may_be_on
     started.link.tell(Received(DIRECTORY, b""))
     await started.settle()
     assert started.bus.directories == [b"newest"]
+
+
+async def test_the_banks_counts_are_handed_over_like_its_directory(started: Room) -> None:
+    started.link.connect()
+    for payload in (b"", bytes(COUNTS_BYTES_MAX + 1), b"older", b"newest"):
+        started.link.tell(Received(COUNTS, payload))
+    await started.settle()
+    assert started.bus.counts == [b"newest"]
 
 
 async def test_an_acknowledgement_too_long_to_be_one_is_dropped_and_said(
