@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test fuzz journal-crash bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash bench lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15 | sed 's/^/  make /'
@@ -33,6 +33,9 @@ FUZZ_S ?= 60
 fuzz: setup ## every decoder for FUZZ_S=60 seconds under a fuzzer, and the property tests with other examples each time
 	HYPOTHESIS_PROFILE=random $(BIN)/pytest -q -n 2 --timeout 600 tests/property
 	@$(BIN)/python -m tests.fuzz --seconds $(FUZZ_S)
+
+simulate: setup ## SCHEDULES=10000 SEED=1: seeded faults and crashes against the whole controller; the world judges
+	@$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),1)
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench

@@ -135,7 +135,10 @@ class SspValidator:
             key = aes_key(self._fixed_key, offer.shared_key(slave_key))
         except SspError as error:
             raise DeviceFault(self._name, str(error)) from error
-        self._session.secure(SecureChannel(key))
+        self._session.secure(SecureChannel(key, self._random_bytes))
+
+    def _random_bytes(self, count: int) -> bytes:
+        return self._random_bits(8 * count).to_bytes(count, "big") if count else b""
 
     async def _prepare_store(self, unit_type: int) -> None:
         has_store = unit_type in _STORE_UNITS

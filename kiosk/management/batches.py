@@ -23,6 +23,10 @@ if TYPE_CHECKING:
 _log = logging.getLogger(__name__)
 _K = NoteEventKind
 POLL_S: Final = 0.2
+# At rest the validator is disabled and no note can move: it is asked five times less often, which leaves the
+# processor of a small box to the others. Far inside the 5 s after which a validator gives its host up.
+REST_POLL_S: Final = 1.0
+AT_REST: Final = frozenset({State.IDLE, State.SUSPENDED, State.JAMMED, State.DONE})
 QUIET_POLLS: Final = 2
 HEAR_OUT_S_MAX: Final = 90.0  # long enough to take notes that were on their way out
 _SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE})
@@ -39,7 +43,8 @@ class Batches:
     async def poll(self) -> None:
         """Poll for ever, pausing while a note is held."""
         while True:
-            await self._controller.clock.sleep(POLL_S)
+            at_rest = self._controller.deposit.state in AT_REST
+            await self._controller.clock.sleep(REST_POLL_S if at_rest else POLL_S)
             async with self.lock:
                 if not self.held:
                     await self.take(await self._controller.devices.validator.poll())

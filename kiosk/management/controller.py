@@ -24,7 +24,7 @@ from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
 from kiosk.errors import LogForkError, LogRollbackError
 from kiosk.guarantee.journal import Journal
-from kiosk.management.batches import Batches
+from kiosk.management.batches import AT_REST, Batches
 from kiosk.management.boardring import BoardRing
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
@@ -48,6 +48,7 @@ from kiosk.management.store import Runner
 _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 SNAPSHOT_S: Final = 0.25
+REST_SNAPSHOT_S: Final = 1.0  # three times within the watchdog of the board
 PAPER_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
@@ -340,7 +341,7 @@ class Controller:
             await self._ring.seen(snapshot)
             await self._hands.board_seen(snapshot)
             self._sensed(snapshot)
-            await self.clock.sleep(SNAPSHOT_S)
+            await self.clock.sleep(REST_SNAPSHOT_S if self.deposit.state in AT_REST else SNAPSHOT_S)
 
     async def _watch_paper(self) -> None:
         """Between deposits: a new roll brings the kiosk back into service by itself."""

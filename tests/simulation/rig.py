@@ -7,7 +7,7 @@ controller included, at the n-th journal write or the n-th chunk on a serial lin
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -21,10 +21,10 @@ from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.errors import InsertionRefused
 from hwsim.world import World
 from kiosk.config.schema import cny_notes
+from kiosk.core.facts import Fact
 from kiosk.core.money import Claim
 from kiosk.core.policy import NoteKind, Timing
-from kiosk.core.state import Deposit, State
-from kiosk.errors import JournalError
+from kiosk.core.state import Deposit, Outcome, State
 from kiosk.guarantee import keys as guarantee_keys
 from kiosk.guarantee.credentials import Cost, Credentials
 from kiosk.guarantee.directory import DirectoryKeys
@@ -59,35 +59,55 @@ class PowerCut(BaseException):
     """Not an Exception: nothing in the product may catch it."""
 
 
+_WRITES = frozenset(  # the calls of a journal that write
+    {"commit", "commit_units", "commit_authority", "post", "append", "remember", "store_directory", "acknowledge"}
+)
 INTERRUPTED = (State.REVIEW, State.SUSPENDED, State.JAMMED, State.CLOSING, State.DONE, State.IDLE, State.RETRACTING)
 
 
-WRITES = ("commit", "commit_authority", "commit_units", "post")
-
-
 class _CountingRunner(InlineRunner):
-    """Counts journal writes and cuts the power right after one."""
+    """Of one process: counts its journal writes, cuts the power beside one, and writes nothing once it is dead."""
 
     def __init__(self, rig: "Rig") -> None:
         self._rig = rig
+        self.dead = False
 
     async def run(self, call: Callable[..., T], /, *args: Any, **kwargs: Any) -> T:
-        if self._rig.commit_s and call.__name__ in WRITES:
+        if call.__name__ not in _WRITES:
+            self._breathe()
+            return await super().run(call, *args, **kwargs)
+        if self._rig.commit_s:
             await asyncio.sleep(self._rig.commit_s)  # other tasks run meanwhile, as they do beside a real disk
-        self._rig.check_crash("before-write" if call.__name__ in WRITES else "")
+        self._breathe()
+        self._rig.check_crash("before-write")
+        self._breathe()
         result = await super().run(call, *args, **kwargs)
-        self._rig.check_crash("after-write" if call.__name__ in WRITES else "")
+        if call.__name__ == "commit" and self._rig.durable is not None:
+            self._rig.durable(args[0], args[1], args[2])
+        self._rig.check_crash("after-write")
+        self._breathe()
         return result
+
+    def _breathe(self) -> None:
+        if self.dead:
+            raise PowerCut
 
 
 class Rig:
     """One world and one kiosk, which may be started again after each cut."""
 
-    def __init__(self, folder: Path, *, seed: int = 1, validator: ValidatorKind | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        seed: int = 1,
+        validator: ValidatorKind | None = None,
+        world: WorldConfig | None = None,
+    ) -> None:
         self.loop = VirtualLoop()
         self.clock = VirtualClock(self.loop)
         self.random = random.Random(seed)
-        self.world = World(WorldConfig(), self.loop, seed)
+        self.world = World(world or WorldConfig(), self.loop, seed)
         self._kind = validator or ValidatorConfig()
         self.validator = simulated(self.world, self._kind)
         self.board = DepositBoard(self.world, BoardConfig())
@@ -103,12 +123,16 @@ class Rig:
         self.directory_keys: DirectoryKeys | None = None
         self.receipt_language: Literal["en", "zh"] = "en"
         self.crash_at: tuple[str, int] | None = None
+        self.on_crash_point: Callable[[], object] | None = None  # what happens there; by default the power goes
         self.crash_takes_power = True  # else only the controller dies, and the devices go on
         self.glitch_at: tuple[str, int] | None = None  # one device loses its power at this chunk of its line
         self.counts: dict[str, int] = {}
         self.crashed = False
         self.synchronised = True  # what the kernel says of its clock
         self.states: list[State] = []
+        self.durable: Callable[[Fact, Outcome, Deposit], None] | None = None  # told of each fact that is committed
+        self.line_noise: Callable[[str, bytes], Sequence[tuple[float, bytes]]] | None = None  # what the serial lines do
+        self._runner: _CountingRunner | None = None
         self._task: asyncio.Task[None] | None = None
         self._keys = LogKeys(
             kiosk="test-0001",
@@ -145,11 +169,12 @@ class Rig:
             clock_synchronised=lambda: self.synchronised,
             randomness=self.random.randbytes,
         )
-        risk = RiskDesk(self._ask, lambda: hazards(devices.lines), timeout_s=2.0)
+        risk = RiskDesk(lambda request: self._ask(risk, request), lambda: hazards(devices.lines), timeout_s=2.0)
+        self._runner = _CountingRunner(self)
         self.controller = Controller(
             devices=devices,
             journal=self.journal,
-            runner=_CountingRunner(self),
+            runner=self._runner,
             risk=risk,
             clock=self.clock,
             settings=Settings(
@@ -174,21 +199,29 @@ class Rig:
         self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory, authority=authority)
         self._task = self.loop.create_task(self.controller.run())
 
-    async def ended(self, limit_s: float) -> bool:
-        """Whether the controller ends by itself within this time."""
+    async def ended(self, limit_s: float | None = None) -> bool:
+        """Until the controller's process has ended, whyever; False when it still lives after `limit_s`."""
         assert self._task is not None
         await asyncio.wait({self._task}, timeout=limit_s)
         return self._task.done()
 
     def bury(self) -> None:
         """End what is left of a controller that has crashed; `start` makes another."""
-        if self._task is not None:
-            self._task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, PowerCut, BaseExceptionGroup, JournalError):
-                self.loop.run_until_complete(self._task)
-        self._task = None
+        self.loop.run_until_complete(self.buried())
+
+    async def buried(self) -> BaseException | None:
+        """`bury` on the running loop; what the controller died of, if it was its own error."""
+        task, self._task = self._task, None
+        if self._runner is not None:
+            self._runner.dead = True
+        died_of = None
+        if task is not None:
+            task.cancel()
+            await asyncio.wait({task})
+            died_of = None if task.cancelled() else task.exception()
         self.controller.devices.close()
         self.journal.close()
+        return died_of
 
     def close(self) -> None:
         if self._task is not None:
@@ -201,7 +234,7 @@ class Rig:
         self.loop.close()
 
     def _link(self, name: str, device: Any) -> MemoryLink:
-        link = MemoryLink(self.loop, device.feed, self._chunk, name)
+        link = MemoryLink(self.loop, device.feed, self._chunk, name, lambda: self.line_noise)
         device.output = link.from_device
         return link
 
@@ -224,18 +257,27 @@ class Rig:
         self.counts[kind] = self.counts.get(kind, 0) + 1
         if self.crash_at == (kind, self.counts[kind]):
             self.crash_at = None
-            self.crashed = True
-            if self.crash_takes_power:
-                self.world.power("all", on=False)
-            if kind.endswith("write"):
+            if self.on_crash_point is None:
+                self.die()
+            else:
+                self.on_crash_point()
+            if self.crashed and kind.endswith("write"):
                 raise PowerCut
-            if self._task is not None:
-                self._task.cancel()
 
-    def _ask(self, request: AssessRequest) -> None:
+    def die(self) -> None:
+        """The controller is dead from here on, with or without everybody's power: it writes and says nothing more."""
+        self.crashed = True
+        if self._runner is not None:
+            self._runner.dead = True
+        if self.crash_takes_power:
+            self.world.power("all", on=False)
+        if self._task is not None:
+            self._task.cancel()
+
+    def _ask(self, risk: RiskDesk, request: AssessRequest) -> None:
         report = self.grade(request)
         if report is not None:
-            self.loop.call_later(0.05, self.controller.risk.report, report)
+            self.loop.call_later(0.05, risk.report, report)
 
     def _changed(self) -> None:
         state = self.controller.deposit.state

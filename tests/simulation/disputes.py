@@ -1,0 +1,114 @@
+"""Why a note may be disputed: the reason in the record, the troubles that can bring it, and what no device can tell.
+
+A dispute whose reason is not here, or whose deposit met none of its troubles, is unexplained: then the product gave up
+where it could have known, or the judge does not understand it. Both are bugs.
+"""
+
+import re
+from typing import Final, NamedTuple
+
+POWER: Final = ("crash.", "validator.restart", "board.restart", "cabinet.line_pulse:power_good", "controller.")
+VALIDATOR: Final = ("validator.", "crash.validator", "line.", "crash.all", "crash.controller")
+BOARD: Final = ("board.", "crash.", "line.")
+GONE: Final = ("depositor.",)
+
+
+class Why(NamedTuple):
+    """A pattern of the record's reason, labels (or beginnings of labels) of its causes, and the missing evidence."""
+
+    pattern: re.Pattern[str]
+    causes: tuple[str, ...]
+    evidence: str
+
+
+def _why(pattern: str, causes: tuple[str, ...], evidence: str) -> Why:
+    return Why(re.compile(pattern), causes, evidence)
+
+
+TABLE: Final = (
+    _why(
+        r"not confirmed within the time for coming back",
+        GONE,
+        "only the depositor can confirm or take the notes back, and did neither in time",
+    ),
+    _why(
+        r"not taken by the depositor",
+        (*GONE, "hand.in_port", "cabinet.shutter_jam", "cabinet.stuck_line", *POWER),
+        "the validator waits at the bezel: nothing but a hand can end that",
+    ),
+    _why(
+        r"could not be returned",
+        (*VALIDATOR, *BOARD, "cabinet."),
+        "the way out is closed or the notes have left the store, and nothing gives a single note back from there",
+    ),
+    _why(
+        r"inside a jammed validator|jammed beyond reach without a credit",
+        (*VALIDATOR, "technician."),
+        "a jammed validator reports neither credit nor place of its notes until it is cleared",
+    ),
+    _why(
+        r"cleared to the front after its credit",
+        (*POWER, "crash.validator"),
+        "E1 does not say whether the note was taken at the bezel",
+    ),
+    _why(
+        r"handed out when power or link failed; taking it was not seen",
+        (*POWER, *VALIDATOR),
+        "the dispense counter counts what reached the bezel, not what was taken",
+    ),
+    _why(
+        r"left the store without a report",
+        (*VALIDATOR, *POWER, "technician."),
+        "neither dispense nor transfer counter accounts for a note that the store lacks",
+    ),
+    _why(
+        r"the validator counted notes that it never reported|unpaired .* at power-up",
+        (*POWER, *VALIDATOR),
+        "the counters say that a note came in, and no report says which",
+    ),
+    _why(
+        r"more notes in the store than the journal knows|more notes in the tray than the journal knows",
+        (*POWER, *VALIDATOR, *BOARD, "technician."),
+        "a sensor shows a note and no report says which",
+    ),
+    _why(
+        r"credited, then not counted by the validator",
+        (*POWER, *VALIDATOR, "technician."),
+        "the credit was reported and neither counter holds it",
+    ),
+    _why(
+        r"purge of a suspect note ended with result",
+        BOARD,
+        "after a failed purge the board does not know where the note stopped",
+    ),
+    _why(
+        r"never came to the tray, and the credit was given under a reservation",
+        ("validator.fraud", "cabinet.stuck_line", "cabinet.line_pulse:tamper", *POWER),
+        "the board never saw the note, and the port was open to a hand while it was counted",
+    ),
+    _why(
+        r"purged beside a suspect note|purge of a suspect note ended",
+        (*BOARD, "note.suspect", "technician."),
+        "on the belt the board cannot tell notes apart, and the suspect one had to leave",
+    ),
+    _why(
+        r"held inside the validator, which|ordered in, and the validator cannot tell",
+        (*POWER, *VALIDATOR),
+        "a validator without counters does not say what became of the note it was told to take",
+    ),
+    _why(
+        r"credited in state",
+        (*POWER, *VALIDATOR),
+        "a credit came when no note could come in",
+    ),
+)
+
+
+def explain(reason: str, causes: set[str]) -> tuple[str, str] | None:
+    """(the trouble, why no device evidence decides), or None: unexplained."""
+    for why in TABLE:
+        if why.pattern.search(reason):
+            fitting = sorted(cause for cause in causes if cause.startswith(why.causes))
+            if fitting:
+                return ", ".join(fitting), why.evidence
+    return None

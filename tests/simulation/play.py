@@ -1,0 +1,249 @@
+"""One schedule, played: depositors, technician and fate around the real controller, until everything is at rest.
+
+What the judge needs to know that neither journal nor world keeps is noted here: which note was fed in which deposit,
+where the notes were when a record was made, what was promised to whom, and what went wrong in which deposit.
+"""
+
+import asyncio
+import hashlib
+import logging
+from collections import Counter
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from hwsim.config import SspProfile, ValidatorConfig
+from hwsim.notes import Place as Real
+from hwsim.world import Happening
+from kiosk.core import facts as f
+from kiosk.core.facts import Fact
+from kiosk.core.money import Claim, sums
+from kiosk.core.state import Deposit, Outcome, State
+from kiosk.management.machine import not_ready
+from kiosk.messages import Ok, Reply
+from tests.simulation.actors import Customer, Stuck, Technician
+from tests.simulation.fate import Fate
+from tests.simulation.people import found
+from tests.simulation.rig import Rig
+from tests.simulation.schedule import Schedule
+
+RESTART_S: Final = 0.5  # what systemd waits before it starts a controller again
+FAILED_RESTART_S: Final = 5.0  # and when it failed by itself
+RESTARTS_MAX: Final = 4000
+AT_REST_S_MAX: Final = 3 * 3600.0
+LAST_VISITS: Final = 4
+
+
+@dataclass
+class Told:
+    """What one deposit was promised, and what happened to it."""
+
+    number: int
+    causes: set[str] = field(default_factory=set)
+    fed: list[int] = field(default_factory=list)  # ids of the notes that were fed in it
+    confirmed: dict[str, int] | None = None  # currency -> minor, when the confirmation became durable
+    accepted: bool = False  # "confirm" was answered with Ok
+    records: list[dict[int, Real]] = field(default_factory=list)  # where its notes were when it was recorded
+
+
+class Play:
+    """Give it a folder and a schedule; `run` plays it and leaves everything for the judge."""
+
+    def __init__(self, folder: Path, schedule: Schedule, *, trace: bool = False) -> None:
+        self.schedule = schedule
+        validator = ValidatorConfig(profile=SspProfile(**schedule.profile))
+        self.serial = validator.serial_number
+        self.rig = Rig(folder, seed=schedule.seed, validator=validator)
+        self.rig.commit_s = schedule.commit_s
+        self.rig.durable = self._durable
+        self.rig.world.observe(self._happened)
+        self.trace: list[str] | None = [] if trace else None
+        self.coverage: Counter[tuple[str, str]] = Counter()
+        self.deposits: dict[bytes, Told] = {}
+        self.crashes = 0
+        self.deaths = 0  # of controllers, for whatever reason
+        self.died_of: list[str] = []
+        self.dark = False
+        self.dark_s = RESTART_S
+        self.restore_at_rest = False
+        self.stuck = ""
+        self.complaints: list[str] = []
+        self.facts = 0  # that were committed and acknowledged
+        self._told: Told | None = None
+        self._visit = -1
+        self._early_causes: set[str] = set()
+        self._by_note: dict[int, Told] = {}
+        self.fate = Fate(self)
+        if trace:
+            self._listen()
+
+    # --- the run ----------------------------------------------------------------------------------------
+
+    def run(self) -> None:
+        """Play it to the end; `stuck` says whether it came to one."""
+        logging.disable(logging.CRITICAL)
+        loop = self.rig.loop
+        loop.set_exception_handler(lambda *_: None)  # tasks of dead controllers
+        try:
+            loop.run_until_complete(self._all())
+        except Stuck as stuck:
+            self.stuck = str(stuck)
+
+    async def _all(self) -> None:
+        self.rig.start()
+        life = asyncio.ensure_future(self._keep_alive())
+        technician = Technician(self)
+        work = asyncio.ensure_future(technician.work())
+        script = asyncio.ensure_future(self._script(technician))
+        try:
+            await asyncio.wait({life, script, work}, return_when=asyncio.FIRST_COMPLETED)
+            for task in (life, work, script):
+                if task.done():
+                    task.result()
+        finally:
+            for task in (script, work, life):
+                task.cancel()
+            await asyncio.wait({script, work, life})
+
+    async def _script(self, technician: Technician) -> None:
+        await self.rig.ready()
+        await found(self.rig)
+        for number, visit in enumerate(self.schedule.visits):
+            await asyncio.sleep(visit.waits_s)
+            self._visit = number
+            await Customer(self, visit).visit()
+        for _ in range(LAST_VISITS):
+            await self._at_rest()
+            if not technician.wanted():
+                return
+            await technician.repair()
+            await asyncio.sleep(60.0)
+        await self._at_rest()
+        if not self.reasons():
+            raise Stuck(f"in state {self.rig.deposit.state} without a reason")
+
+    async def _at_rest(self) -> None:
+        """Idle and in service, or out of service for a reason that it says."""
+        end_s = self.rig.loop.time() + AT_REST_S_MAX
+        while self.rig.loop.time() < end_s:
+            await asyncio.sleep(5.0)
+            if self.dark or self.rig.deposit.state is not State.IDLE:
+                continue
+            if self.rig.controller.machine.connected or self.rig.controller.machine.fault:
+                return
+        raise Stuck(f"state {self.rig.deposit.state}, dark {self.dark}, {self.rig.controller.machine.fault!r}")
+
+    def reasons(self) -> list[str]:
+        """Why the kiosk takes no deposit now, as its status says it."""
+        return list(not_ready(self.rig.controller.machine, self.rig.controller.devices))
+
+    async def _keep_alive(self) -> None:
+        """What systemd and the mains are: power comes back, and a controller that ended is started again."""
+        for _ in range(RESTARTS_MAX):
+            await self.rig.ended()
+            crashed = self.rig.crashed
+            self.dark = True
+            self.deaths += 1
+            died_of = await self.rig.buried()
+            if crashed:
+                self.crashes += 1
+                self.tell("everything is dark" if self.rig.crash_takes_power else "the controller is dead")
+            else:
+                self.died_of.append(repr(died_of))
+                self.tell(f"the controller ended: {died_of!r}")
+                self.rig.crash_takes_power = False
+            await asyncio.sleep(self.dark_s if crashed else FAILED_RESTART_S)
+            self.dark_s = RESTART_S
+            self.rig.start()
+            self._still_durable()
+            self.dark = False
+            self.fate.restarted()
+            self.tell("the controller is started again")
+        raise Stuck("the controller ends again and again")
+
+    # --- what is noted for the judge --------------------------------------------------------------------
+
+    def alive(self, deaths: int) -> bool:
+        """Whether the controller of that moment still lives."""
+        return self.deaths == deaths and not self.rig.crashed
+
+    def cause(self, label: str) -> None:
+        """Something that may explain a dispute of the deposit under way."""
+        self.tell(f"! {label}")
+        if self._told is None:
+            self._early_causes.add(label)
+        else:
+            self._told.causes.add(label)
+
+    def fed(self, note: int) -> None:
+        """A note was fed in now."""
+        if self._told is not None:
+            self._told.fed.append(note)
+            self._by_note[note] = self._told
+
+    def touched(self, action: str, reply: Reply | None) -> None:
+        """What the screen answered to a touch."""
+        self.tell(f"touch {action}: {reply}")
+        if action == "confirm" and isinstance(reply, Ok) and self._told is not None:
+            self._told.accepted = True
+
+    def _durable(self, fact: Fact, outcome: Outcome, before: Deposit) -> None:
+        """A commit has returned: nothing may take it back."""
+        self.facts += 1
+        self.coverage[str(before.state), type(fact).__name__] += 1
+        self.tell(f"fact {_short(fact)}: {before.state} -> {outcome.deposit.state}", *map(_short, outcome.orders))
+        if isinstance(fact, f.Begin):
+            self._told = self.deposits[fact.deposit_id] = Told(len(self.deposits))
+            self._told.causes |= self._early_causes
+            self.fate.deposit_began(self._visit)
+        if isinstance(fact, f.Confirm) and self._told is not None and outcome.deposit.confirmed:
+            self._told.confirmed = sums(outcome.deposit.notes, Claim.CREDITED)
+        for draft in outcome.records:
+            if draft.kind == "deposit" and self._told is not None:
+                places = {number: self.rig.world.notes.get(number).place for number in self._told.fed}
+                self._told.records.append(places)
+        if outcome.deposit.state is State.IDLE and self._told is not None:
+            self._early_causes = {label for label in self._told.causes if label.startswith(_LASTING)}
+            self._told = None
+
+    def _still_durable(self) -> None:
+        """After a crash every acknowledged fact is still there."""
+        connection = self.rig.journal._connection  # noqa: SLF001 - the judge counts rows
+        kept = int(connection.execute("SELECT count(*) FROM facts").fetchone()[0])
+        if kept < self.facts:
+            self.complaints.append(f"{self.facts} facts were acknowledged, {kept} are there after a restart")
+            self.facts = kept
+        self.facts = kept  # one more when the last commit was never acknowledged
+
+    # --- trace ------------------------------------------------------------------------------------------
+
+    def tell(self, *words: str) -> None:
+        """A line of the trace, if there is one."""
+        if self.trace is not None:
+            self.trace.append(f"{self.rig.loop.time() - 1000.0:10.3f}  {'  '.join(words)}")
+
+    def _happened(self, happening: Happening) -> None:
+        if self.trace is not None:
+            facts = " ".join(f"{key}={value}" for key, value in happening.facts.items())
+            self.tell(f"world {happening.source}.{happening.what} {facts}")
+
+    def _listen(self) -> None:
+        """Frames are part of the trace, too."""
+        whole = self.rig._chunk  # noqa: SLF001 - the one place where all chunks pass
+
+        def chunk(direction: str, data: bytes) -> bool:
+            self.tell(f"{direction} {data.hex()}")
+            return whole(direction, data)
+
+        self.rig._chunk = chunk  # type: ignore[method-assign, assignment]  # noqa: SLF001
+
+    def trace_hash(self) -> str:
+        return hashlib.sha256("\n".join(self.trace or ()).encode()).hexdigest()
+
+
+_LASTING: Final = ("validator.", "board.", "label.", "receipt.", "cabinet.", "disk.", "watcher.", "stock.")
+
+
+def _short(item: Any) -> str:
+    text = repr(item)
+    return text if len(text) <= 300 else f"{text[:297]}..."
