@@ -13,6 +13,13 @@ from firmware_bridge.protocols.cctalk.framing import GAP_S, Checksum, PacketRece
 from firmware_bridge.protocols.cctalk.headers import Header
 from firmware_bridge.protocols.cctalk.link import HostLink
 from firmware_bridge.protocols.cctalk.money import decode_bill_id, decode_scaling, encode_bill_id, minor_units
+from firmware_bridge.protocols.ebds.auxiliary import decode_crc, decode_text
+from firmware_bridge.protocols.ebds.errors import EbdsError
+from firmware_bridge.protocols.ebds.extended import decode_extended, decode_inhibits, decode_note, decode_table
+from firmware_bridge.protocols.ebds.framing import FrameReceiver as EbdsReceiver
+from firmware_bridge.protocols.ebds.framing import decode_frame as decode_ebds
+from firmware_bridge.protocols.ebds.framing import encode_frame as encode_ebds
+from firmware_bridge.protocols.ebds.omnibus import decode_command, decode_reply
 from firmware_bridge.protocols.escpos.errors import EscposError
 from firmware_bridge.protocols.escpos.job import build_job
 from firmware_bridge.protocols.escpos.status import heard, told
@@ -34,6 +41,10 @@ KEY = bytes(range(16))
 _CCTALK = [
     bytes.fromhex(json.loads(row)["frame"])
     for row in (Path(__file__).parents[1] / "vectors/cctalk_frames.jsonl").read_text("utf-8").splitlines()
+]
+_EBDS = [
+    bytes.fromhex(json.loads(row)["wire"])
+    for row in (Path(__file__).parents[1] / "vectors/ebds_frames.jsonl").read_text("utf-8").splitlines()
 ]
 _SSP = [encode_frame(Frame(0, 1, bytes.fromhex(data))) for data in ("11", "f0ee06", "f0efefef", "7f7f", "05", "f0")]
 _EVENTS = [
@@ -198,3 +209,30 @@ def cctalk_money(data: bytes) -> None:
         scaling = partial(decode_scaling, data[7:])
         if bill is not None:
             assert minor_units(bill, scaling()) > 0
+
+
+@TARGETS.add(_EBDS, [frame[:-2] + frame for frame in _EBDS[:6]])
+def ebds_frame(data: bytes) -> None:
+    """Any chunks; after a silence the next good frame arrives."""
+    receiver = EbdsReceiver()
+    for number, chunk in enumerate(pieces(data)):
+        for frame in receiver.feed(chunk, number / 1000):
+            assert decode_ebds(encode_ebds(frame)) == frame
+    good = _EBDS[0]
+    assert receiver.feed(good, len(data) + 1.0) == [decode_ebds(good)]
+    with contextlib.suppress(EbdsError):
+        assert encode_ebds(decode_ebds(data)) == data
+
+
+@TARGETS.add([decode_ebds(frame).data for frame in _EBDS])
+def ebds_content(data: bytes) -> None:
+    """What lies in a frame, read as each kind of message."""
+    for decode_as in (decode_text, decode_crc, decode_extended, decode_inhibits, decode_note, decode_table):
+        with contextlib.suppress(EbdsError):
+            decode_as(data)
+    with contextlib.suppress(EbdsError):
+        command = decode_command(data)
+        assert decode_command(command.encode()) == command  # bits of no meaning are not kept
+    with contextlib.suppress(EbdsError):
+        reply = decode_reply(data)
+        assert decode_reply(reply.encode()) == reply

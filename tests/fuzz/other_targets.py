@@ -6,6 +6,7 @@ from pathlib import Path
 
 from hwsim.devices import modbus_rtu
 from hwsim.devices.cctalk_packet import PacketCounter
+from hwsim.devices.ebds_frame import Listener
 from hwsim.devices.escpos_parser import EscposParser
 from hwsim.devices.ssp_codes import decode_events, encode_event
 from hwsim.devices.ssp_frame import Frame, FrameDecoder
@@ -112,3 +113,13 @@ def hwsim_cctalk(data: bytes) -> None:
                 assert packet.encode(crc=crc)
         good = bytes.fromhex("280046013f" if crc else "280001fed9")
         assert len(list(counter.feed(good, 1.0))) == 1
+
+
+@TARGETS.add([bytes.fromhex("0208107f1c00036b"), bytes.fromhex("0208601f0000040373")])
+def hwsim_ebds(data: bytes) -> None:
+    listener = Listener()
+    for chunk in pieces(data):
+        for message in listener.feed(chunk, 0.0):
+            assert message.wire()
+    good = bytes((0x02, 0x08, 0x10, 0x7F, 0x1C, 0x00, 0x03, 0x08 ^ 0x10 ^ 0x7F ^ 0x1C))
+    assert len(listener.feed(good, 10.0)) == 1
