@@ -7,6 +7,8 @@ import pytest
 import hwsim
 from hwsim.config import (
     BoardConfig,
+    CctalkConfig,
+    CctalkProfile,
     ChannelConfig,
     LabelPrinterConfig,
     SensorConfig,
@@ -111,6 +113,6 @@ def test_a_missing_file_says_so(tmp_path: Path) -> None:
 def test_every_setting_is_documented() -> None:
     readme = (Path(hwsim.__file__).parent / "README.md").read_text(encoding="utf-8")
     structs = (Scenario, FaultEntry, WorldConfig, ValidatorConfig, ChannelConfig, SspProfile)
-    for struct in (*structs, BoardConfig, SensorConfig, LabelPrinterConfig):
+    for struct in (*structs, CctalkConfig, CctalkProfile, BoardConfig, SensorConfig, LabelPrinterConfig):
         for name in struct.__struct_fields__:
             assert f"`{name}`" in readme or f"`[{name}]`" in readme or f"`[[{name}]]`" in readme, name
