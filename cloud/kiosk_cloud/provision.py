@@ -6,7 +6,7 @@ Private halves stay with their owner; public halves are pinned where the other s
     kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub
     bank/keys/      seal.key, ack.key, command.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
     bank/bank.toml  mosquitto/{mosquitto.conf, acl}
-    policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum
+    policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum; kiosk/keys has a copy
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
 """
@@ -185,6 +185,7 @@ def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
     policy.parse(text.encode())  # never write one that nobody can read
     _replace(path, text.encode(), done)
     path.chmod(0o644)  # it is for everybody
+    _replace(done.kiosk_keys / path.name, text.encode(), done)
 
 
 def _bank_config(plan: Plan, root: Path, done: Provisioned) -> None:

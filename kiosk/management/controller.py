@@ -24,6 +24,7 @@ from kiosk.core.state import Deposit, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
 from kiosk.errors import LogForkError, LogRollbackError
 from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.policy import Policy
 from kiosk.management.batches import AT_REST, Batches
 from kiosk.management.boardring import BoardRing
 from kiosk.management.clockwatch import ClockWatch
@@ -44,6 +45,7 @@ from kiosk.management.power import Power, PowerLost
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
+from kiosk.management.witnesses import Witnesses
 
 _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
@@ -88,7 +90,9 @@ class Controller:
         changed: Callable[[], None],
         grew: Callable[[], None],
         sensed: Callable[[BoardSnapshot], None],
+        policy: Policy | None = None,
     ) -> None:
+        """`policy`: whose cosignatures make a receipt witnessed. Raises VerificationError when it is not for us."""
         self.devices = devices
         self.journal = journal
         self.runner = runner
@@ -96,6 +100,7 @@ class Controller:
         self.clock = clock
         self.settings = settings
         self.guarantee = guarantee
+        self.witnesses = Witnesses(settings.kiosk, policy, journal, runner, clock)
         self.machine = Machine()
         self.deposit = Deposit()
         self.orders: asyncio.Queue[AnyOrder] = asyncio.Queue()
@@ -207,6 +212,7 @@ class Controller:
         """
         try:
             await self.runner.run(self.journal.acknowledge, ack)
+            self.witnesses.arrived()
         except (LogForkError, LogRollbackError) as error:
             _log.critical("no more deposits: %s", error)
             self.machine.distrust = await self.runner.run(self.journal.distrust)

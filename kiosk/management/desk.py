@@ -131,6 +131,7 @@ class Desk:
                 return await self._counts.deliver(request)
             case LinkReport():
                 self.link = request
+                self._c.witnesses.link_up = request.connected
                 return Ok()
             case GetDisputes():
                 return await self._disputes.listed()

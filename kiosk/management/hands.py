@@ -22,7 +22,7 @@ from kiosk.core.orders import AnyOrder
 from kiosk.core.state import BoardPending, Deposit
 from kiosk.errors import VerificationError
 from kiosk.management.machine import board_evidence, evidence, receipt_printer_status
-from kiosk.management.receipt_page import receipt_page
+from kiosk.management.receipt_page import Trust, receipt_page
 
 if TYPE_CHECKING:
     from kiosk.management.controller import Controller
@@ -190,7 +190,7 @@ class Hands:
         printer, deposit = self._c.devices.receipts, self._c.deposit
         if printer is not None:
             try:
-                made = await self._c.runner.run(self._c.journal.receipt, deposit.id)
+                made, names = await self._c.witnesses.receipt(deposit.id, wait=order.copy == 0)
                 settings = self._c.settings
                 await printer.print_receipt(
                     receipt_page(
@@ -199,6 +199,7 @@ class Hands:
                         order.copy,
                         place=(settings.kiosk, settings.branch),
                         language=settings.receipt_language,
+                        trust=Trust(names, self._c.witnesses.policy_sha256),
                     )
                 )
                 result = "printed"

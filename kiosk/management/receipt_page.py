@@ -3,6 +3,7 @@
 import tomllib
 import unicodedata
 from collections.abc import Iterator
+from dataclasses import dataclass
 from datetime import datetime
 from importlib import resources
 from typing import Final, Literal
@@ -22,8 +23,22 @@ _RULE: Final = ReceiptText("-" * COLUMNS)
 _GAP: Final = ReceiptText("")
 
 
+@dataclass(frozen=True)
+class Trust:
+    """Who vouches for the log that the receipt stands in, and by which policy file; both may be missing."""
+
+    witnesses: tuple[str, ...] = ()  # of a quorum; nobody: provisional
+    policy_sha256: str = ""  # hex
+
+
 def receipt_page(
-    deposit: Deposit, receipt: Receipt | None, copy: int, *, place: tuple[str, str], language: Literal["en", "zh"]
+    deposit: Deposit,
+    receipt: Receipt | None,
+    copy: int,
+    *,
+    place: tuple[str, str],
+    language: Literal["en", "zh"],
+    trust: Trust,
 ) -> Page:
     """The paper of one deposit; `copy` 0 is the original, `place` kiosk and branch.
 
@@ -46,8 +61,7 @@ def receipt_page(
             _RULE,
             *_amounts(deposit, words),
             _RULE,
-            ReceiptText(words["provisional"], bold=True, centred=True),
-            ReceiptText(words["provisional_means"]),
+            *_trust(trust, words),
             _GAP,
             ReceiptText(words["check"], bold=True, centred=True),
             ReceiptText(words["check_how"]),
@@ -61,6 +75,15 @@ def receipt_page(
             _GAP,
         )
     )
+
+
+def _trust(trust: Trust, words: dict[str, str]) -> Iterator[ReceiptText]:
+    """Witnessed or provisional, and what that means; the policy that says who counts."""
+    stands = "witnessed" if trust.witnesses else "provisional"
+    yield ReceiptText(words[stands], bold=True, centred=True)
+    yield ReceiptText(words[f"{stands}_means"].format(names=", ".join(trust.witnesses)))
+    if trust.policy_sha256:
+        yield ReceiptText(words["policy"].format(sha256=trust.policy_sha256))
 
 
 def row(label: str, text: str, columns: int = COLUMNS) -> str:

@@ -22,11 +22,15 @@ from kiosk.config import Config, bus_uids, config_hash, load_config
 from kiosk.core.calendar import Calendar
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.storage import Threshold
+from kiosk.errors import ConfigError, VerificationError
+from kiosk.guarantee import checkpoint
+from kiosk.guarantee import policy as policies
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
+from kiosk.guarantee.policy import Policy
 from kiosk.management.assurance import findings
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
@@ -42,6 +46,7 @@ from kiosk.processes import notify
 from kiosk.processes.timesync import clock_synchronised
 
 VAULT_KEY: Final = "vault.key"
+POLICY: Final = "policy.txt"
 STATUS_S: Final = 0.1  # changes within this time are told together
 
 
@@ -157,6 +162,7 @@ class Process:
             changed=self._changed,
             grew=self._changed,
             sensed=self._sensed,
+            policy=trusted(config),
         )
         directory = AccountDirectory(
             config.kiosk.id, DirectoryKeys.load(config.keys_dir), journal, self.controller.runner, clock
@@ -258,6 +264,19 @@ def open_journal(config: Config, synchronised: Callable[[], bool] = clock_synchr
         load_kek(keys_dir / VAULT_KEY),
         clock_synchronised=synchronised,
     )
+
+
+def trusted(config: Config) -> Policy | None:
+    """The policy file beside the keys, where there is one. Raises ConfigError when it cannot be read."""
+    path = config.keys_dir / POLICY
+    if not path.exists():
+        return None
+    found = policies.load(path)
+    try:
+        found.log(checkpoint.origin(config.kiosk.id))
+    except VerificationError as error:
+        raise ConfigError(f"{path}: {error}", remedy="Take the policy file that names this kiosk.") from error
+    return found
 
 
 async def run(config_path: Path) -> None:

@@ -30,6 +30,7 @@ from kiosk.guarantee.credentials import Cost, Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.management.assurance import findings
 from kiosk.management.authority import AuthorityDesk
@@ -122,6 +123,7 @@ class Rig:
         self.journal: Journal
         self.directory_keys: DirectoryKeys | None = None
         self.receipt_language: Literal["en", "zh"] = "en"
+        self.policy: Policy | None = None  # whose cosignatures make a receipt witnessed
         self.crash_at: tuple[str, int] | None = None
         self.on_crash_point: Callable[[], object] | None = None  # what happens there; by default the power goes
         self.crash_takes_power = True  # else only the controller dies, and the devices go on
@@ -191,6 +193,7 @@ class Rig:
             changed=self._changed,
             grew=lambda: None,
             sensed=lambda _: None,
+            policy=self.policy,
         )
         rules = Rules(KINDS, {"CNY": 5_000_000}, {"CNY": 100_000_000}, 40, Timing(), "staff-1")
         directory = AccountDirectory("test-0001", self.directory_keys, self.journal, self.controller.runner, self.clock)

@@ -29,7 +29,7 @@ def contents(directory: Path) -> dict[str, bytes]:
 def test_everything_but_the_policy_is_private(tmp_path: Path) -> None:
     provision(plan(tmp_path), utc_now())
     for path in tmp_path.rglob("*"):
-        expected = 0o700 if path.is_dir() else 0o644 if path.name == "policy.txt" else 0o600
+        expected = 0o700 if path.is_dir() else 0o644 if path == tmp_path / "policy.txt" else 0o600
         assert stat.S_IMODE(path.stat().st_mode) == expected, path
 
 
