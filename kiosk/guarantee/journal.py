@@ -251,9 +251,9 @@ class Journal:
         """How much is disputed and not cleared, for reports."""
         return unit_book.open_disputes(self.disputes.open())
 
-    def units(self) -> Ledger:
-        """The storage units as their facts make them. Raises `JournalError`."""
-        return unit_book.load(self._connection)
+    def units(self, *, whole: bool = False) -> Ledger:
+        """The storage units as their facts make them; `whole` leaves no fact out. Raises `JournalError`."""
+        return unit_book.load(self._connection, whole=whole)
 
     def latest(self, kind: str, rows_max: int) -> list[Mapping[str, Any]]:
         """The newest records of a kind that belong to no deposit, opened, newest first."""
@@ -423,7 +423,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
     for name, columns, key in _TABLES:
         database.table(name).create(columns, pk=key, if_not_exists=True)
     create_tables(connection)
-    connection.execute(unit_book.SCHEMA)
+    for statement in unit_book.SCHEMA:
+        connection.execute(statement)
     books.create_tables(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 

@@ -22,37 +22,57 @@ from kiosk.errors import JournalError
 from kiosk.guarantee.log import RecordLog
 
 SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS unit_facts "
-    "(seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, fact TEXT NOT NULL)"
+    "CREATE TABLE IF NOT EXISTS unit_facts (seq INTEGER PRIMARY KEY, at TEXT NOT NULL, kind TEXT NOT NULL, fact TEXT)",
+    # One row: what the facts up to `seq` lead to. It only saves time; the facts stay, and lead to the same.
+    "CREATE TABLE IF NOT EXISTS unit_snapshot (id INTEGER PRIMARY KEY CHECK (id = 1), seq INTEGER, ledger TEXT)",
 )
 REPORTS_MAX: Final = 400  # that one list may have: more than a year of days
 _FACTS: Final = msgspec.json.Decoder(AnyUnitFact)
+_LEDGER: Final = msgspec.json.Decoder(Ledger)
 
 
 @dataclass(frozen=True)
 class Entry:
-    """One fact about the units with the records that it causes; `first` ones belong before a deposit's own."""
+    """One fact about the units, the ledger after it, and its records; `first` ones belong before a deposit's own."""
 
     fact: AnyUnitFact
+    ledger: Ledger
     records: tuple[RecordDraft, ...] = ()
     first: tuple[RecordDraft, ...] = ()
+
+    @property
+    def closes_date(self) -> bool:
+        """Whether it makes a Z record: a good moment to remember where the facts have led to."""
+        return any(draft.kind == Z_KIND for draft in (*self.first, *self.records))
 
 
 def store(connection: sqlite3.Connection, entry: Entry) -> None:
     """Keep the fact. What cannot be replayed must never be committed."""
     encoded = msgspec.json.encode(entry.fact)
     _FACTS.decode(encoded)
-    connection.execute(
+    row = connection.execute(
         "INSERT INTO unit_facts (at, kind, fact) VALUES (?, ?, ?)",
         (entry.fact.at, type(entry.fact).__name__, encoded.decode()),
     )
+    if entry.closes_date:
+        connection.execute(
+            "INSERT OR REPLACE INTO unit_snapshot (id, seq, ledger) VALUES (1, ?, ?)",
+            (row.lastrowid, msgspec.json.encode(entry.ledger).decode()),
+        )
 
 
-def load(connection: sqlite3.Connection) -> Ledger:
-    """The units as the facts make them. Raises JournalError when they do not replay."""
-    rows = connection.execute("SELECT fact FROM unit_facts ORDER BY seq")
+def load(connection: sqlite3.Connection, *, whole: bool = False) -> Ledger:
+    """The units as the facts make them, those since the last Z report or `whole`. Raises JournalError."""
+    begin, ledger = 0, Ledger()
+    row = connection.execute("SELECT seq, ledger FROM unit_snapshot").fetchone()
+    if row is not None and not whole:
+        try:
+            begin, ledger = int(row[0]), _LEDGER.decode(row[1])
+        except msgspec.MsgspecError:  # of an older version: the facts know better
+            begin = 0
+    rows = connection.execute("SELECT fact FROM unit_facts WHERE seq > ? ORDER BY seq", (begin,))
     try:
-        return units.replay(_FACTS.decode(fact) for (fact,) in rows)
+        return units.replay((_FACTS.decode(fact) for (fact,) in rows), ledger)
     except (msgspec.MsgspecError, ValueError, KeyError, AssertionError) as error:
         raise JournalError(f"the facts of the storage units do not replay: {error}") from error
 

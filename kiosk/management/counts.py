@@ -44,5 +44,7 @@ def post(
     fact = CountPosted(rfc3339(now), count.item, count.rows, by, source, count.reference, settled)
     change = units.step(ledger, fact)
     resolution: Resolution = count.found
-    journal.commit_count(Entry(fact, change.records), counting.clearings(fact, resolution), number, by, now)
+    journal.commit_count(
+        Entry(fact, change.ledger, change.records), counting.clearings(fact, resolution), number, by, now
+    )
     return change.ledger

@@ -71,7 +71,7 @@ class _Unit(Performer[A]):
     def _stored(self, journal: Journal, allowed: Allowed[A], now: datetime) -> Ledger:
         fact = self._fact(allowed.action, allowed.signers, now)
         change = units.step(self._storage.ledger, fact)
-        journal.commit_units(Entry(fact, change.records, change.first), now)
+        journal.commit_units(Entry(fact, change.ledger, change.records, change.first), now)
         return change.ledger
 
 

@@ -102,7 +102,7 @@ class Storage:
         moment = datetime.fromisoformat(deposit.confirmed_at) if deposit.confirmed_at else now
         fact = booking(deposit, rfc3339(now), self.date(moment))
         change = units.step(self.ledger, fact)
-        return Entry(fact, change.records, change.first), change.ledger
+        return Entry(fact, change.ledger, change.records, change.first), change.ledger
 
     def took(self, ledger: Ledger) -> None:
         """What `booked` foresaw is durable."""
@@ -125,7 +125,7 @@ class Storage:
                 raise UnitRefused("transactionActive", "A deposit is under way.", "Wait until it is finished.")
             fact = make(self.ledger)
             change = units.step(self.ledger, fact)
-            entry = Entry(fact, change.records, change.first)
+            entry = Entry(fact, change.ledger, change.records, change.first)
             made = await self._runner.run(self._journal.commit_units, entry, self._clock.now_utc())
             self.ledger = change.ledger
         self._changed(bool(made))

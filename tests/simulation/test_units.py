@@ -362,6 +362,7 @@ def test_a_supervisor_closes_the_date_alone_and_only_once(rig: Rig) -> None:
         ]
 
     rig.run(play())
+    assert rig.journal.units() == rig.journal.units(whole=True) == rig.controller.storage.ledger
     assert [z["by"] for z in contents(rig, "z_report")] == [["anna"], []]
     assert verified(rig).z_reports == 2
 
