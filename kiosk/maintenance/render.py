@@ -83,6 +83,8 @@ def _head(status: Status) -> Iterator[str]:
         yield _row(status.kiosk, click.style("OUT OF SERVICE", fg="red", bold=True))
         for reason in status.out_of_service_reasons:
             yield _row("", f"because: {reason}")
+    for warning in status.warnings:
+        yield _row("", click.style(f"soon: {warning}", fg="yellow"))
     yield _row("does", f"{status.state.replace('_', ' ')} - {state_in_words(status.state)}")
     yield _row("scene", _grade(status.scene_grade))
 

@@ -18,6 +18,7 @@ WORDS: Final[dict[str, dict[str, str]]] = tomllib.loads(
     (resources.files(__package__) / "slip_words.toml").read_text(encoding="utf-8")
 )
 _RULE: Final = ReceiptText("-" * COLUMNS)
+_BLANK: Final = ReceiptText("")
 
 
 def slip_page(record: Mapping[str, Any], *, place: tuple[str, str], language: Literal["en", "zh"]) -> Page:
@@ -43,7 +44,9 @@ def slip_page(record: Mapping[str, Any], *, place: tuple[str, str], language: Li
             ReceiptText(row(words["total"], words["notes"].format(n=record["notes"])), bold=True),
             *(ReceiptText(row("", _amount(currency, sum_))) for currency, sum_ in record["amounts"].items()),
             _RULE,
-            ReceiptText(f"{words['signature']}: ____________________  ____________________"[:COLUMNS]),
+            ReceiptText(words["signature"]),
+            _BLANK,
+            ReceiptText("____________________    ____________________", centred=True),
             ReceiptText(words["record"].format(n=record["seq"], kiosk=kiosk), centred=True),
             ReceiptText(record["leaf_hash"].hex(), centred=True),
             ReceiptQr(record["leaf_hash"].hex()),

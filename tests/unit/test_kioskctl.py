@@ -130,6 +130,14 @@ async def test_status_out_of_service_says_why_and_what_to_do(tmp_path: Path) -> 
         assert words in result.output
 
 
+async def test_status_warns_of_what_somebody_should_come_for(tmp_path: Path) -> None:
+    full = "the cabinet is nearly full: 33 of 40 slots"
+    async with kiosk(tmp_path, lambda: msgspec.structs.replace(IDLE, warnings=(full,))) as box:
+        result = await box.run("status")
+    assert result.exit_code == Exit.OK
+    assert f"soon: {full}" in result.output
+
+
 async def test_status_json_is_the_status(tmp_path: Path) -> None:
     async with kiosk(tmp_path, lambda: JAMMED) as box:
         result = await box.run("status", "--json")
