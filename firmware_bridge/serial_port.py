@@ -6,7 +6,9 @@ is involved. Works on real ports, USB adapters and pty slaves alike.
 
 import asyncio
 import contextlib
+import logging
 import os
+import termios
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -16,6 +18,8 @@ import serial
 
 from firmware_bridge.errors import LinkDown
 
+_log = logging.getLogger(__name__)
+
 READ_BYTES_MAX: Final = 4096
 QUEUED_BYTES_MAX: Final = 16_384  # some 14 s at 9600 baud: more than any request of ours
 REOPEN_FIRST_S: Final = 0.1
@@ -24,13 +28,17 @@ REOPEN_MAX_S: Final = 5.0
 
 @dataclass(frozen=True, slots=True)
 class SerialSettings:
-    """Line parameters; 8 data bits and no parity for every device that we drive."""
+    """Line parameters; no flow control for any device that we drive."""
 
     baud: int
     stop_bits: int
+    data_bits: int = 8
+    even_parity: bool = False
 
 
-VALIDATOR_SETTINGS: Final = SerialSettings(9600, 2)  # SSP: 8N2
+SSP_SETTINGS: Final = SerialSettings(9600, 2)  # 8N2
+EBDS_SETTINGS: Final = SerialSettings(9600, 1, data_bits=7, even_parity=True)  # 7E1
+CCTALK_SETTINGS: Final = SerialSettings(9600, 1)  # 8N1
 BOARD_SETTINGS: Final = SerialSettings(115_200, 1)
 LABEL_PRINTER_SETTINGS: Final = SerialSettings(9600, 1)
 
@@ -123,9 +131,10 @@ class SerialPort:
                 write_timeout=0,
                 exclusive=True,  # a second controller must not talk between our frames
             )
+            self._frame(port)
             self._fd = port.fileno()
             self._loop.add_reader(self._fd, self._readable)
-        except (OSError, ValueError) as error:  # serial.SerialException is an OSError
+        except (OSError, ValueError, termios.error) as error:  # serial.SerialException is an OSError
             if port is not None:
                 port.close()
             self._why = str(error)
@@ -136,6 +145,19 @@ class SerialPort:
         self._reopen_s = self._reopen_first_s
         if self._on_link is not None:
             self._on_link(self.is_open)
+
+    def _frame(self, port: serial.Serial) -> None:
+        """Seven bits and parity where there is a line that has them: a USB device's own port or a pty refuses both.
+
+        A real adapter that cannot do it lets no frame through, so this can only end in `LinkDown`.
+        """
+        try:
+            if self._settings.even_parity:
+                port.parity = serial.PARITY_EVEN
+            if self._settings.data_bits != serial.EIGHTBITS:
+                port.bytesize = self._settings.data_bits
+        except termios.error as error:
+            _log.info("%s keeps 8 bits without parity: %s", self._name, error)
 
     def _readable(self) -> None:
         try:

@@ -143,6 +143,8 @@ class ScriptedDepositor:
 
     async def _feed(self, step: Step, value_minor: int) -> None:
         """One note: until it is counted or kept, or back in the hand."""
+        if (await self.until("cash_in", "consenting")).state == "consenting":
+            await self._ask(Depositor("consent"))
         before = _settled(await self.until("cash_in"))
         waited_s = 0.0
         while not await self.reach.insert(step.currency, value_minor, step.kind):

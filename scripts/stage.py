@@ -47,6 +47,7 @@ single_user = true
 
 [validator]
 port = "{devices[validator]}"
+protocol = "{protocol}"
 
 [board]
 port = "{devices[board]}"
@@ -108,6 +109,7 @@ class Stage:
     seed: int = 1
     world_file: Path | None = None
     timing: str = ""
+    protocol: str = "ssp"  # of the validator; the world file's is another table then
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
     terminal_port: int = 0  # 0: a free one
@@ -138,6 +140,7 @@ class Stage:
             "broker": broker,
             "terminal": self.terminal_port,
             "timing": self.timing,
+            "protocol": self.protocol,
         }
         (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **self.ready))
         self.say("the kiosk's processes")

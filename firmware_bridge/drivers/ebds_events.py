@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 from firmware_bridge.interfaces import NoteEvent, NoteEventKind
+from firmware_bridge.protocols.ebds.extended import NoteSpecification
 from firmware_bridge.protocols.ebds.omnibus import Miscellany, OmnibusReply, State, Status, Trouble
 
 _K = NoteEventKind
@@ -19,10 +20,14 @@ _RUNNING: Final = {
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """One reply: how the device is, and which channel its note is of (0: unknown, blank or suspect)."""
+    """One reply: how the device is, and which channel its note is of (0: unknown, blank or suspect).
+
+    `note` is what an extended message says of it; the channel is looked up when the table is there.
+    """
 
     reply: OmnibusReply
     channel: int = 0
+    note: NoteSpecification | None = None
 
     @property
     def once(self) -> bool:
@@ -49,7 +54,7 @@ class Report:
 
 def events_of(report: Report, ordered: Ordered) -> list[NoteEvent]:
     """The events of one reply but READ, which the driver says once a note. `ordered` is what was asked for its note."""
-    return [*_once(report, ordered), *_states(report, ordered)]
+    return [*_once(report, ordered), *_states(report)]
 
 
 def _once(report: Report, ordered: Ordered) -> list[NoteEvent]:
@@ -73,14 +78,13 @@ def _once(report: Report, ordered: Ordered) -> list[NoteEvent]:
     return found
 
 
-def _states(report: Report, ordered: Ordered) -> list[NoteEvent]:
+def _states(report: Report) -> list[NoteEvent]:
     reply = report.reply
     if report.starting:
         return [NoteEvent(_K.INITIALISING, name="power_up")]
     found = [NoteEvent(kind, name=bit.name or "") for bit, kind in _RUNNING.items() if reply.state & bit]
     if reply.status & Status.JAMMED or reply.miscellany & Miscellany.STALLED:
-        # Behind the escrow a note is out of reach; EBDS does not say where it is stuck, but we know what we ordered.
-        found.append(NoteEvent(_K.JAM_SAFE if ordered == "stack" else _K.JAM_UNSAFE, name="jammed"))
+        found.append(NoteEvent(_K.JAM_UNSAFE, name="jammed"))  # EBDS does not tell that a note is out of reach
     if reply.status & Status.STACKER_FULL:
         found.append(NoteEvent(_K.STACKER_FULL, name="stacker_full"))
     if not reply.status & Status.CASSETTE_ATTACHED:

@@ -36,6 +36,11 @@ class EbdsSession:
         self.orphans: list[Frame] = []  # replies that nobody waited for any more; their reader clears it
         transport.set_receiver(self._receive)
 
+    @property
+    def toggle(self) -> int:
+        """Of the next message."""
+        return self._link.toggle
+
     async def exchange(self, message_type: MessageType, data: bytes) -> Frame:
         """Send one message; returns the frame that answers it."""
         async with self._lock:

@@ -1,12 +1,17 @@
 """Bill acceptor with single-note escrow over EBDS: satisfies `interfaces.Validator`, without bunch escrow.
 
-Every message is a poll that carries what the host wants (enables, stack, return), so orders are kept here and sent with
-each poll until the device has obeyed. What it tells only once is kept until the caller has made it durable
-(`acknowledge`); until then no further message is sent, because the next toggle lets the device forget it.
+Every poll carries what the host wants (enables, stack, return), so orders are kept here and sent with each poll until
+the device has obeyed. What it tells only once is kept until the caller has made it durable (`acknowledge`); until then
+no further message is sent, because the next toggle lets the device forget it.
+
+Polls have toggle 0, always: between two of them goes an auxiliary query with toggle 1, whose reply can tell nothing. So
+the next controller's first poll, with toggle 0, is answered with the last poll's reply again if that was not
+acknowledged, and no word is lost when this process dies.
 """
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Final, TypeVar
 
 from firmware_bridge.drivers.ebds_events import OUT_OF_SERVICE, Ordered, Report, events_of
@@ -105,6 +110,7 @@ class EbdsValidator:
         return self._identity
 
     async def _identify(self) -> ValidatorIdentity:
+        await self._turn()
         crc = await self._ask(Query.SOFTWARE_CRC)
         part = decode_text(await self._ask(Query.APPLICATION_PART))
         variant = decode_text(await self._ask(Query.VARIANT_NAME))
@@ -171,9 +177,12 @@ class EbdsValidator:
         if self._given is None and not self._untold:
             await self._exchange()
         self._adopt_orphans()
-        report = self._given or (self._news.popleft() if self._news else self._now)
-        if report is None:
+        found = self._given or (self._news.popleft() if self._news else self._now)
+        if found is None:
             raise DeviceRestarted(self._name, "it is not started")
+        return self._told(found if found.note is None else replace(found, channel=self._channel_of(found.note)))
+
+    def _told(self, report: Report) -> PollResult:
         found = events_of(report, self._ordered)
         if report.once:
             self._given = report
@@ -186,13 +195,15 @@ class EbdsValidator:
 
     async def acknowledge(self) -> None:
         """What was handed out is durable. The device forgets it with the next message, which is sent now."""
+        self._need_session()
         given, self._given = self._given, None
         if given is None:
             return
         blank = given.reply.state & State.STACKED and not given.channel  # speaks of no note of ours
         if given.settled and not blank:
             self._ordered, self._shown = "", False
-        await self._tell()
+        if not self._untold:
+            await self._turn()
 
     async def accept(self) -> None:
         """Order the held note to be stacked; repeated with each poll until it leaves the escrow."""
@@ -210,6 +221,7 @@ class EbdsValidator:
 
     async def evidence(self) -> ValidatorEvidence:
         """EBDS counts nothing: what was not told is not known. Out of service for no reason: it holds a note (4.3)."""
+        self._need_session()
         stopped = events_of(self._now, "") if self._now is not None else []
         return ValidatorEvidence(note_held=any(event.name == OUT_OF_SERVICE for event in stopped))
 
@@ -231,7 +243,8 @@ class EbdsValidator:
 
     async def _order(self, what: Ordered) -> None:
         self._need_session()
-        self._ordered = what
+        if self._now is not None and self._now.escrowed:  # else it has gone already, and a poll tells how
+            self._ordered = what
         await self._tell()
 
     async def _tell(self) -> None:
@@ -263,11 +276,18 @@ class EbdsValidator:
         )
         return wanted.encode()
 
+    async def _turn(self) -> None:
+        """Let the device forget the last poll's reply: a message with toggle 1 that tells nothing."""
+        if self._session.toggle:
+            await self._send(MessageType.AUXILIARY, query(Query.SOFTWARE_CRC))
+
     async def _exchange(self) -> None:
         """One poll; its report becomes the present one, and news if it says something once."""
+        await self._turn()
         self._hear(await self._send(MessageType.OMNIBUS_COMMAND, self._command()))
 
     async def _ask(self, what: Query) -> bytes:
+        """A query with either toggle: only before the first poll of a session counts, and between polls in `_turn`."""
         frame = await self._send(MessageType.AUXILIARY, query(what))
         if frame.message_type is not MessageType.AUXILIARY:
             raise CommandRefused(self._name, f"it does not answer query {what.name}")
@@ -275,6 +295,7 @@ class EbdsValidator:
 
     async def _extended_message(self, subtype: Subtype, extra: bytes) -> ExtendedReply | None:
         """An extended command, which is also a poll; None when the answer is a plain reply."""
+        await self._turn()
         frame = await self._send(MessageType.EXTENDED, bytes((subtype,)) + self._command() + extra)
         self._hear(frame)
         return self._decoded(decode_extended, frame.data) if frame.message_type is MessageType.EXTENDED else None
@@ -297,17 +318,16 @@ class EbdsValidator:
         elif frame.message_type is MessageType.EXTENDED:
             answer = self._decoded(decode_extended, frame.data)
             noted = answer.reply.state & (State.ESCROWED | State.STACKED)
-            channel = self._channel_of(answer.extra) if answer.subtype == Subtype.NOTE and noted else 0
-            self._now = Report(answer.reply, channel)
+            note = self._decoded(decode_note, answer.extra) if answer.subtype == Subtype.NOTE and noted else None
+            self._now = Report(answer.reply, note=note)
         else:
             return
         if self._now.once:
             self._news.append(self._now)
 
-    def _channel_of(self, extra: bytes) -> int:
-        """The first row of the table with the same currency and value; 0 for none, a blank and a suspect note."""
-        note = self._decoded(decode_note, extra)
-        if note is None or note.classification in _SUSPECT:
+    def _channel_of(self, note: NoteSpecification) -> int:
+        """The first row of the table with the same currency and value; 0 for none and for a suspect note."""
+        if note.classification in _SUSPECT:
             return 0
         same = (note.currency, note.base, note.exponent)
         rows = (index for index, row in sorted(self._table.items()) if (row.currency, row.base, row.exponent) == same)

@@ -8,7 +8,7 @@ import socket
 from collections.abc import Awaitable, Callable, Iterator
 from dataclasses import asdict
 from importlib import resources
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import uvicorn
 from starlette.applications import Starlette
@@ -19,7 +19,6 @@ from starlette.routing import Route
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
 from hwsim.devices.receipt_printer import ReceiptPrinter
-from hwsim.devices.ssp_validator import SspValidator
 from hwsim.errors import HwsimError, InsertionRefused, UnknownFault
 from hwsim.notes import Kind, Note, Place
 from hwsim.world import World
@@ -39,13 +38,19 @@ class _QuietServer(uvicorn.Server):
         yield
 
 
+class Revealed(Protocol):
+    """A device that tells how it really is."""
+
+    def state(self) -> dict[str, Any]: ...
+
+
 class ControlServer:
     """Serves the control API of one world."""
 
     def __init__(
         self,
         world: World,
-        validator: SspValidator,
+        validator: Revealed,
         board: DepositBoard,
         printer: LabelPrinter,
         receipts: ReceiptPrinter,

@@ -12,6 +12,8 @@ from typing import Any, Final
 from hwsim.camera import CameraServer
 from hwsim.control import ControlServer
 from hwsim.devices.board import DepositBoard
+from hwsim.devices.cctalk_validator import CctalkValidator
+from hwsim.devices.ebds_validator import EbdsValidator
 from hwsim.devices.label_printer import LabelPrinter
 from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.devices.ssp_validator import SspValidator
@@ -41,11 +43,20 @@ class Machine:
 
     def __init__(self, scenario: Scenario, scheduler: Any, seed: int) -> None:  # noqa: ANN401 - an asyncio loop or a Scheduler
         self.world = World(scenario.world, scheduler, seed)
-        self.validator = SspValidator(self.world, scenario.validator)
+        self.validator = _validator(scenario, self.world)
         self.board = DepositBoard(self.world, scenario.board)
         self.printer = LabelPrinter(self.world, scenario.label_printer)
         self.receipts = ReceiptPrinter(self.world, scenario.receipt_printer)
         arm(scenario, self.world)
+
+
+def _validator(scenario: Scenario, world: World) -> SspValidator | EbdsValidator | CctalkValidator:
+    """The one whose table the scenario has; SSP by default."""
+    if scenario.ebds is not None:
+        return EbdsValidator(world, scenario.ebds)
+    if scenario.cctalk is not None:
+        return CctalkValidator(world, scenario.cctalk)
+    return SspValidator(world, scenario.validator)
 
 
 class Host:

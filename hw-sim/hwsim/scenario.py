@@ -9,7 +9,16 @@ from typing import Annotated, Any, Final
 
 import msgspec
 
-from hwsim.config import BoardConfig, Fraction, LabelPrinterConfig, ReceiptPrinterConfig, ValidatorConfig, WorldConfig
+from hwsim.config import (
+    BoardConfig,
+    CctalkConfig,
+    EbdsConfig,
+    Fraction,
+    LabelPrinterConfig,
+    ReceiptPrinterConfig,
+    ValidatorConfig,
+    WorldConfig,
+)
 from hwsim.errors import HwsimError, ScenarioError
 from hwsim.faults import FaultOrder
 from hwsim.world import World
@@ -46,7 +55,9 @@ class Scenario(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Everything of a scenario file that is hwsim's."""
 
     world: WorldConfig = WorldConfig()
-    validator: ValidatorConfig = ValidatorConfig()
+    validator: ValidatorConfig = ValidatorConfig()  # SSP, unless one of the next two tables is there
+    ebds: EbdsConfig | None = None
+    cctalk: CctalkConfig | None = None
     board: BoardConfig = BoardConfig()
     label_printer: LabelPrinterConfig = LabelPrinterConfig()
     receipt_printer: ReceiptPrinterConfig = ReceiptPrinterConfig()
@@ -117,6 +128,9 @@ def _check(scenario: Scenario, name: str) -> None:
     if scenario.validator.escrow_size > scenario.validator.store_capacity:
         message = f"{name}: validator.escrow_size is larger than validator.store_capacity"
         raise ScenarioError(message)
+    if scenario.ebds is not None and scenario.cctalk is not None:
+        message = f"{name}: [ebds] and [cctalk] are both given"
+        raise ScenarioError(message, "One machine has one validator.")
     if len(scenario.fault) > FAULTS_MAX:
         message = f"{name}: more than {FAULTS_MAX} faults"
         raise ScenarioError(message)

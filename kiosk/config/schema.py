@@ -60,12 +60,14 @@ class BusConfig(Section, frozen=True, kw_only=True):
 
 
 class ValidatorConfig(Section, frozen=True, kw_only=True):
-    """The note validator (SSP, 9600 8N2)."""
+    """The note validator: SSP (9600 8N2), EBDS (9600 7E1) or ccTalk (9600 8N1)."""
 
     port: Port  # a stable path, e.g. /dev/serial/by-path/...
-    # The key's fixed half, as in the maker's default; changed at commissioning. Never shown or logged.
+    # ssp has a bunch escrow where the device has one; with ebds and cctalk each accepted note is final.
+    protocol: Literal["ssp", "ebds", "cctalk"] = "ssp"
+    # ssp: the key's fixed half, as in the maker's default; changed at commissioning. Never shown or logged.
     fixed_key_hex: Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")] = "0123456701234567"
-    escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # what its store holds; bounds one deposit
+    escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # ssp: what its store holds; bounds one deposit
     accepted_serial: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] | None = None  # default: the first one seen
 
 

@@ -8,12 +8,12 @@ anything. Every fact is applied under one lock and is durable before its orders 
 import asyncio
 import contextlib
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
 from firmware_bridge.errors import DeviceChanged, DeviceFault
-from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind
+from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind, ValidatorIdentity
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import facts as f
 from kiosk.core.deposit import IllegalTransition, allowed, step, timeout_s
@@ -55,6 +55,9 @@ PAPER_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
 ACCEPTED_SERIAL: Final = "validator_serial"  # in the journal's memory
+WRONG_TABLE: Final = (
+    "Correct cash.notes: one entry for each channel of the validator's own table, as its data sheet says."
+)
 
 
 @dataclass(frozen=True)
@@ -65,6 +68,7 @@ class Settings:
     suspect_channels: frozenset[int]
     shutter_s: float
     board_watchdog_ms: int
+    worth: Mapping[int, tuple[str, int]] = field(default_factory=dict)  # genuine channel -> currency, minor units
     accepted_serial: int | None = None
     kiosk: str = ""  # as the receipt names it
     branch: str = ""
@@ -299,9 +303,18 @@ class Controller:
 
     async def _identify_validator(self) -> None:
         identity = await self.devices.validator.start(self.deposit.bookmark)
+        self._check_worth(identity)
         if identity.serial_number is not None:  # without one, nothing tells a device from its like
             await self._check_serial(identity.serial_number)
         self.machine.identity = identity
+
+    def _check_worth(self, identity: ValidatorIdentity) -> None:
+        """Our table says what a channel is worth; with a device whose own says otherwise we would credit wrongly."""
+        told = {channel.number: (channel.currency, channel.value_minor) for channel in identity.channels}
+        for number, (currency, value_minor) in self.settings.worth.items():
+            if told.get(number) != (currency, value_minor):
+                message = f"its channel {number} is {told.get(number)}, the configuration has {(currency, value_minor)}"
+                raise DeviceFault("validator", message, remedy=WRONG_TABLE)
 
     async def _check_serial(self, found: int) -> None:
         remembered = await self.runner.run(self.journal.memory, ACCEPTED_SERIAL)

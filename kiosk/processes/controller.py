@@ -12,10 +12,9 @@ from zoneinfo import ZoneInfo
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_factory
 from firmware_bridge.drivers.modbus_board import ModbusBoard
-from firmware_bridge.drivers.ssp_validator import SspValidator
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
 from firmware_bridge.interfaces import BoardSnapshot, Line
-from firmware_bridge.serial_port import BOARD_SETTINGS, VALIDATOR_SETTINGS, SerialPort, SerialSettings
+from firmware_bridge.serial_port import BOARD_SETTINGS, SerialPort, SerialSettings
 from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config
@@ -44,6 +43,7 @@ from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
 from kiosk.processes import notify
 from kiosk.processes.timesync import clock_synchronised
+from kiosk.processes.validators import MAKES
 
 VAULT_KEY: Final = "vault.key"
 POLICY: Final = "policy.txt"
@@ -76,6 +76,7 @@ def settings_of(config: Config) -> Settings:
     return Settings(
         accept_channels=frozenset(note.channel for note in config.cash.notes),
         suspect_channels=frozenset(note.channel for note in config.cash.notes if note.suspect),
+        worth={note.channel: (note.currency, note.value_minor) for note in config.cash.notes if not note.suspect},
         shutter_s=config.timing.shutter_s,
         board_watchdog_ms=config.board.watchdog_ms,
         accepted_serial=config.validator.accepted_serial,
@@ -105,8 +106,9 @@ def storage_of(config: Config) -> StorageSettings:
 
 def open_devices(config: Config) -> Devices:
     """Every driver on its port; ports that are not there yet open themselves later."""
+    make = MAKES[config.validator.protocol]
     ports = [
-        SerialPort(config.validator.port, VALIDATOR_SETTINGS, name="validator"),
+        SerialPort(config.validator.port, make.line, name="validator"),
         SerialPort(config.board.port, BOARD_SETTINGS, name="board"),
         SerialPort(config.label_printer.port, SerialSettings(config.label_printer.baud, 1), name="label printer"),
     ]
@@ -120,11 +122,7 @@ def open_devices(config: Config) -> Devices:
     gpio = config.gpio
     lines = {Line(role): LineSettings(line.pin, line.active_high, line.pull) for role, line in gpio.lines.items()}
     return Devices(
-        validator=SspValidator(
-            ports[0],
-            fixed_key=int(config.validator.fixed_key_hex, 16),
-            escrow_notes_max=config.validator.escrow_notes_max,
-        ),
+        validator=make.driver(ports[0], config.validator),
         board=ModbusBoard(ports[1], unit=config.board.unit),
         printer=ZplPrinter(ports[2]),
         lines=GpioLines(partial(open_factory, gpio.factory, gpio.host, gpio.port), lines),

@@ -90,6 +90,7 @@ def _without_hardware(folder: Path) -> None:
         pigpio=1,
         camera_url="/dev/video99",
         terminal=free_port(),
+        protocol="ssp",
     )
     (folder / "kiosk.toml").write_text(text)
 

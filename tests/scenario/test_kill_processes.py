@@ -23,17 +23,17 @@ async def _restarted(stage: Stage, name: str, old_pid: int | None) -> None:
     await stage.wait(new, "kiosk")
 
 
-async def _kill(stage: Stage, name: str) -> None:
+async def kill(stage: Stage, name: str) -> None:
     pid = stage.kiosk_pid(name)
     stage.kill(name)
     await _restarted(stage, name, pid)
 
 
-async def _deposit_with_a_kill(stage: Stage, depositor: ScriptedDepositor, name: str) -> None:
+async def _deposit_with_akill(stage: Stage, depositor: ScriptedDepositor, name: str) -> None:
     """Identify and feed; kill; then go on, with the deposit code if the controller had to come back."""
     half = FED_MINOR[name] // 3
     await depositor.perform((Step(do="identify"), Step(do="feed", notes=(half,))))
-    await _kill(stage, name)
+    await kill(stage, name)
     if name == "controller":
         await depositor.perform((Step(do="resume"), Step(do="confirm")))
     else:
@@ -47,10 +47,10 @@ async def _play(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         await stage.up()
         depositor = ScriptedDepositor(stage)
         for name in FED_MINOR:
-            await _deposit_with_a_kill(stage, depositor, name)
+            await _deposit_with_akill(stage, depositor, name)
         await depositor.perform((Step(do="identify"), Step(do="feed", notes=(10000,)), Step(do="done")))
         await depositor.perform((Step(do="confirm"), Step(do="until", state="collecting")))
-        await _kill(stage, "controller")  # after the point of no return: only forward
+        await kill(stage, "controller")  # after the point of no return: only forward
         await depositor.until("done", "idle")
         await stage.wait(stage.settled, "kiosk")
         world = (await stage.world("/state"))["totals"]

@@ -92,6 +92,8 @@ def test_whatever_dies_no_note_is_lost(memory: Path, kind: str, script: str, wha
     assert {number: verdict.complaints for number, verdict in verdicts if verdict.complaints} == {}
     explained = {IN_DOUBT, HELD} | ({STACKED_UNASKED} if kind == "cctalk-vague" else set())
     assert {reason for _, verdict in verdicts for reason in verdict.disputes} <= explained
+    if kind == "ebds" and not power:
+        assert [number for number, verdict in verdicts if verdict.disputes] == [], "the device still knows"
 
 
 @pytest.mark.parametrize(

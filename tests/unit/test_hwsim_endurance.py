@@ -5,6 +5,7 @@ import random
 import pytest
 
 from hwsim.config import SspProfile, ValidatorConfig
+from hwsim.devices.ssp_validator import SspValidator
 from hwsim.errors import InsertionRefused
 from hwsim.host import Machine
 from hwsim.notes import Kind, Place
@@ -34,6 +35,7 @@ class Storm:
         config = ValidatorConfig(profile=profile, store_capacity=12)
         machine = Machine(Scenario(validator=config), VirtualScheduler(), seed)
         self.world = machine.world
+        assert isinstance(machine.validator, SspValidator)
         self.host = SspHost.on(machine.validator, config, machine.world)
         self.board = BoardHost.on(machine.board, machine.printer, machine.world)
         self.host.scheduler.advance(1.0)

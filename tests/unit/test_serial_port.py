@@ -14,9 +14,10 @@ from firmware_bridge.identity import check_identity
 from firmware_bridge.interfaces import Transport
 from firmware_bridge.serial_port import (
     BOARD_SETTINGS,
+    EBDS_SETTINGS,
     LABEL_PRINTER_SETTINGS,
     QUEUED_BYTES_MAX,
-    VALIDATOR_SETTINGS,
+    SSP_SETTINGS,
     SerialPort,
 )
 
@@ -78,7 +79,7 @@ def play(tmp_path: Path) -> Callable[[Scene], Awaitable[None]]:
         adapter, links = Adapter(tmp_path / "validator"), Links()
         port = SerialPort(
             str(adapter.path),
-            VALIDATOR_SETTINGS,
+            SSP_SETTINGS,
             name="validator",
             reopen_first_s=0.001,
             reopen_max_s=0.01,
@@ -92,6 +93,16 @@ def play(tmp_path: Path) -> Callable[[Scene], Awaitable[None]]:
             adapter.close()
 
     return run
+
+
+async def test_a_port_without_parity_is_opened_all_the_same_and_again(tmp_path: Path) -> None:
+    adapter = Adapter(tmp_path / "validator")
+    adapter.plug()
+    for _ in range(2):  # a pty refuses 7E1, the second time with an error
+        port = SerialPort(str(adapter.path), EBDS_SETTINGS, name="validator")
+        assert port.open()
+        port.close()
+    adapter.close()
 
 
 async def test_bytes_go_both_ways(play: Callable[[Scene], Awaitable[None]]) -> None:
@@ -157,7 +168,7 @@ async def test_a_second_controller_cannot_open_the_port(play: Callable[[Scene], 
     async def scene(port: SerialPort, adapter: Adapter, links: Links) -> None:
         adapter.plug()
         assert port.open()
-        second = SerialPort(str(adapter.path), VALIDATOR_SETTINGS)
+        second = SerialPort(str(adapter.path), SSP_SETTINGS)
         assert not second.open()
         second.close()
 
@@ -183,7 +194,7 @@ async def test_the_queue_is_bounded_and_drains_in_order(play: Callable[[Scene], 
 
 
 def test_parameters_of_the_devices() -> None:
-    assert (VALIDATOR_SETTINGS.baud, VALIDATOR_SETTINGS.stop_bits) == (9600, 2)
+    assert (SSP_SETTINGS.baud, SSP_SETTINGS.stop_bits) == (9600, 2)
     assert (BOARD_SETTINGS.baud, BOARD_SETTINGS.stop_bits) == (115_200, 1)
     assert (LABEL_PRINTER_SETTINGS.baud, LABEL_PRINTER_SETTINGS.stop_bits) == (9600, 1)
 

@@ -27,6 +27,11 @@ class HostLink:
         self.deadline_s = 0.0  # when `expire` is due; meaningful while waiting
 
     @property
+    def toggle(self) -> int:
+        """Of the next message."""
+        return self._toggle
+
+    @property
     def waiting(self) -> bool:
         """Whether a message is unanswered."""
         return bool(self._wire)

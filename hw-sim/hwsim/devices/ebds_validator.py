@@ -11,7 +11,7 @@ from hwsim.devices.ebds_commands import EbdsCommands
 from hwsim.devices.ebds_frame import Listener, Message
 from hwsim.devices.link_faults import LinkFaults
 from hwsim.faults import FaultSpec
-from hwsim.notes import Note
+from hwsim.notes import Note, Place
 from hwsim.scheduler import Timers
 from hwsim.world import World
 
@@ -157,16 +157,17 @@ class EbdsValidator:
                 lambda count: setattr(body.plans, "misread", count),
                 count=1,
             ),
-            spec("cassette_full", "the cassette is full", lambda: setattr(body, "cassette_full", True)),
-            spec("cassette_emptied", "it has room again", lambda: setattr(body, "cassette_full", False)),
-            spec("cassette_removed", "the cassette is taken out", lambda: setattr(body, "cassette_removed", True)),
-            spec("cassette_replaced", "it is back; a blank stack may be reported", self._cassette_replaced),
+            spec("stacker_full", "the cassette is full", lambda: setattr(body, "cassette_full", True)),
+            spec("stacker_emptied", "it has room again", lambda: setattr(body, "cassette_full", False)),
+            spec("stacker_removed", "the cassette is taken out", lambda: setattr(body, "cassette_removed", True)),
+            spec("stacker_replaced", "it is back; a blank stack may be reported", self._cassette_replaced),
             spec("failure", "it reports a failure", lambda: setattr(body, "failed", True)),
             spec("repaired", "the failure is over", lambda: setattr(body, "failed", False)),
             spec("lost_reply", "replies are lost on the line (command 0 = any)", self._lose, count=1, command=0),
             spec("corrupt_reply", "replies arrive with a wrong checksum", self._corrupt, count=1),
             spec("mute", "no reply gets through for a while", self._mute, seconds=3.0),
             spec("restart", "it restarts by itself", self._restart),
+            spec("swapped", "another acceptor answers; EBDS tells no serial number", self._swap, serial_number=815),
         )
 
     def _plan_jam(self, where: str, stubborn: bool) -> None:  # noqa: FBT001 - parameters of a fault
@@ -184,6 +185,18 @@ class EbdsValidator:
         self._body.cassette_removed = False
         if self._body.config.profile.blank_stack_on_insert:
             self._body.events.append(Happened(b.IDLING | b.STACKED))
+
+    def _swap(self, serial_number: int) -> None:
+        """Another unit: a note in the old one's path is gone with it."""
+        del serial_number
+        body = self._body
+        self.power_off()
+        if body.note is not None:
+            body.world.notes.move(body.note, Place.PATH, Place.REMOVED)
+            body.leave_path()
+        body.events.clear()
+        body.policy = 0
+        self._revival.start("back", RESTART_S, self.power_on)
 
     def _lose(self, count: int, command: int) -> None:
         self.faults.lose, self.faults.lose_command = count, command

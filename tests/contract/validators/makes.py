@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from firmware_bridge.drivers.cctalk_validator import CctalkValidator
+from firmware_bridge.drivers.ebds_validator import EbdsValidator
 from firmware_bridge.drivers.ssp_validator import SspValidator
 from firmware_bridge.interfaces import Transport, Validator
 from firmware_bridge.protocols.cctalk.framing import Checksum
-from hwsim.config import CctalkConfig, CctalkProfile, ValidatorConfig
+from hwsim.config import CctalkConfig, CctalkProfile, EbdsConfig, EbdsProfile, ValidatorConfig
 from hwsim.devices.cctalk_validator import CctalkValidator as SimulatedCctalk
+from hwsim.devices.ebds_validator import EbdsValidator as SimulatedEbds
 from hwsim.devices.ssp_validator import SspValidator as SimulatedSsp
 from hwsim.notes import Place
 from hwsim.world import World
@@ -34,10 +36,16 @@ class Make:
     channel: int  # of CNY 100
     accept: frozenset[int] = frozenset(range(1, 7))
     has_serial: bool = True
+    has_window: bool = True  # a held note goes back by itself after a while
+    tells_reach: bool = True  # of a jammed note: within the depositor's reach or not
 
 
 def _cctalk(**profile: str) -> Callable[[World], Device]:
     return lambda world: SimulatedCctalk(world, CctalkConfig(profile=CctalkProfile(**profile)))  # type: ignore[arg-type]
+
+
+def _ebds(**profile: bool) -> Callable[[World], Device]:
+    return lambda world: SimulatedEbds(world, EbdsConfig(profile=EbdsProfile(**profile)))  # type: ignore[arg-type]
 
 
 MAKES = (
@@ -47,6 +55,19 @@ MAKES = (
         lambda line: SspValidator(line, prime_bits=24),
         Place.STORE,
         channel=6,
+    ),
+    Make(
+        "ebds", _ebds(), EbdsValidator, Place.CASSETTE, channel=6, has_serial=False, has_window=False, tells_reach=False
+    ),
+    Make(
+        "ebds-standard",
+        _ebds(extended_notes=False),
+        EbdsValidator,
+        Place.CASSETTE,
+        channel=6,
+        has_serial=False,
+        has_window=False,
+        tells_reach=False,
     ),
     Make("cctalk", _cctalk(), CctalkValidator, Place.CASSETTE, channel=6),
     Make(

@@ -116,8 +116,9 @@ def test_a_note_nobody_decides_about_is_never_credited(make: Make) -> None:
             await asyncio.sleep(4.0)
         assert bench.world.notes.at(Place.PATH) == (note,)
         await asyncio.sleep(60.0)
-        with pytest.raises(DeviceFault):
-            await bench.driver.hold()
+        if make.has_window:
+            with pytest.raises(DeviceFault):
+                await bench.driver.hold()
         await bench.quiet(3.0)
         assert bench.count(CREDITS) == bench.inside() == 0
 
@@ -205,7 +206,7 @@ def test_a_jam_is_told_and_not_credited(make: Make, where: str, kind: K) -> None
         bench.world.fault("validator", "jam", where=where)
         await bench.held()
         await bench.driver.accept()
-        await bench.until(kind)
+        await bench.until(kind if make.tells_reach else K.JAM_UNSAFE)
         await bench.quiet(2.0)
         assert bench.count(CREDITS) == 0
         assert not (await bench.driver.evidence()).heard_all
