@@ -288,6 +288,10 @@ def _say_report(report: Report) -> None:
     for claim, amounts in report.totals.minor.items():
         listed = ", ".join(f"{minor} {currency} (minor units)" for currency, minor in sorted(amounts.items()))
         click.echo(f"  {claim:9} {listed or 'nothing'}")
+    for way, amounts in {**report.net.cleared, "outstanding": report.net.outstanding}.items():
+        if any(amounts.values()):
+            listed = ", ".join(f"{minor} {currency}" for currency, minor in sorted(amounts.items()))
+            click.echo(f"  disputed, now {way.replace('_', ' ')}: {listed}")
     click.echo("  risk      " + ", ".join(f"{grade} {count}" for grade, count in report.totals.risk.items()))
     click.echo(f"  {report.z_reports} Z reports, {report.exchanges} exchanges, {report.counts} counts")
     for failure in report.failures:

@@ -2,7 +2,8 @@
 
 Every envelope is opened and verified again, every column compared with what the envelope says, the Merkle tree
 rebuilt from the first leaf and held against every root, checkpoint and acknowledgement in the store, every
-deposit's sums against its notes. Memory does not grow with the number of records.
+deposit's sums against its notes, every clearing of a dispute against who signed it (`clearings`). Memory does not
+grow with the number of records.
 """
 
 import sqlite3
@@ -15,6 +16,8 @@ from kiosk.errors import KioskError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose
 from kiosk.guarantee.merkle import EMPTY_ROOT, CompactRange
 from kiosk_cloud import days
+from kiosk_cloud.clearings import KINDS as FOLLOWED
+from kiosk_cloud.clearings import Clearings, Net
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import DEPOSIT, open_record
 from kiosk_cloud.store import Store, StoredRecord
@@ -33,6 +36,7 @@ class Report:
     z_reports: int = 0
     exchanges: int = 0
     counts: int = 0
+    net: Net = field(default_factory=Net)
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -59,6 +63,7 @@ class Report:
             "verified": self.verified,
             "deposits": self.totals.deposits,
             **{f"{claim}_minor": dict(sorted(self.totals.minor[claim].items())) for claim in CLAIMS},
+            **self.net.as_json(),
             "risk": dict(self.totals.risk),
             "z_reports": self.z_reports,
             "exchanges": self.exchanges,
@@ -108,6 +113,7 @@ class _Audit:
         self._report = report
         self._tree = CompactRange()
         self._days = days.Days()
+        self._clearings: Clearings | None = Clearings(report.net)  # None behind a gap: what came before is not known
         self._prefix = CompactRange()  # the tree at the size that the receiver says it has signed for
         self._size, self._peaks = self._stated_prefix()
         self._roots = _Ahead(store.roots(kiosk))
@@ -151,6 +157,8 @@ class _Audit:
         elif record.kind in days.KINDS and self._tree.size == record.sequence:  # behind a gap nothing can be said
             content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
             self._days.check(record.kind, content, record.sequence, self._tree.root())
+        if self._clearings is not None and record.kind in FOLLOWED:
+            self._clearings.take(record.kind, cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX))
         self._report.verified += 1
 
     def _append(self, record: StoredRecord, where: str) -> None:
@@ -195,6 +203,7 @@ class _Audit:
 
     def _count_rest(self, record: StoredRecord) -> None:
         """Records behind a gap are each checked, but are part of no tree."""
+        self._clearings = None
         rest = [record] if record.sequence > self._tree.size else []
         for each in rest:
             self._try(each)

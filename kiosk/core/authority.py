@@ -132,8 +132,10 @@ def _used(state: Authority, fact: Used) -> AuthorityOutcome:
     if not request.complete or not people.fill(request.action.seats, _signers(state, request)):
         _refuse("not_approved", "This has not been approved.", "Let a second person approve it.")
     _check_effect(state, request.action)
-    state = _without(state, request)
-    return AuthorityOutcome(_effect(state, request.action), (_record("used", request),))
+    before = _without(state, request)
+    after = _effect(before, request.action)
+    fallen = tuple(_record("expired", each) for each in before.requests if each not in after.requests)
+    return AuthorityOutcome(after, (*fallen, _record("used", request)))
 
 
 def _failed(state: Authority, fact: Failed) -> AuthorityOutcome:
@@ -213,7 +215,12 @@ def _check_roles(roles: tuple[Role, ...]) -> None:
 
 def _can_enrol(everybody: Iterable[Person]) -> bool:
     active = [person for person in everybody if person.active]
-    return any(people.fill(Enrol.seats, (one, other)) for one in active for other in active if one.staff != other.staff)
+    return any(
+        people.fill(Enrol.seats, (one.roles, other.roles))
+        for one in active
+        for other in active
+        if one.staff != other.staff
+    )
 
 
 # --- small parts --------------------------------------------------------------------------------------
@@ -242,10 +249,10 @@ def _open(state: Authority, number: int, shown: bytes | None = None) -> OpenRequ
     return request
 
 
-def _signers(state: Authority, request: OpenRequest) -> tuple[Person, ...]:
-    """Who signed it and is still somebody here, each once."""
+def _signers(state: Authority, request: OpenRequest) -> tuple[tuple[Role, ...], ...]:
+    """The roles of who signed it and is still somebody here, each once."""
     found = (state.person(staff) for staff in dict.fromkeys(request.signers))
-    return tuple(person for person in found if person is not None and person.active)
+    return tuple(person.roles for person in found if person is not None and person.active)
 
 
 def _matched(state: Authority, person: Person) -> Authority:

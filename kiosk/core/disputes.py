@@ -71,14 +71,19 @@ def _settled(note: ClearedNote, dispute: Dispute | None, resolution: str) -> Cle
     return note
 
 
-def clearing_record(
-    action: ClearDispute, notes: tuple[ClearedNote, ...], number: int, signers: tuple[str, ...]
-) -> RecordDraft:
-    """The clearing on record: whose the notes are now, what showed it, and who said so."""
+def sums_of(notes: Iterable[ClearedNote]) -> dict[str, int]:
+    """Minor units per currency of the notes whose value is known."""
     sums: Counter[str] = Counter()
     for note in notes:
         if note.value_minor is not None:
             sums[note.currency] += note.value_minor
+    return dict(sums)
+
+
+def clearing_record(
+    action: ClearDispute, notes: tuple[ClearedNote, ...], number: int, signers: tuple[str, ...]
+) -> RecordDraft:
+    """The clearing on record: whose the notes are now, what showed it, and who said so."""
     return RecordDraft(
         "clearing",
         {
@@ -86,7 +91,7 @@ def clearing_record(
             "notes": [{"n": note.n, "value": note.value_minor, "currency": note.currency} for note in notes],
             "resolution": action.resolution,
             "evidence": action.evidence,
-            "sums": dict(sums),
+            "sums": sums_of(notes),
             "unvalued": sum(1 for note in notes if note.value_minor is None),
             "number": number,
             "content": content(action),

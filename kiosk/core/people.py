@@ -66,16 +66,16 @@ def lock_s(failures: int) -> int:
     return min(LOCK_FIRST_S << doublings, LOCK_LONGEST_S)
 
 
-def fill(seats: tuple[frozenset[Role], ...], people: Iterable[Person]) -> bool:
-    """Whether these people, each in one seat and no seat empty, have the roles that the seats ask for."""
+def fill(seats: tuple[frozenset[Role], ...], people: Iterable[Collection[Role]]) -> bool:
+    """Whether people with these roles, each in one seat and no seat empty, are whom the seats ask for."""
     present = tuple(people)
     return len(present) == len(seats) and any(
-        all(seat.intersection(person.roles) for seat, person in zip(seats, order, strict=True))
+        all(seat.intersection(roles) for seat, roles in zip(seats, order, strict=True))
         for order in permutations(present)
     )
 
 
-def missing(seats: tuple[frozenset[Role], ...], people: Iterable[Person]) -> tuple[Role, ...]:
+def missing(seats: tuple[frozenset[Role], ...], people: Iterable[Collection[Role]]) -> tuple[Role, ...]:
     """The roles of which the one who is still missing needs one; empty when nobody is, or more than one."""
     present = tuple(people)
     wanted = {role for i, seat in enumerate(seats) if fill(seats[:i] + seats[i + 1 :], present) for role in seat}

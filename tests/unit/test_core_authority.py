@@ -149,6 +149,7 @@ def test_who_is_revoked_allows_nothing_any_more() -> None:
     play.do(Requested(T, "fay", revoke), Approved(T, 2, "anna", a.content(revoke)), Used(T, 2, a.content(revoke)))
     assert play.refused(Used(T, 1, a.content(CLEAR))) == "no_request"
     assert play.refused(Requested(T, "ben", CLEAR)) == "unknown_person"
+    assert play.events[-2:] == ["expired", "used"]
 
 
 def test_somebody_must_be_left_to_enrol_others() -> None:
