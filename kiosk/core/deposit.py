@@ -170,8 +170,7 @@ _add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.R
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)
-_add([*BEFORE_PORT, *PORT_OPEN, S.REVIEW, S.SUSPENDED, S.JAMMED], f.AtReset, recovery.at_reset)
-_add([S.RETURNING], f.AtReset, rollback.into_stacker)
+_add([*BEFORE_PORT, *UNCONFIRMED], f.AtReset, recovery.at_reset)
 _add([*CREDITED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE], f.AtReset, recovery.internal)
 _add([S.REVIEW, S.SUSPENDED, S.JAMMED], f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(

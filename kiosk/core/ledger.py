@@ -9,9 +9,10 @@ from typing import Final
 from msgspec.structs import replace
 
 from kiosk.core.facts import AtReset, Evidence
-from kiosk.core.money import Claim, Note, Place, at
+from kiosk.core.money import Claim, Note, Place, at, moved
 from kiosk.core.state import Deposit, Doubt, DoubtKind
 
+HANDED_BACK: Final = "cleared to the front after its credit"
 _U32 = 1 << 32
 HELD: Final = "held inside the validator, which neither takes nor gives it"
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
@@ -111,15 +112,9 @@ def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:
     deposit = reserve(deposit, "cleared_from_front", fact.channel)
     flying = deposit.note(deposit.in_flight)
     if flying is not None and fact.channel in (0, flying.channel) and deposit.accepting is None:
-        # It was credited and came out at the front all the same: somebody may hold a note that we counted.
-        lost = update(
-            deposit,
-            flying.number,
-            place=Place.OUT,
-            claim=Claim.DISPUTED,
-            reason="cleared to the front after its credit",
-        )
-        return replace(lost, in_flight=None)
+        # Either it came out at the front although it was credited, or the next note did, that nobody had read yet:
+        # the counters will tell whether the one in flight arrived.
+        return replace(deposit, fronted=True, at_bezel=True)
     return replace(deposit, accepting=None, at_bezel=True)  # never beyond reach: not inserted
 
 
@@ -142,9 +137,8 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     if not evidence.validator.counted:
         return _without_counters(deposit, evidence)
     stored = (evidence.validator.stored - base.validator.stored) % _U32
-    stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
-    known = [note for note in deposit.notes if note.reason != "cleared to the front after its credit"]
-    surplus = stored + stacked - len(known) - deposit.strays  # a stray was counted in and again at the stacker
+    known = _counted(deposit)
+    surplus = _surplus(deposit, base, evidence)
     if surplus > 0 and deposit.accepting is not None:
         known_stored = len(at(known, Place.ESCROW, Place.OUT))
         place = Place.ESCROW if stored > known_stored else stacker_exit(deposit)
@@ -179,6 +173,27 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
     return doubt(deposit, channel, Place.UNKNOWN, IN_DOUBT)
 
 
+def _counted(deposit: Deposit) -> list[Note]:
+    """The notes that the validator's counters of notes taken in include."""
+    return [note for note in deposit.notes if note.reason != HANDED_BACK]
+
+
+def _surplus(deposit: Deposit, base: Evidence, evidence: Evidence) -> int:
+    """How many more notes the validator took in since the baseline than the journal knows."""
+    stored = (evidence.validator.stored - base.validator.stored) % _U32
+    stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
+    return stored + stacked - len(_counted(deposit)) - deposit.strays  # a stray was counted at the stacker, too
+
+
+def late_arrivals(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Notes that came in when nobody waited for them any more, such as out of a jam that was cleared: disputed."""
+    if deposit.baseline is None:
+        return deposit
+    surplus = _surplus(deposit, deposit.baseline, evidence)
+    deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place is Place.VALIDATOR, Place.UNKNOWN))
+    return disputed_unknown(deposit, surplus, Place.UNKNOWN, "came in after the deposit was given up")
+
+
 def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Deposit:
     flying = deposit.note(deposit.in_flight)
     if flying is None:
@@ -187,9 +202,9 @@ def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Depo
         lost = update(
             deposit,
             flying.number,
-            place=Place.UNKNOWN,
+            place=Place.OUT if deposit.fronted else Place.UNKNOWN,
             claim=Claim.DISPUTED,
-            reason="credited, then not counted by the validator",
+            reason=HANDED_BACK if deposit.fronted else "credited, then not counted by the validator",
         )
         return replace(lost, in_flight=None)
     at_store = evidence.validator.level > len(deposit.escrowed)

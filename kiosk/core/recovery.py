@@ -20,7 +20,13 @@ _U32 = 1 << 32
 
 
 def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
-    """The validator tells what it did with a note at power-up."""
+    """The validator tells what it did with a note at power-up; until we acknowledge it, again and again.
+
+    Nothing is commanded before the devices have been heard out, so what is said twice before that is one note.
+    """
+    if fact in deposit.told:
+        return steps.stay(deposit)
+    deposit = replace(deposit, told=(*deposit.told, fact))
     if deposit.rolling_back:
         return rollback.into_stacker(deposit, fact)
     return steps.stay(ledger.pair(deposit, fact))
@@ -57,7 +63,7 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
     deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None, purges=0)
     deposit = _returned_meanwhile(deposit, fact.evidence)
-    deposit = replace(deposit, rolling_back=False, strays=0)
+    deposit = replace(deposit, rolling_back=False, strays=0, fronted=False, told=())
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
@@ -82,24 +88,17 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     base = deposit.baseline
     if base is None:
         return deposit
-    levels = {(value, currency): count for value, currency, count in evidence.validator.levels}
+    gone = _gone(deposit, evidence)
     out = (evidence.validator.dispensed - base.validator.dispensed) % _U32 - len(at(deposit.notes, Place.OUT))
-    exits = (evidence.validator.transferred - base.validator.transferred) % _U32
-    pending = dict(deposit.presented_minor)
-    for currency, minor in deposit.returned_minor:
-        pending[currency] = pending.get(currency, 0) - minor
-    strays = deposit.strays
-    for note in reversed(deposit.escrowed):
-        key = (note.value_minor or 0, note.currency)
-        held = sum(1 for other in deposit.escrowed if (other.value_minor, other.currency) == key)
-        if held <= levels.get(key, 0):
-            continue
-        offered = note.value_minor == pending.get(note.currency)  # it had reached the bezel
-        if out > 0 and (offered or not strays):
-            out -= 1
+    exits = (evidence.validator.transferred - base.validator.transferred) % _U32 + deposit.strays
+    handed = _handed_out(deposit, gone, out)
+    for note in gone:
+        if handed is None:
+            deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store for the port or the stacker exit")
+        elif note in handed:
             deposit = _dispute(deposit, note, Place.OUT, "handed out when power or link failed; taking it was not seen")
-        elif strays or exits > 0:
-            strays, exits = max(strays - 1, 0), exits - (not strays)
+        elif exits > 0:
+            exits -= 1
             deposit = ledger.update(deposit, note.number, place=Place.TRANSPORT)
         else:
             deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store without a report")
@@ -107,6 +106,33 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     if surplus > 0:
         return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
     return deposit
+
+
+def _gone(deposit: Deposit, evidence: Evidence) -> list[Note]:
+    """The notes that the store should hold and does not, newest first."""
+    left = {(value, currency): count for value, currency, count in evidence.validator.levels}
+    gone: list[Note] = []
+    for note in deposit.escrowed:
+        if note.value_minor is None:
+            continue  # counted, not valued: no level can be missing it
+        key = (note.value_minor, note.currency)
+        left[key] = left.get(key, 0) - 1
+        if left[key] < 0:
+            gone.append(note)
+    return gone[::-1]
+
+
+def _handed_out(deposit: Deposit, gone: list[Note], out: int) -> list[Note] | None:
+    """Which of them went to the depositor, `out` in number; None when they differ in value and nothing tells."""
+    if out <= 0:
+        return []
+    if out >= len(gone) or len({(note.value_minor, note.currency) for note in gone}) == 1:
+        return gone[:out]
+    pending = dict(deposit.presented_minor)
+    for currency, minor in deposit.returned_minor:
+        pending[currency] = pending.get(currency, 0) - minor
+    offered = [note for note in gone if note.value_minor == pending.get(note.currency)]  # reported on its way out
+    return offered[:1] if out == 1 and offered else None
 
 
 def _dispute(deposit: Deposit, note: Note, place: Place, reason: str) -> Deposit:
@@ -130,15 +156,17 @@ def _occupied(evidence: Evidence) -> bool:
 
 
 def during_retract(deposit: Deposit, fact: Reconciled) -> Outcome:
-    """Go on retracting what is still inside; what has left the board was purged."""
+    """Go on retracting what is still inside; what has left the board was purged, what has left the port was not."""
+    deposit = _returned_meanwhile(deposit, fact.evidence)
     deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, waiting=False)
     if not deposit.emptied:
         return steps.stay(deposit, DisableValidator(), CloseShutter(), CommitEscrow())
     return steps.stay(deposit, CloseShutter(), RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
 
 
-def while_closing(deposit: Deposit, _: Reconciled) -> Outcome:
-    """The record is still to be made."""
+def while_closing(deposit: Deposit, fact: Reconciled) -> Outcome:
+    """The record is still to be made: what a freed jam let in after everybody gave up belongs into it."""
     assert not open_notes(deposit.notes)
+    deposit = ledger.late_arrivals(deposit, fact.evidence)
     deposit = replace(deposit, assessed=False, checked=False, board=None)
     return steps.stay(deposit, CloseShutter(), RequestAssessment(steps.ALL_STAGES), CheckGuarantee())

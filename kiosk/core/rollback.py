@@ -132,6 +132,8 @@ def jam_expired(deposit: Deposit, _: object) -> Outcome:
     elif deposit.accepting is not None and not deposit.policy.bunch_escrow:
         deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.IN_DOUBT)
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.DISPUTED, "inside a jammed validator")
+    if deposit.rolling_back:  # one was on its way out
+        notes = moved(notes, lambda note: note.place is Place.ESCROW, Place.UNKNOWN)
     return steps.close(replace(deposit, notes=notes), "jammed")
 
 

@@ -5,7 +5,7 @@ from typing import Literal
 
 import msgspec
 
-from kiosk.core.facts import Assessment, Evidence, Finding, RingMark
+from kiosk.core.facts import Assessment, AtReset, Evidence, Finding, RingMark
 from kiosk.core.money import Claim, Note, Place
 from kiosk.core.orders import AnyOrder
 from kiosk.core.policy import Policy
@@ -117,6 +117,8 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     accepting: int | None = None  # channel of the note that was ordered in
     in_flight: int | None = None  # number of the note beyond reach that has not settled
     unacknowledged: int | None = None  # number of the note whose credit the validator may repeat
+    fronted: bool = False  # while one was in flight a note came out at the front: the counters tell which
+    told: tuple[AtReset, ...] = ()  # what the validator said of its power-up, until it is reconciled
     paired_channel: int | None = None  # a repeated credit of this channel explains a note paired at reset
     intention: Intention = ""
     baseline: Evidence | None = None
