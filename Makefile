@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash model-check bench lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15 | sed 's/^/  make /'
@@ -36,6 +36,9 @@ fuzz: setup ## every decoder for FUZZ_S=60 seconds under a fuzzer, and the prope
 
 simulate: setup ## SCHEDULES=10000 SEED=1: seeded faults and crashes against the whole controller; the world judges
 	@$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),1)
+
+model-check: setup ## explore the deposit table in every order of events, losses and crashes (about ten minutes)
+	@$(BIN)/python -m tests.model
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench

@@ -1,0 +1,1 @@
+"""Model checking of the deposit table: every order of events, losses and crashes within small bounds."""

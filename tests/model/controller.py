@@ -1,0 +1,385 @@
+"""The abstract controller: kiosk/management's loop, step by step, with a point where it may die between any two.
+
+`hands.py`: one order after another, its outcome offered as a fact. `batches.py`: a poll's events become facts one by
+one, then the acknowledgement, then that it was taken. `controller.py`: down, hear the devices out, compare, work.
+The translation of events into facts is the product's own.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import cache
+
+from firmware_bridge.interfaces import NoteEvent, NoteEventKind, Value
+from kiosk.core import facts as f
+from kiosk.core import orders as o
+from kiosk.core.deposit import timeout_s
+from kiosk.core.paper import reprints_left
+from kiosk.core.state import Deposit, State
+from kiosk.core.steps import ALL_STAGES
+from kiosk.management.translate import fact_of
+from tests.model import board, validator
+from tests.model.books import HIGH, Books
+from tests.model.invariants import check_record
+from tests.model.parts import CURRENCY, FLAGGED, POLICY, VALUE, Controller, Event, World, board_evidence, evidence
+
+DOWN, LISTENING, WORKING = 0, 1, 2
+_K = NoteEventKind
+_KINDS = {
+    "read": _K.READ,
+    "credited": _K.CREDITED,
+    "refused": _K.REFUSED,
+    "stored": _K.STORED,
+    "stacked": _K.STACKED,
+    "fraud": _K.FRAUD,
+    "jam_safe": _K.JAM_SAFE,
+    "jam_unsafe": _K.JAM_UNSAFE,
+    "stacker_removed": _K.STACKER_REMOVED,
+    "cleared_front": _K.CLEARED_FROM_FRONT,
+    "cleared_cashbox": _K.CLEARED_INTO_CASHBOX,
+    "into_store": _K.INTO_STORE_AT_RESET,
+    "into_stacker": _K.INTO_STACKER_AT_RESET,
+    "dispensing": _K.DISPENSING,
+    "dispensed": _K.DISPENSED,
+    "held_in_bezel": _K.HELD_IN_BEZEL,
+    "emptied": _K.EMPTIED,
+}
+_VALUED = frozenset((_K.INTO_STORE_AT_RESET, _K.INTO_STACKER_AT_RESET, _K.DISPENSING, _K.DISPENSED, _K.HELD_IN_BEZEL))
+BEGIN = f.Begin("", b"deposit", "code", b"", "", "", POLICY, bundle_serial=1, slot=1)
+WAITS_FOR_PEOPLE = (State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
+WAITS_BRIEFLY = (State.REFUSING, State.ACCEPTING, State.STACKING, State.SETTLING, State.RECEIPT)
+_OF_ESCROW = (o.PrepareValidator, o.CommitEscrow, o.CancelEscrow, o.EmptyStore)
+
+
+@cache
+def note_event(event: Event) -> NoteEvent:
+    """The driver's word for an event of the model."""
+    kind, number = _KINDS[event[0]], event[1]
+    if kind in _VALUED:
+        nothing = kind in (_K.DISPENSING, _K.DISPENSED) and not number
+        return NoteEvent(kind, values=() if nothing else (Value(number, CURRENCY),))
+    reason = "reject_by_host" if kind is _K.REFUSED else None
+    return NoteEvent(kind, channel=number or None, reason=reason)
+
+
+def with_c(world: World, c: Controller) -> World:
+    """The world with another controller."""
+    return world._replace(c=c)
+
+
+class Desk:
+    """Applies facts to the books on behalf of a world."""
+
+    def __init__(self, books: Books) -> None:
+        self.books = books
+        self._facts: dict[tuple[int, Event, bool], f.Fact | None] = {}
+
+    def deposit(self, world: World) -> Deposit:
+        """What the journal leads to."""
+        return self.books.deposits[world.book]
+
+    def state(self, world: World) -> State:
+        """Where the deposit stands."""
+        return self.books.deposits[world.book].state
+
+    def apply(self, world: World, fact: f.Fact) -> World:
+        """One durable fact: the books, then the order queue."""
+        effect = self.books.apply(world.book, fact)
+        c = world.c
+        if effect.orders:
+            c = c._replace(queue=(*c.queue, *effect.orders))
+        after = world._replace(book=effect.book, c=c)
+        if effect.recorded is not None:
+            check_record(effect.recorded, world)  # and that there is none yet
+            after = _settled(after)
+        return after._replace(recorded=False) if isinstance(fact, f.Begin) else after
+
+    def offer(self, world: World, fact: f.Fact) -> World:
+        """The outcome of an order, if the deposit still waits for such."""
+        return self.apply(world, fact) if self.books.allowed(world.book, type(fact)) else world
+
+    def fact(self, world: World, event: Event, *, offered: bool) -> f.Fact | None:
+        """What an event means now, by the product's own translation."""
+        key = (world.book, event, offered)
+        if key not in self._facts:
+            seen = (_K.HELD_IN_BEZEL,) if offered else ()
+            self._facts[key] = fact_of(note_event(event), self.deposit(world), seen)
+        return self._facts[key]
+
+    # --- the worker -----------------------------------------------------------------------------------------
+
+    def work(self, world: World) -> Iterator[tuple[str, World]]:
+        """The next thing that `hands.py` does: take an order, carry it out, offer what came of it."""
+        c = world.c
+        if c.due is not None:
+            yield f"{type(c.due).__name__} is stored", self.offer(with_c(world, c._replace(due=None)), c.due)
+        elif c.again is not None:
+            yield from self._carry_on(world, c.again)
+        elif c.queue:
+            order = c.queue[0]
+            taken = with_c(world, c._replace(queue=c.queue[1:]))
+            yield from self._carry_out(taken, order)
+
+    def _carry_out(self, world: World, order: o.AnyOrder) -> Iterator[tuple[str, World]]:
+        name, c = type(order).__name__, world.c
+        match order:
+            case o.RequestAssessment():
+                yield name, with_c(world, c._replace(asked=max(c.asked, len(order.stages))))
+            case o.CheckGuarantee():
+                yield name, with_c(world, c._replace(due=f.GuaranteeChecked("", ())))
+            case o.RunBoard():
+                if self.books.allowed(world.book, f.BoardDispatched):
+                    intent = self.apply(world, f.BoardDispatched(order.opcode, 1, 1))
+                    yield f"{name} {board.NAME[order.opcode]}", with_c(intent, intent.c._replace(again=order))
+                else:
+                    yield f"{name} is dropped", world
+            case o.PrintLabel():
+                yield from _part(world, "label printer", order, _label)
+            case o.PrintReceipt():
+                yield from _part(world, "receipt printer", order, _receipt)
+            case o.OpenShutter() | o.CloseShutter():
+                yield from _part(world, "shutter", order, _shutter)
+            case _:
+                yield from self._validator(world, order, name)
+
+    def _carry_on(self, world: World, order: o.AnyOrder) -> Iterator[tuple[str, World]]:
+        """The second half of an order: its intent is durable."""
+        if isinstance(order, o.EmptyStore):
+            yield from self._empty(world, order)
+            return
+        assert isinstance(order, o.RunBoard)
+        if world.b.rebooted or world.b.run is not None:
+            yield "the board refuses the block", fault(world)
+            return
+        argument = order.arguments[0] if order.arguments else 0
+        done = world._replace(b=board.submit(world.b, order.opcode, argument))
+        name = f"the board accepts {board.NAME[order.opcode]}"
+        yield name, with_c(done, done.c._replace(again=None, pending=order.opcode))
+
+    def _empty(self, world: World, order: o.EmptyStore) -> Iterator[tuple[str, World]]:
+        """Refused while anything moves or is escrow: asked again until the state changes."""
+        v, c = world.v, world.c
+        if self.state(world) not in (State.COLLECTING, State.RETRACTING):
+            yield "EmptyStore is given up", with_c(world, c._replace(again=None))
+        elif v.restarted:
+            yield "EmptyStore meets a restarted validator", fault(world)
+        elif not (v.busy or v.jam or (v.marks and v.store)):
+            begun = world._replace(v=v._replace(emptying="", emptied=""))
+            yield "EmptyStore", with_c(begun, c._replace(again=None))
+
+    def _validator(self, world: World, order: o.AnyOrder, name: str) -> Iterator[tuple[str, World]]:
+        if world.v.restarted and not isinstance(order, o.AcceptNote):
+            yield f"{name} meets a restarted validator", fault(world)
+            return
+        after = self._escrow(world, order) if isinstance(order, _OF_ESCROW) else self._note(world, order)
+        if after is None:
+            yield f"{name} is refused", fault(world)
+        else:
+            yield name, after
+
+    def _escrow(self, world: World, order: o.AnyOrder) -> World | None:
+        """Orders about the store; None when the validator refuses."""
+        v, c = world.v, world.c
+        match order:
+            case o.PrepareValidator():
+                v = v._replace(stored=0, stacked=0, dispensed=0, transferred=0)
+                world = world._replace(v=v, b=world.b._replace(stored=0))
+                return with_c(world, c._replace(due=f.Prepared(evidence(world))))
+            case o.CommitEscrow():  # a refusal is tolerated: emptying will tell
+                return world._replace(v=v if v.busy else v._replace(marks=False), c=c._replace(due=f.EscrowCommitted()))
+            case o.CancelEscrow():
+                refused = v.busy or v.jam or not (v.store and v.marks)
+                return None if refused else world._replace(v=v._replace(returning=""))
+        assert isinstance(order, o.EmptyStore)
+        return with_c(world, c._replace(again=order))
+
+    def _note(self, world: World, order: o.AnyOrder) -> World | None:
+        """Orders about notes at the port; None when the validator refuses."""
+        v, c = world.v, world.c
+        match order:
+            case o.AcceptNote():
+                return with_c(world, c._replace(held=False))
+            case o.RejectNote():
+                if v.path is None or v.path[0] != "escrow":
+                    return None
+                back = v._replace(path=("rejecting", v.path[1]), read_shown=False)
+                return world._replace(v=back, c=c._replace(held=False))
+            case o.EnableValidator():
+                return None if v.jam else world._replace(v=v._replace(enabled=True))
+        assert isinstance(order, o.DisableValidator)
+        return world._replace(v=v._replace(enabled=False))
+
+    # --- polls ----------------------------------------------------------------------------------------------
+
+    def poll(self, world: World) -> Iterator[tuple[str, World]]:
+        """A poll, one event of it, its acknowledgement, or that this was taken: whatever comes next."""
+        c = world.c
+        if c.batch:
+            yield from self._take(world)
+        elif c.needs_ack == 1:
+            if world.v.restarted:
+                yield "the acknowledgement meets a restarted validator", fault(world)
+            else:
+                shown = world.v._replace(shown=())
+                yield "the poll is acknowledged", with_c(world._replace(v=shown), c._replace(needs_ack=2))
+        elif c.needs_ack == 2:
+            done = with_c(world, c._replace(needs_ack=0))
+            if self.books.allowed(world.book, f.Acknowledged) and self.deposit(world).unacknowledged:
+                done = self.apply(done, f.Acknowledged())
+            yield "it is stored that the acknowledgement was taken", done
+        elif not c.held:
+            yield from self._ask(world)
+
+    def _ask(self, world: World) -> Iterator[tuple[str, World]]:
+        if world.v.restarted:
+            yield "a poll finds the validator restarted", fault(world)
+            return
+        after, events = validator.poll(world)
+        offered = any(kind == "held_in_bezel" for kind, _ in events)
+        news = tuple(event for event in events if self._matters(world, event, offered=offered))
+        needs_ack = int(any(kind in FLAGGED for kind, _ in events))
+        if not news and not needs_ack and after == world:
+            return
+        c = after.c._replace(batch=news, needs_ack=needs_ack, offered=offered and bool(news))
+        yield "a poll: " + ", ".join(kind for kind, _ in events), with_c(after, c)
+
+    def _matters(self, world: World, event: Event, *, offered: bool) -> bool:
+        """Repeated words about a state are left out where they change nothing; flagged and queued ones never are."""
+        once = event[0] in FLAGGED or event in world.v.queue or event[0] == "read"
+        return once or self.fact(world, event, offered=offered) is not None
+
+    def _take(self, world: World) -> Iterator[tuple[str, World]]:
+        """The first event that means something now becomes a durable fact."""
+        c = world.c
+        event, rest = c.batch[0], c.batch[1:]
+        left = with_c(world, c._replace(batch=rest, offered=c.offered and bool(rest)))
+        if event[0] == "read":
+            left = with_c(left, left.c._replace(held=True))
+        if event[0] == "emptied":
+            moved = tuple(
+                (VALUE[kind], CURRENCY, world.v.emptied.upper().count(kind))
+                for kind in "AB"
+                if kind in world.v.emptied.upper()
+            )
+            fact: f.Fact | None = f.StoreEmptied(moved, 0)
+            if not self.books.allowed(world.book, f.StoreEmptied):
+                fact = None
+        else:
+            fact = self.fact(world, event, offered=c.offered)
+        if fact is None:
+            yield f"{event[0]} means nothing now", left
+        else:
+            yield f"{event[0]}: {type(fact).__name__} is stored", self.apply(left, fact)
+
+    # --- the board, the watcher, the clock ------------------------------------------------------------------
+
+    def watch(self, world: World) -> Iterator[tuple[str, World]]:
+        """A snapshot shows the end of the pending command, or that the board was restarted."""
+        c, b = world.c, world.b
+        if b.rebooted:
+            yield "a snapshot finds the board restarted", fault(world)
+        elif c.pending and b.run is None:
+            fact = f.BoardFinished(c.pending, b.result, board_evidence(b))
+            name = f"BoardFinished {board.NAME[c.pending]}, result {b.result}"
+            yield name, self.offer(with_c(world, c._replace(pending=0)), fact)
+
+    def assess(self, world: World) -> Iterator[tuple[str, World]]:
+        """The watcher's answer; unasked danger is a fault."""
+        c = world.c
+        if c.asked:
+            stages = ALL_STAGES[: c.asked]
+            low = f.Assessed("", asked=True, assessments=tuple(f.Assessment(stage, "low", ()) for stage in stages))
+            yield "the watcher answers", self.offer(with_c(world, c._replace(asked=0)), low)
+        if world.faults and self.books.allowed(world.book, f.Assessed) and self.deposit(world).grade != "high":
+            high = f.Assessed("", asked=False, assessments=(HIGH,))
+            yield "danger is seen", self.apply(world._replace(faults=world.faults - 1), high)
+
+    def deadline(self, world: World, *, quiet: bool) -> Iterator[tuple[str, World]]:
+        """`TimedOut`: it may meet any event of a device, but no order waits as long as people do.
+
+        Where a machine is waited for, it has come to rest by then; that it is too slow is a fault.
+        """
+        state = self.state(world)
+        if not self.books.allowed(world.book, f.TimedOut) or timeout_s(self.deposit(world)) is None:
+            return
+        c = world.c
+        idle_hands = not c.queue and c.due is None and c.again is None
+        if quiet or (idle_hands and state in WAITS_FOR_PEOPLE):
+            yield f"the time for {state} is over", self.apply(world, f.TimedOut())
+        elif state in WAITS_BRIEFLY and world.faults:
+            yield f"{state} lasts too long", self.apply(world._replace(faults=world.faults - 1), f.TimedOut())
+
+    # --- down and up ----------------------------------------------------------------------------------------
+
+    def come_up(self, world: World) -> Iterator[tuple[str, World]]:
+        """Down, listening, at work: `Reconciled` comes before any command."""
+        c, v = world.c, world.v
+        if c.phase == DOWN:
+            v = v._replace(enabled=False, restarted=False)
+            path = v.path
+            if path is not None and path[0] == "escrow":
+                v = v._replace(path=("rejecting", path[1]), read_shown=False)
+            b = world.b._replace(rebooted=False)
+            yield "the controller listens", world._replace(v=v, b=b, c=c._replace(phase=LISTENING))
+            return
+        yield from self.poll(world)
+        if self._silent(world):
+            rested = with_c(world, Controller(phase=WORKING, fresh=False))
+            fact = f.Reconciled("", evidence(world), restarted=c.fresh)
+            yield "Reconciled is stored", self.apply(rested, fact)
+
+    def _silent(self, world: World) -> bool:
+        """Nothing more is to be heard, and the board has finished."""
+        v, c = world.v, world.c
+        if c.batch or c.needs_ack or v.queue or v.shown or world.b.run is not None or v.restarted:
+            return False
+        if v.jam or not v.busy:
+            return True
+        return v.path is None and v.returning is not None and bool(world.bezel) and self.state(world) != State.RETURNING
+
+    def people(self, world: World) -> Iterator[tuple[str, World]]:
+        """What a depositor may touch, where the table lists it."""
+        facts = [f.Done(), f.Confirm("confirmed"), f.Cancel(), f.Resume(), f.Finish(), f.MoreTime()]
+        if reprints_left(self.deposit(world).paper):
+            facts.append(f.Reprint())
+        for fact in facts:
+            if self.books.allowed(world.book, type(fact)):
+                yield f"the depositor: {type(fact).__name__}", self.apply(world, fact)
+
+
+def _settled(world: World) -> World:
+    """The record is made: what is at rest is accounted for and of no further interest."""
+    return world._replace(recorded=True, out="", b=world.b._replace(cabinet="", retract=""))
+
+
+def fault(world: World) -> World:
+    """A device failed under the controller: everything under way is dropped, and it starts over."""
+    return with_c(world, Controller(phase=DOWN, fresh=world.c.fresh))
+
+
+def _part(
+    world: World, part: str, order: o.AnyOrder, carry_out: Callable[[World, o.AnyOrder, bool], World]
+) -> Iterator[tuple[str, World]]:
+    """An order to something that may be broken: it works, or it breaks now, or it is broken."""
+    name = type(order).__name__
+    if world.broken == part:
+        yield f"{name} fails", carry_out(world, order, False)
+        return
+    yield name, carry_out(world, order, True)
+    if world.faults and not world.broken:
+        broken = world._replace(broken=part, faults=world.faults - 1)
+        yield f"{name}: the {part} breaks", carry_out(broken, order, False)
+
+
+def _label(world: World, order: o.AnyOrder, ok: bool) -> World:
+    assert isinstance(order, o.PrintLabel)
+    return with_c(world, world.c._replace(due=f.LabelPrinted(order.copy, ok=ok)))
+
+
+def _receipt(world: World, order: o.AnyOrder, ok: bool) -> World:
+    assert isinstance(order, o.PrintReceipt)
+    return with_c(world, world.c._replace(due=f.ReceiptPrinted(order.copy, "printed" if ok else "failed")))
+
+
+def _shutter(world: World, order: o.AnyOrder, ok: bool) -> World:
+    opened = isinstance(order, o.OpenShutter)
+    moved = f.ShutterMoved(open=opened, ok=ok)
+    return with_c(world._replace(port=opened if ok else world.port), world.c._replace(due=moved))

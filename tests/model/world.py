@@ -1,0 +1,163 @@
+"""All that may happen next: people, devices, controller, faults and crashes, in every order."""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from kiosk.core.orders import EmptyStore
+from kiosk.core.state import State
+from tests.model import board, validator
+from tests.model.books import Books
+from tests.model.controller import BEGIN, DOWN, LISTENING, WORKING, Desk, fault
+from tests.model.invariants import check_world
+from tests.model.parts import Board, Controller, Validator, World, plus
+
+PERSON, MACHINE, TECHNICIAN, CRASH = "person", "machine", "technician", "crash"
+
+
+class Bounds(NamedTuple):
+    """How much may happen."""
+
+    notes: int
+    crashes: int
+    faults: int
+    kinds: str = "ABSXU"
+
+
+class Move(NamedTuple):
+    """One thing that may happen."""
+
+    label: str
+    who: str
+    world: World
+
+
+class Model:
+    """The transition relation."""
+
+    def __init__(self, bounds: Bounds, books: Books | None = None) -> None:
+        self.bounds = bounds
+        self.books = Books() if books is None else books
+        self.desk = Desk(self.books)
+
+    def first(self) -> World:
+        """The kiosk is switched on; nothing is anywhere."""
+        bounds = self.bounds
+        return World(
+            0, Validator(), Board(), Controller(), notes=bounds.notes, crashes=bounds.crashes, faults=bounds.faults
+        )
+
+    def check(self, world: World) -> None:
+        """Invariants of one state."""
+        check_world(self.books.claims[world.book], world, untroubled=world.faults == self.bounds.faults)
+
+    def state(self, world: World) -> State:
+        """Where the deposit stands."""
+        return self.desk.state(world)
+
+    def at_rest(self, world: World) -> bool:
+        """Idle and connected: another deposit may come, or the machine says why not."""
+        return world.c.phase == WORKING and self.state(world) is State.IDLE
+
+    def waits_for_person(self, world: World) -> bool:
+        """A named person is asked for: the depositor whose note lies at the bezel."""
+        return bool(world.bezel) and world.c.phase == LISTENING and self.state(world) is State.RETURNING
+
+    def moves(self, world: World) -> Iterator[Move]:
+        """Everything that may happen now. May raise `Violation` on the way."""
+        quiet = True
+        for label, after in self._machine(world):
+            quiet = False
+            yield Move(label, MACHINE, after)
+        if world.c.phase == WORKING:
+            for label, after in self.desk.deadline(world, quiet=quiet):
+                yield Move(label, MACHINE, after)
+            yield from self._touch(world, quiet=quiet)
+        yield from self._hands(world)
+        yield from self._technician(world, quiet=quiet)
+        if world.crashes:
+            yield from self._crashes(world)
+
+    # --- machines -------------------------------------------------------------------------------------------
+
+    def _machine(self, world: World) -> Iterator[tuple[str, World]]:
+        yield from validator.progress(world)
+        c, v = world.c, world.v
+        more = v.emptying is not None or any(isinstance(order, EmptyStore) for order in (*c.queue, c.again))
+        yield from board.progress(world, more_to_come=more and c.phase == WORKING)
+        if c.phase == WORKING:
+            yield from self.desk.work(world)
+            yield from self.desk.poll(world)
+            yield from self.desk.watch(world)
+            yield from self.desk.assess(world)
+        else:
+            yield from self.desk.come_up(world)
+
+    # --- people ---------------------------------------------------------------------------------------------
+
+    def _touch(self, world: World, *, quiet: bool) -> Iterator[Move]:
+        state = self.desk.state(world)
+        if state is not State.IDLE:
+            for label, after in self.desk.people(world):
+                yield Move(label, PERSON, after)
+            return
+        b, v = world.b, world.v
+        if quiet and world.notes and not (b.transport or b.tray or v.store or v.jam or world.broken):
+            yield Move("somebody begins a deposit", PERSON, self.desk.apply(_aged(world), BEGIN))
+
+    def _hands(self, world: World) -> Iterator[Move]:
+        v = world.v
+        offered = world.c.phase == LISTENING and self.desk.state(world) is State.RETURNING  # it opens the port then
+        if world.bezel and (world.port or offered):
+            taken = world._replace(bezel="", out=plus(world.out, world.bezel))
+            yield Move(f"the depositor takes {world.bezel}", PERSON, taken)
+        free = v.enabled and not (v.busy or v.jam or v.stopped or v.blocked or v.restarted or world.bezel)
+        if free and world.port and world.notes:
+            for kind in self.bounds.kinds:
+                yield Move(f"the depositor inserts {kind}", PERSON, self._insert(world, kind))
+
+    def _insert(self, world: World, kind: str) -> World:
+        v, fewer = world.v, world._replace(notes=world.notes - 1)
+        if kind == "U":
+            return fewer._replace(v=validator.post(v, ("refused", 0)))
+        return fewer._replace(v=v._replace(path=("escrow", kind), read_shown=False))
+
+    # --- technician -----------------------------------------------------------------------------------------
+
+    def _technician(self, world: World, *, quiet: bool) -> Iterator[Move]:
+        v = world.v
+        if v.jam:
+            for how, after in validator.power_cut(world):
+                yield Move(f"a technician clears the jam: {how}", TECHNICIAN, after)
+        if v.stopped:
+            yield Move("the stacker is put back", TECHNICIAN, world._replace(v=v._replace(stopped=False)))
+        elif world.faults and v.enabled:
+            out = world._replace(v=v._replace(stopped=True), faults=world.faults - 1)
+            yield Move("the stacker is taken out", TECHNICIAN, out)
+        if world.broken:
+            yield Move(f"a technician mends the {world.broken}", TECHNICIAN, world._replace(broken=""))
+
+    # --- crashes --------------------------------------------------------------------------------------------
+
+    def _crashes(self, world: World) -> Iterator[Move]:
+        left = world._replace(crashes=world.crashes - 1)
+        dead = left._replace(c=Controller())
+        if world.c.phase != DOWN or not world.c.fresh:
+            yield Move("the controller dies", CRASH, dead)
+        dark = dead._replace(b=board.power_cut(dead.b), port=False)
+        for how, after in validator.power_cut(dark):
+            yield Move(f"the power goes: {how}", CRASH, after)
+        for how, after in validator.power_cut(left):
+            yield Move(f"the validator restarts: {how}", CRASH, after)
+        if world.b.run is not None:
+            yield Move("the board restarts", CRASH, left._replace(b=board.power_cut(left.b)))
+        if world.c.phase == WORKING:
+            yield Move("a link fails", CRASH, fault(left))
+
+
+def _aged(world: World) -> World:
+    """What an earlier deposit left anywhere is not the next one's."""
+    v, b = world.v, world.b
+    path = None if v.path is None else (v.path[0], v.path[1].lower())
+    v = v._replace(store=v.store.lower(), path=path)
+    b = b._replace(transport=b.transport.lower(), tray=b.tray.lower(), cabinet="", retract="")
+    return world._replace(v=v, b=b, bezel=world.bezel.lower(), out="")
