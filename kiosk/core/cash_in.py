@@ -268,6 +268,11 @@ def jammed(deposit: Deposit, fact: Jammed) -> Outcome:
     return steps.go(deposit, State.JAMMED, CloseShutter(), note=(records.alert(deposit, "jam", (text,)),))
 
 
+def jammed_beyond_reach(deposit: Deposit, fact: Jammed) -> Outcome:
+    """Only later did the validator say where it is stuck."""
+    return steps.stay(replace(deposit, jam_safe=deposit.jam_safe or fact.safe))
+
+
 def watched_during(deposit: Deposit, fact: Assessed) -> Outcome:
     """Danger while notes go in: high closes the port; the money inside can be confirmed or taken back."""
     deposit, alerts = steps.merge(deposit, fact)

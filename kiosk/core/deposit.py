@@ -101,6 +101,7 @@ _add([S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING], f.TimedOut, cash_in.stuc
 _add(PORT_OPEN, f.ValidatorStopped, cash_in.validator_stopped, S.SETTLING)
 _add(PORT_OPEN, f.FraudSeen, cash_in.fraud, S.SETTLING)
 _add([*PORT_OPEN, S.RETURNING, S.REVIEW, S.SUSPENDED], f.Jammed, cash_in.jammed, S.JAMMED, same=False)
+_add([S.JAMMED], f.Jammed, cash_in.jammed_beyond_reach)
 _add(PORT_OPEN, f.Assessed, cash_in.watched_during, S.SETTLING)
 _add([S.PURGING], f.BoardFinished, cash_in.purged, *AFTER_NOTE)
 _add([S.SETTLING], f.ShutterMoved, cash_in.port_closed, S.REVIEW, S.CLOSING, S.SUSPENDED, S.PURGING)

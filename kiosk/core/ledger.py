@@ -144,7 +144,9 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
         place = Place.ESCROW if stored > known_stored else stacker_exit(deposit)
         deposit = credit(deposit, deposit.accepting, place, "found by the validator's counters")
         surplus -= 1
-    deposit = replace(deposit, accepting=None, paired_channel=None)
+    elif deposit.jam_safe and deposit.accepting is not None and not deposit.told:
+        return _in_the_jam(deposit, deposit.accepting)
+    deposit = replace(deposit, accepting=None, paired_channel=None, jam_safe=False)
     if surplus > 0:
         reason = "the validator counted notes that it never reported"
         in_store = min(surplus, max(stored - len(at(deposit.notes, Place.ESCROW, Place.OUT)), 0))
@@ -173,6 +175,13 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
     return doubt(deposit, channel, Place.UNKNOWN, IN_DOUBT)
 
 
+def _in_the_jam(deposit: Deposit, channel: int) -> Deposit:
+    """Only the controller was restarted: the note that never was credited is where it was, beyond reach."""
+    deposit = credit(deposit, channel, reason="jammed beyond reach without a credit")
+    deposit = update(deposit, len(deposit.notes), claim=Claim.DISPUTED)
+    return replace(deposit, in_flight=len(deposit.notes), paired_channel=None, jam_safe=False)
+
+
 def _counted(deposit: Deposit) -> list[Note]:
     """The notes that the validator's counters of notes taken in include."""
     return [note for note in deposit.notes if note.reason != HANDED_BACK]
@@ -187,7 +196,7 @@ def _surplus(deposit: Deposit, base: Evidence, evidence: Evidence) -> int:
 
 def late_arrivals(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that came in when nobody waited for them any more, such as out of a jam that was cleared: disputed."""
-    if deposit.baseline is None:
+    if deposit.baseline is None or not evidence.validator.counted:
         return deposit
     surplus = _surplus(deposit, deposit.baseline, evidence)
     deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place is Place.VALIDATOR, Place.UNKNOWN))

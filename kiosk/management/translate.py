@@ -70,7 +70,7 @@ def fact_of(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind] 
     match event.kind:
         case _K.REFUSED:
             state_fact = f.NoteRefused(event.reason or "unknown")
-        case _K.JAM_SAFE | _K.JAM_UNSAFE if not jam_known(deposit):
+        case _K.JAM_SAFE | _K.JAM_UNSAFE if not jam_known(deposit) or _beyond_reach(event, deposit):
             state_fact = f.Jammed(safe=event.kind is _K.JAM_SAFE)
         case _K.FRAUD:
             state_fact = f.FraudSeen(event.channel or 0)
@@ -86,6 +86,11 @@ def _unchanged(fact: Fact, deposit: Deposit) -> bool:
     if isinstance(fact, f.Dispensed):
         return not fact.final and fact.totals == deposit.presented_minor and not (fact.moving and deposit.bezel)
     return isinstance(fact, f.BezelHeld) and deposit.bezel is not None
+
+
+def _beyond_reach(event: NoteEvent, deposit: Deposit) -> bool:
+    """News of a jam that is waited out already: the note is inside."""
+    return event.kind is _K.JAM_SAFE and deposit.state is State.JAMMED and not deposit.jam_safe
 
 
 def jam_known(deposit: Deposit) -> bool:
