@@ -320,8 +320,9 @@ class Desk:
             b = world.b._replace(rebooted=False)
             yield "the controller listens", world._replace(v=v, b=b, c=c._replace(phase=LISTENING))
             return
-        yield from self.poll(world)
-        if self._silent(world):
+        heard = list(self.poll(world))
+        yield from heard
+        if not heard and self._silent(world):
             rested = with_c(world, Controller(phase=WORKING, fresh=False))
             fact = f.Reconciled("", evidence(world), restarted=c.fresh)
             yield "Reconciled is stored", self.apply(rested, fact)
@@ -347,7 +348,7 @@ class Desk:
 
 def _settled(world: World) -> World:
     """The record is made: what is at rest is accounted for and of no further interest."""
-    return world._replace(recorded=True, out="", b=world.b._replace(cabinet="", retract=""))
+    return world._replace(recorded=True, out="", front="", b=world.b._replace(cabinet="", retract=""))
 
 
 def fault(world: World) -> World:

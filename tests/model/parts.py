@@ -123,6 +123,7 @@ class World(NamedTuple):
     c: Controller
     port: bool = False  # the shutter is open
     bezel: str = ""  # a note out of the store, within reach of the hand
+    front: str = ""  # notes that came out at the front although their credit was on its way
     out: str = ""  # notes taken back after they had been inserted
     broken: str = ""  # the one thing that is broken for good, until a technician comes
     recorded: bool = True  # the deposit's record was made

@@ -202,5 +202,5 @@ def _past_safe(cold: World, empty: Validator, kind: str) -> Iterator[tuple[str, 
         back = with_v(cold, post(empty, ("cleared_front", CHANNEL[kind.upper()])))
         yield (
             "the note comes out at the front after its credit",
-            back._replace(out=plus(cold.out, kind), faults=cold.faults - 1),
+            back._replace(front=plus(cold.front, kind), faults=cold.faults - 1),
         )

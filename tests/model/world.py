@@ -160,4 +160,4 @@ def _aged(world: World) -> World:
     path = None if v.path is None else (v.path[0], v.path[1].lower())
     v = v._replace(store=v.store.lower(), path=path)
     b = b._replace(transport=b.transport.lower(), tray=b.tray.lower(), cabinet="", retract="")
-    return world._replace(v=v, b=b, bezel=world.bezel.lower(), out="")
+    return world._replace(v=v, b=b, bezel=world.bezel.lower(), out="", front="")
