@@ -177,8 +177,7 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
 
 def _in_the_jam(deposit: Deposit, channel: int) -> Deposit:
     """Only the controller was restarted: the note that never was credited is where it was, beyond reach."""
-    deposit = credit(deposit, channel, reason="jammed beyond reach without a credit")
-    deposit = update(deposit, len(deposit.notes), claim=Claim.DISPUTED)
+    deposit = doubt(deposit, channel, Place.VALIDATOR, "jammed beyond reach without a credit")
     return replace(deposit, in_flight=len(deposit.notes), paired_channel=None, jam_safe=False)
 
 

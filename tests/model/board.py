@@ -57,6 +57,8 @@ def _works(world: World, opcode: int, argument: int, *, more_to_come: bool) -> I
         yield from _collect(world, argument, more_to_come=more_to_come)
     elif opcode == HOME:
         yield "the board is home", _ended(world, b._replace(faulty=False), OK)
+        if world.broken in _PART.values():
+            yield "the board cannot come home", _ended(world, b._replace(faulty=True), JAM)
     elif opcode == STRAP:
         yield "the strap closes", _ended(world, b._replace(strap=True), OK)
     elif opcode == APPLY_LABEL:
@@ -78,7 +80,9 @@ def _collect(world: World, argument: int, *, more_to_come: bool) -> Iterator[tup
     if b.transport:
         for kind in sorted(set(b.transport)):
             rest = b.transport.replace(kind, "", 1)
-            moved = b._replace(transport=rest, tray=plus(b.tray, kind), collected=b.collected + 1)
+            moved = b._replace(
+                transport=rest, tray=plus(b.tray, kind), collected=b.collected + 1, arrived=b.arrived + 1
+            )
             yield f"the belt carries {kind} to the tray", world._replace(b=moved)
     elif b.collected >= argument:
         yield "the belt has carried all", _ended(world, b, OK if b.collected == argument else MISMATCH)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from msgspec.structs import replace
 
+from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.deposit import LATE_JAM, TABLE, step
 from kiosk.core.facts import Assessment, Fact
 from kiosk.core.ledger import HANDED_BACK
@@ -29,7 +30,7 @@ class Effect(NamedTuple):
 
 
 def _note(note: Note) -> Note:
-    reason = note.reason if note.reason == HANDED_BACK else ""  # the one that the table itself reads
+    reason = next((text for text in (HANDED_BACK, RESERVED) if text in note.reason), "")  # the table reads these
     return note if note.reason == reason else replace(note, reason=reason)
 
 

@@ -181,7 +181,7 @@ class Desk:
         match order:
             case o.PrepareValidator():
                 v = v._replace(stored=0, stacked=0, dispensed=0, transferred=0)
-                world = world._replace(v=v, b=world.b._replace(stored=0))
+                world = world._replace(v=v, b=world.b._replace(stored=0, arrived=0))
                 return with_c(world, c._replace(due=f.Prepared(evidence(world))))
             case o.CommitEscrow():  # a refusal is tolerated: emptying will tell
                 return world._replace(v=v if v.busy else v._replace(marks=False), c=c._replace(due=f.EscrowCommitted()))
@@ -291,6 +291,14 @@ class Desk:
         if world.faults and self.books.allowed(world.book, f.Assessed) and self.deposit(world).grade != "high":
             high = f.Assessed("", asked=False, assessments=(HIGH,))
             yield "danger is seen", self.apply(world._replace(faults=world.faults - 1), high)
+
+    def tampering(self, world: World) -> Iterator[tuple[str, World]]:
+        """Hands where they should not be, seen by the board or the port's own sensors, though nothing was taken."""
+        hurt = world._replace(faults=world.faults - 1)
+        tray = f.BoardHappened((("tray_removed", 0),), lost=False, mark=f.RingMark(1, 0))
+        for words, fact in (("the tray was out", tray), ("the port was forced", f.PortTampered("force"))):
+            if self.books.allowed(world.book, type(fact)):
+                yield words, self.apply(hurt, fact)
 
     def deadline(self, world: World, *, quiet: bool) -> Iterator[tuple[str, World]]:
         """`TimedOut`: it may meet any event of a device, but no order waits as long as people do.

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Callable
 from typing import Final, NamedTuple
 
+from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.facts import Confirm, Fact
-from kiosk.core.money import Claim, Place, open_notes
+from kiosk.core.money import Claim, Note, Place, open_notes
 from kiosk.core.state import Deposit, Outcome, State
 from tests.model.parts import CHANNEL, World, inserted, total
 
@@ -26,7 +27,7 @@ STEP_INVARIANTS: Final = (
     "the table takes every fact that may come",
     "one place and one claim: a note is never forgotten, and its value never changes",
     "only a confirmation credits, and only what was open",
-    "after the confirmation the credit never changes",
+    "after the confirmation the credit never changes (but for a reservation under which it was given)",
     "nothing is open from closing to idle",
     "a suspect note is retained or disputed, never credited nor returned",
     "exactly the deposits with a credit are confirmed",
@@ -56,6 +57,18 @@ def _amounts(deposit: Deposit, claim: Claim) -> Counter[int]:
     return Counter(note.channel for note in deposit.notes if note.claim is claim)
 
 
+def _promised(deposit: Deposit) -> Counter[int]:
+    """Notes credited, with those disputed since for a reservation that was known when they were."""
+    return Counter(note.channel for note in deposit.notes if note.claim is Claim.CREDITED or RESERVED in note.reason)
+
+
+def _may_change(was: Note, now: Note, deposit: Deposit) -> bool:
+    """Whether a claim may become another one. What is settled stays so, but for what DESIGN.md says of doubt."""
+    reserved = bool(deposit.doubts) and {was.claim, now.claim} == {Claim.CREDITED, Claim.DISPUTED}
+    suspect = was.suspect and now.claim is Claim.DISPUTED
+    return was.claim is Claim.OPEN or suspect or (reserved and RESERVED in was.reason + now.reason)
+
+
 def _require(invariant: str, *, holds: bool, detail: str) -> None:
     assert invariant in STEP_INVARIANTS + STATE_INVARIANTS + RECORD_INVARIANTS, invariant
     if not holds:
@@ -78,14 +91,14 @@ def check_step(before: Deposit, fact: Fact, outcome: Outcome) -> None:
     _check_notes(before, fact, after, name)
     if after.state in (State.RECEIPT, State.DONE) and before.state in (State.RECEIPT, State.DONE):
         return
-    credited, was = _amounts(after, Claim.CREDITED), _amounts(before, Claim.CREDITED)
+    now, was = _promised(after), _promised(before)
     if before.confirmed:
-        holds = after.confirmed and credited == was
-        _require(STEP_INVARIANTS[3], holds=holds, detail=f"{name}: {dict(was)} became {dict(credited)}")
-    elif credited:
-        holds = isinstance(fact, Confirm) and credited == _amounts(before, Claim.OPEN)
-        _require(STEP_INVARIANTS[2], holds=holds, detail=f"{name} credited {dict(credited)}")
-    _require(STEP_INVARIANTS[6], holds=bool(credited) == after.confirmed, detail=name)
+        holds = after.confirmed and now == was and after.confirmed_minor == before.confirmed_minor
+        _require(STEP_INVARIANTS[3], holds=holds, detail=f"{name}: {dict(was)} became {dict(now)}")
+    elif now:
+        holds = isinstance(fact, Confirm) and now == _amounts(before, Claim.OPEN)
+        _require(STEP_INVARIANTS[2], holds=holds, detail=f"{name} credited {dict(now)}")
+    _require(STEP_INVARIANTS[6], holds=bool(now) == after.confirmed, detail=name)
     if after.state in (State.CLOSING, State.RECEIPT, State.DONE):
         _require(STEP_INVARIANTS[4], holds=not open_notes(after.notes), detail=name)
 
@@ -99,8 +112,7 @@ def _check_notes(before: Deposit, fact: Fact, after: Deposit, name: str) -> None
             holds = now is not None and (now.channel, now.value_minor) == (note.channel, note.value_minor)
             _require(STEP_INVARIANTS[1], holds=holds, detail=f"{name}: note {note.number} became {now}")
             assert now is not None
-            changed = now.claim is not note.claim
-            holds = not changed or note.claim is Claim.OPEN or (note.suspect and now.claim is Claim.DISPUTED)
+            holds = now.claim is note.claim or _may_change(note, now, after)
             _require(STEP_INVARIANTS[1], holds=holds, detail=f"{name}: a settled claim changed to {now}")
     for note in after.notes:
         if note.suspect:

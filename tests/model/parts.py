@@ -9,7 +9,7 @@ from typing import Final, NamedTuple
 
 from kiosk.core.facts import BoardEvidence, Evidence, Fact, ValidatorEvidence
 from kiosk.core.orders import AnyOrder
-from kiosk.core.policy import Limit, NoteKind, Policy
+from kiosk.core.policy import Limit, NoteKind, Policy, Timing
 
 Event = tuple[str, int]  # what the validator reports: kind, and a channel, a value or a total
 
@@ -31,6 +31,7 @@ POLICY: Final = Policy(
     ),
     limits=(Limit(CURRENCY, LIMIT_MINOR, LIMIT_MINOR),),
     notes_max=3,
+    timing=Timing(jam_s=60.0, retry_s=30.0),  # few tries: more are more of the same
 )
 
 
@@ -95,6 +96,7 @@ class Board(NamedTuple):
     label: bool = False
     faulty: bool = False  # after a jam only HOME and PURGE are carried out
     rebooted: bool = False  # and nobody has noticed
+    arrived: int = 0  # in the tray, since the baseline
     stored: int = 0  # since the baseline
 
 
@@ -155,7 +157,7 @@ def board_evidence(b: Board) -> BoardEvidence:
         transport_occupied=bool(b.transport),
         strap_present=b.strap,
         label_present=b.label,
-        total_collected=0,
+        total_collected=b.arrived,
         total_stored=b.stored,
     )
 

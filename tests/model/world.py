@@ -89,6 +89,8 @@ class Model:
             yield from self.desk.poll(world)
             yield from self.desk.watch(world)
             yield from self.desk.assess(world)
+            if world.faults:
+                yield from self.desk.tampering(world)
         else:
             yield from self.desk.come_up(world)
 
