@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import signal
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Final
 
@@ -48,10 +49,23 @@ def main() -> None:
     type=click.Path(path_type=Path, dir_okay=False),
     help="Keep a JSON file with pid, readiness, starts and last exit of each process.",
 )
-def up(config_path: Path, only: tuple[str, ...], log_dir: Path | None, state_file: Path | None) -> None:
+@click.option(
+    "--restart-window-s",
+    type=click.IntRange(1, 3600),
+    help="Count restarts, and let their delay grow, within so long instead of the table's; 1 for tests that kill.",
+)
+def up(
+    config_path: Path,
+    only: tuple[str, ...],
+    log_dir: Path | None,
+    state_file: Path | None,
+    restart_window_s: int | None,
+) -> None:
     """Start all processes, keep them alive, stop them in order on SIGTERM or Ctrl-C."""
     try:
         processes = selected(only)
+        if restart_window_s is not None:
+            processes = tuple(replace(process, restart_window_s=restart_window_s) for process in processes)
         config = load_config(config_path)
     except ConfigError as error:
         click.echo(f"kiosk: {error}", err=True)

@@ -110,6 +110,8 @@ class Stage:
     world_file: Path | None = None
     timing: str = ""
     protocol: str = "ssp"  # of the validator; the world file's is another table then
+    tables: str = ""  # further tables of kiosk.toml
+    up_options: tuple[str, ...] = ()  # of `kiosk up`
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
     terminal_port: int = 0  # 0: a free one
@@ -142,9 +144,9 @@ class Stage:
             "timing": self.timing,
             "protocol": self.protocol,
         }
-        (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **self.ready))
+        (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **self.ready) + self.tables)
         self.say("the kiosk's processes")
-        await self.start("kiosk", *KIOSK_UP)
+        await self.start("kiosk", *KIOSK_UP, *self.up_options)
         await self.wait(self._in_service, "kiosk")
         await self.wait(lambda: _listens(self.terminal_port), "kiosk")
 

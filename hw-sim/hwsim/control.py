@@ -59,6 +59,7 @@ class ControlServer:
         port: int,
     ) -> None:
         self.port = port
+        self.exchanges: Callable[[], dict[str, int]] = dict  # per serial line; of whoever has lines to count on
         self._world = world
         self._validator = validator
         self._board = board
@@ -127,6 +128,7 @@ class ControlServer:
             "seed": world.seed,
             "notes": [_note(note) for note in world.notes.all()],
             "totals": {**sums, **totals, "by_currency": by_currency},
+            "exchanges": self.exchanges(),
             "shutter": world.shutter.state.value,
             "throat": throat[0].id if throat else None,
             "bezel": [note.id for note in world.notes.at(Place.BEZEL)],

@@ -85,6 +85,7 @@ class Host:
             LOOPBACK,
             settings.http_port,
         )
+        self._control.exchanges = lambda: {name: edge.exchanges for name, edge in self._edges.items()}
         world.observe(_log_happening)
 
     async def start(self) -> dict[str, Any]:

@@ -31,6 +31,7 @@ class PtyEdge:
 
     def __init__(self, device: SerialDevice, link: Path) -> None:
         self.link = link
+        self.exchanges = 0  # chunks that the product sent; most are one frame, answered by one
         self.bytes_dropped = 0  # nobody read them: a serial line does not wait
         self._device = device
         self._master, self._slave = pty.openpty()
@@ -62,6 +63,7 @@ class PtyEdge:
             data = os.read(self._master, READ_BYTES_MAX)
         except BlockingIOError:
             return
+        self.exchanges += 1
         self._device.feed(data)
 
     def _write(self, data: bytes) -> None:
