@@ -24,10 +24,10 @@ def cancelled(deposit: Deposit, _: object) -> Outcome:
 
 def shutter(deposit: Deposit, fact: ShutterMoved) -> Outcome:
     """The port is open: return the notes."""
-    if not fact.open:
+    if not fact.open or (fact.ok and deposit.offered):
         return steps.stay(deposit)
     if fact.ok:
-        return steps.stay(deposit, CancelEscrow())
+        return steps.stay(replace(deposit, offered=True), CancelEscrow())
     if deposit.shutter_failures < steps.SHUTTER_FAILURES_MAX:
         return steps.stay(replace(deposit, shutter_failures=deposit.shutter_failures + 1), OpenShutter())
     return steps.retract(steps.remark(deposit, "the shutter did not open"), "could not be returned")

@@ -132,6 +132,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paper: Paper = Paper()
     presented_minor: tuple[tuple[str, int], ...] = ()  # the validator's running total of this roll-back
     rolling_back: bool = False  # notes were on their way out when this state was left, if it was
+    offered: bool = False  # the escrow was told to go out in this roll-back; a port may be reported open twice
     strays: int = 0  # notes that went to the stacker exit at power-up instead of out
     returned_minor: tuple[tuple[str, int], ...] = ()  # the part of it that was taken: those notes are returned
     last_refusal: str = ""

@@ -91,7 +91,7 @@ def next_note(deposit: Deposit, *orders: AnyOrder, note: tuple[RecordDraft, ...]
 def roll_back(deposit: Deposit, *, shutter_open: bool, note: tuple[RecordDraft, ...] = ()) -> Outcome:
     """Cancel: escrow goes back out. Notes that have left the escrow cannot; they are retracted and disputed."""
     deposit = replace(deposit, intention="", returned_minor=(), presented_minor=(), bezel=None)
-    deposit = replace(deposit, rolling_back=True, strays=0)
+    deposit = replace(deposit, rolling_back=True, offered=shutter_open, strays=0)
     if deposit.escrowed:
         first: AnyOrder = CancelEscrow() if shutter_open else OpenShutter()
         orders = (DisableValidator(), first) if shutter_open else (first,)

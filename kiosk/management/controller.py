@@ -51,7 +51,7 @@ _log = logging.getLogger(__name__)
 RETRY_S: Final = 1.0
 SNAPSHOT_S: Final = 0.25
 REST_SNAPSHOT_S: Final = 1.0  # three times within the watchdog of the board
-PAPER_S: Final = 3.0
+SUPPLIES_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
 ACCEPTED_SERIAL: Final = "validator_serial"  # in the journal's memory
@@ -344,7 +344,7 @@ class Controller:
                 group.create_task(self._watch_board(), name="board")
                 group.create_task(self._watch_lines(), name="lines")
                 group.create_task(self.power.watch(), name="power")
-                group.create_task(self._watch_paper(), name="paper")
+                group.create_task(self._watch_supplies(), name="supplies")
                 group.create_task(self._watch_deadline(), name="deadline")
                 group.create_task(self._clock_watch.watch(self.record), name="clock")
         finally:
@@ -362,15 +362,24 @@ class Controller:
             self._sensed(snapshot)
             await self.clock.sleep(REST_SNAPSHOT_S if self.deposit.state in AT_REST else SNAPSHOT_S)
 
-    async def _watch_paper(self) -> None:
-        """Between deposits: a new roll brings the kiosk back into service by itself."""
-        while self.devices.receipts is not None:
-            await self.clock.sleep(PAPER_S)
+    async def _watch_supplies(self) -> None:
+        """Between deposits: a new roll, new labels or a store that is empty by now bring the kiosk back into service.
+
+        Nobody has to touch a screen that says out of service. What was in order is not asked about all the time.
+        """
+        machine = self.machine
+        while True:
+            await self.clock.sleep(SUPPLIES_S)
             if self.deposit.state is not State.IDLE:
                 continue
-            found = await receipt_printer_status(self.devices)
-            if found != self.machine.receipt_printer:
-                self.machine.receipt_printer = found
+            before = (machine.receipt_printer, machine.printer, machine.levels)
+            machine.receipt_printer = await receipt_printer_status(self.devices)
+            if machine.printer is not None and not machine.printer.ready:
+                machine.printer = await label_printer_status(self.devices)
+            if any(level.count for level in machine.levels):  # as it was when a restart found it amid a bundle
+                async with self.batches.lock:
+                    machine.levels = await store_levels(self.devices)
+            if before != (machine.receipt_printer, machine.printer, machine.levels):
                 self._changed()
 
     # --- time and lines ---------------------------------------------------------------------------------

@@ -59,6 +59,8 @@ class Person:
 
     async def _act(self, status: Status) -> None:
         if not status.devices_connected:
+            if status.state == "returning":  # whoever sees notes at the bezel takes them, whatever the screen says
+                await self._stage.take()
             return
         match status.state:
             case "idle" if status.in_service:

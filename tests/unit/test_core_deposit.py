@@ -174,6 +174,12 @@ def test_a_note_is_refused_with_its_reason(
     assert play.deposit.notes == ()
 
 
+def test_a_port_that_is_opened_twice_hands_the_escrow_out_once() -> None:
+    play = in_review(2).do(f.Cancel())
+    assert play.do(f.ShutterMoved(open=True, ok=True)).orders == [o.CancelEscrow]
+    assert play.do(f.ShutterMoved(open=True, ok=True)).orders == []
+
+
 def test_cancel_returns_every_note_only_when_taken() -> None:
     play = in_review(2, 1).do(f.Cancel(), f.ShutterMoved(open=True, ok=True))
     assert play.orders == [o.CancelEscrow]
