@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash model-check bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test model-check bench lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15 | sed 's/^/  make /'
@@ -25,9 +25,8 @@ test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 -m "not train"
 
-CRASH_SEED ?= 1
-journal-crash: setup ## what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
-	@$(BIN)/python -m tests.journal_crash --seed $(CRASH_SEED)
+journal-crash: setup ## SEED=1: what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
+	@$(BIN)/python -m tests.journal_crash --seed $(or $(SEED),1)
 
 FUZZ_S ?= 60
 fuzz: setup ## every decoder for FUZZ_S=60 seconds under a fuzzer, and the property tests with other examples each time
@@ -39,6 +38,9 @@ simulate: setup ## SCHEDULES=10000 SEED=1: seeded faults and crashes against the
 
 model-check: setup ## explore the deposit table in every order of events, losses and crashes (about ten minutes)
 	@$(BIN)/python -m tests.model
+
+kill-test: setup ## KILLS=200 SEED=1: kill -9 of the real controller while deposits run (about 10 minutes); the world judges
+	@$(BIN)/python -m tests.kill_test --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench

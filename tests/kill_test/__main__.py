@@ -162,6 +162,8 @@ async def run(fleet: Fleet, jobs: int, folder: Path, only: int | None = None) ->
     await asyncio.gather(*(lane(fleet, number, folder / f"stage-{number}", only) for number in range(jobs)))
     wrong = []
     for verdict in fleet.verdicts:
+        for words in verdict.explained:
+            _say(words)
         for seed, words in verdict.wrong:
             again = f"\n  replay: python -m tests.kill_test --schedule {seed}" if seed else ""
             wrong.append(f"{words}{again}")

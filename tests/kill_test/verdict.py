@@ -50,6 +50,7 @@ class Verdict:
     stuck: int = 0
     kills_by_state: Counter[str] = field(default_factory=Counter)
     wrong: list[tuple[int, str]] = field(default_factory=list)  # (schedule, words)
+    explained: list[str] = field(default_factory=list)  # each dispute: the fault, and what no device can tell
 
 
 class Books:
@@ -177,7 +178,14 @@ def _disputes(verdict: Verdict, told: Told, booked: list[dict[str, Any]], *, kil
             continue
         verdict.disputes += 1
         verdict.disputed_minor += note["value"] or 0
-        walked = told.left and note["reason"].startswith(_WALKED_AWAY)
-        if not walked and not (killed and note["reason"] in _UNDECIDABLE):
+        fault, evidence = "", ""
+        if told.left and note["reason"].startswith(_WALKED_AWAY):
+            fault, evidence = "the depositor left", "only the depositor can confirm or take the notes back"
+        elif killed and note["reason"] in _UNDECIDABLE:
+            fault, evidence = "crash.controller", _UNDECIDABLE[note["reason"]]
+        if fault:
+            words = f"schedule {told.plan.seed}: {note['value']} disputed, {note['reason']!r}, by {fault}: {evidence}"
+            verdict.explained.append(words)
+        else:
             verdict.unexplained_disputes += 1
             verdict.wrong.append((told.plan.seed, f"unexplained dispute of {note['value']}: {note['reason']}"))

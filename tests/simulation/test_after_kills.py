@@ -75,3 +75,6 @@ def test_cancelling_while_the_port_opens_for_a_note_given_back_returns_everythin
     verdict = judge(rig)
     assert verdict.complaints == []
     assert verdict.claims == {"returned": 10_000}
+    log = rig.journal.log
+    records = [log.record(sequence) for sequence in range(log.size())]
+    assert [record.content for record in records if record.kind == "alert"] == []  # the validator was told once
