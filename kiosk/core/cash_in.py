@@ -231,6 +231,8 @@ def after_settling(deposit: Deposit) -> Outcome:
         return steps.stay(deposit)
     if steps.suspect_on_transport(deposit) and deposit.purges < steps.PURGES_MAX:
         return steps.purge_suspect(deposit)
+    if deposit.sweep:
+        return steps.purge_suspect(replace(deposit, sweep=False))
     if deposit.intention == "suspend":
         return steps.suspended_or_closed(deposit)
     if not open_notes(deposit.notes):
@@ -256,8 +258,7 @@ def key_turned(deposit: Deposit, _: object) -> Outcome:
 def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     """A manipulated note: no credit follows. Alert, and close the port."""
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
-    deposit = replace(deposit, accepting=None)
-    deposit = replace(deposit, intention="review")
+    deposit = replace(deposit, accepting=None, sweep=deposit.policy.bunch_escrow, intention="review")
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
 
 

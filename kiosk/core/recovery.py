@@ -67,7 +67,8 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
-    if steps.suspect_on_transport(deposit):
+    if steps.suspect_on_transport(deposit) or deposit.sweep:
+        deposit = replace(deposit, sweep=False)
         if board.transport_occupied or board.tray_notes:
             return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
         deposit = _left_the_board(deposit, purging=purging)

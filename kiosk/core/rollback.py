@@ -175,7 +175,9 @@ def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
     place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
     left = fact.result != 0 and (fact.evidence.transport_occupied or fact.evidence.tray_notes > 0)
     if not left:
+        known = sum(1 for note in deposit.notes if note.place in inside)
         deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in inside, place))
+        deposit = steps.surplus_purged(deposit, fact.evidence, known)
     if fact.result:
         deposit = steps.remark(deposit, f"retract ended with result {fact.result}")
     return steps.close(deposit, "retracted")

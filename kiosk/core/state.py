@@ -150,6 +150,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     rescan: bool = False  # the tray was touched: nothing is believed of it before the board looked again
     waiting: bool = False  # the board cannot go on until a person has been there; asked again every `retry_s`
     waits: int = 0  # how often it could not
+    sweep: bool = False  # the validator may have kept a note without a credit: look on the board when the port is shut
     purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
 

@@ -3,7 +3,8 @@
 from msgspec.structs import replace
 
 from kiosk.core import records
-from kiosk.core.facts import Assessed, Assessment, BoardFinished, Stage
+from kiosk.core.facts import Assessed, Assessment, BoardEvidence, BoardFinished, Stage
+from kiosk.core.ledger import disputed_unknown
 from kiosk.core.money import Claim, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import (
     AnyOrder,
@@ -21,6 +22,7 @@ from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 
 HOME, COLLECT, STRAP, APPLY_LABEL, STORE, PURGE = 1, 2, 3, 4, 5, 7  # the board's opcodes, DESIGN.md section 4
 PURGE_ANY = 0xFFFF  # purge whatever is found; the number found comes back
+SURPLUS_PURGED = "more notes purged than the journal knows"
 ALL_STAGES: tuple[Stage, ...] = ("access", "escrow", "bundling", "storing")
 SHUTTER_FAILURES_MAX = 3
 JAM, TIMEOUT, NO_TRAY, INTERLOCK, COUNT_MISMATCH = 2, 3, 5, 6, 7  # results of the board, same section
@@ -150,10 +152,18 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
         reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"
         return _parted(remark(deposit, reason), here, Place.UNKNOWN, reason)
-    deposit = _parted(deposit, here, Place.RETRACT, "purged beside a suspect note")
-    if fact.result and board.purged is not None:
-        return remark(deposit, f"the purge moved {board.purged} notes, the journal knew {len(here)}")
-    return deposit
+    return surplus_purged(_parted(deposit, here, Place.RETRACT, "purged beside a suspect note"), board, len(here))
+
+
+def surplus_purged(deposit: Deposit, board: BoardEvidence, known: int) -> Deposit:
+    """A purge that moved more notes than the journal knew there: the others are disputed, of unknown value.
+
+    Such is a note that the validator kept after a fraud attempt: it never credits it.
+    """
+    if board.purged is None or board.purged == known:
+        return deposit
+    deposit = remark(deposit, f"the purge moved {board.purged} notes, the journal knew {known}")
+    return disputed_unknown(deposit, board.purged - known, Place.RETRACT, SURPLUS_PURGED)
 
 
 def _parted(deposit: Deposit, numbers: set[int], place: Place, reason: str) -> Deposit:
