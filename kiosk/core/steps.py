@@ -23,6 +23,7 @@ from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 HOME, COLLECT, STRAP, APPLY_LABEL, STORE, PURGE = 1, 2, 3, 4, 5, 7  # the board's opcodes, DESIGN.md section 4
 PURGE_ANY = 0xFFFF  # purge whatever is found; the number found comes back
 SURPLUS_PURGED = "more notes purged than the journal knows"
+SURPLUS_ON_BOARD = "more notes on the board than the journal knows"
 ALL_STAGES: tuple[Stage, ...] = ("access", "escrow", "bundling", "storing")
 SHUTTER_FAILURES_MAX = 3
 JAM, TIMEOUT, NO_TRAY, INTERLOCK, COUNT_MISMATCH = 2, 3, 5, 6, 7  # results of the board, same section
@@ -148,6 +149,8 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     deposit = replace(deposit, board=None, purges=deposit.purges + 1)
     here, board = {note.number for note in deposit.on_board}, fact.evidence
     if board.transport_occupied or board.tray_notes:
+        if not here:  # looked for, there, and it does not leave
+            deposit = disputed_unknown(deposit, max(board.tray_notes, 1), Place.TRANSPORT, SURPLUS_ON_BOARD)
         return remark(deposit, f"purge of a suspect note ended with result {fact.result}") if fact.result else deposit
     if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
         reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"

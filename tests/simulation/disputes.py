@@ -87,7 +87,7 @@ TABLE: Final = (
         "the board never saw the note, and the port was open to a hand while it was counted",
     ),
     _why(
-        r"purged beside a suspect note|purge of a suspect note ended|more notes purged than the journal knows",
+        r"purged beside a suspect note|purge of a suspect note ended|more notes (purged|on the board) than",
         (*BOARD, *VALIDATOR, "note.suspect", "technician."),
         "on the belt the board cannot tell notes apart, and the suspect one had to leave",
     ),

@@ -12,6 +12,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from hwsim.config import SspProfile, ValidatorConfig
 from hwsim.notes import Place as Real
 from hwsim.world import Happening
@@ -19,13 +21,13 @@ from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.money import Claim, sums
 from kiosk.core.state import Deposit, Outcome, State
-from kiosk.management.machine import not_ready
-from kiosk.messages import Ok, Reply
-from tests.simulation.actors import Customer, Stuck, Technician
+from kiosk.messages import ApproveAction, Asked, GetDisputes, Ok, Reply, RequestAction
+from tests.simulation.actors import Customer, Stuck, Technician, ask
 from tests.simulation.fate import Fate
-from tests.simulation.people import found
+from tests.simulation.people import PINS, clear_all, found
 from tests.simulation.rig import Rig
 from tests.simulation.schedule import Schedule
+from tests.simulation.write_ahead import WriteAhead
 
 RESTART_S: Final = 0.5  # what systemd waits before it starts a controller again
 FAILED_RESTART_S: Final = 5.0  # and when it failed by itself
@@ -56,6 +58,7 @@ class Play:
         self.rig = Rig(folder, seed=schedule.seed, validator=validator)
         self.rig.commit_s = schedule.commit_s
         self.rig.durable = self._durable
+        self.write_ahead = WriteAhead(self.rig.world)
         self.rig.world.observe(self._happened)
         self.trace: list[str] | None = [] if trace else None
         self.coverage: Counter[tuple[str, str]] = Counter()
@@ -108,6 +111,26 @@ class Play:
     async def _script(self, technician: Technician) -> None:
         await self.rig.ready()
         await found(self.rig)
+        await self._visits(technician)
+        await self._one_person_tries()
+
+    async def _one_person_tries(self) -> None:
+        """To clear a dispute alone. Two people may; one may not, whoever it is and however often."""
+        reply: Any = await ask(self, "maintenance", GetDisputes())
+        if reply is None or not reply.disputes:
+            return
+        action: Any = msgspec.to_builtins(await clear_all(self.rig), builtin_types=(bytes,))
+        asked: Any = await ask(self, "maintenance", RequestAction("anna", PINS["anna"], action))
+        if isinstance(asked, Asked):
+            request = ApproveAction("anna", PINS["anna"], asked.number, asked.content)
+            asked = await ask(self, "maintenance", request)
+        if isinstance(asked, Ok) or (isinstance(asked, Asked) and asked.done):
+            self.complaints.append("one person alone cleared a dispute")
+        left: Any = await ask(self, "maintenance", GetDisputes())
+        if left is not None and len(left.disputes) != len(reply.disputes):
+            self.complaints.append("a dispute is gone that nobody but one person cleared")
+
+    async def _visits(self, technician: Technician) -> None:
         for number, visit in enumerate(self.schedule.visits):
             await asyncio.sleep(visit.waits_s)
             self._visit = number
@@ -119,8 +142,6 @@ class Play:
             await technician.repair()
             await asyncio.sleep(60.0)
         await self._at_rest()
-        if not self.reasons():
-            raise Stuck(f"in state {self.rig.deposit.state} without a reason")
 
     async def _at_rest(self) -> None:
         """Idle and in service, or out of service for a reason that it says."""
@@ -132,10 +153,6 @@ class Play:
             if self.rig.controller.machine.connected or self.rig.controller.machine.fault:
                 return
         raise Stuck(f"state {self.rig.deposit.state}, dark {self.dark}, {self.rig.controller.machine.fault!r}")
-
-    def reasons(self) -> list[str]:
-        """Why the kiosk takes no deposit now, as its status says it."""
-        return list(not_ready(self.rig.controller.machine, self.rig.controller.devices))
 
     async def _keep_alive(self) -> None:
         """What systemd and the mains are: power comes back, and a controller that ended is started again."""
@@ -190,6 +207,7 @@ class Play:
     def _durable(self, fact: Fact, outcome: Outcome, before: Deposit) -> None:
         """A commit has returned: nothing may take it back."""
         self.facts += 1
+        self.write_ahead.durable(fact, outcome, before)
         self.coverage[str(before.state), type(fact).__name__] += 1
         self.tell(f"fact {_short(fact)}: {before.state} -> {outcome.deposit.state}", *map(_short, outcome.orders))
         if isinstance(fact, f.Begin):
@@ -202,9 +220,20 @@ class Play:
             if draft.kind == "deposit" and self._told is not None:
                 places = {number: self.rig.world.notes.get(number).place for number in self._told.fed}
                 self._told.records.append(places)
+        if isinstance(fact, f.Begin) and self._told is not None:
+            self._left_behind(self._told)
         if outcome.deposit.state is State.IDLE and self._told is not None:
             self._early_causes = {label for label in self._told.causes if label.startswith(_LASTING)}
             self._told = None
+
+    def _left_behind(self, heir: Told) -> None:
+        """A note left in the throat is within reach of whoever comes next: when it goes in, it goes in for them."""
+        for note in self.rig.world.notes.at(Real.THROAT):
+            owner = self._by_note.get(note.id)
+            if owner is not None and owner is not heir:
+                owner.fed.remove(note.id)
+                heir.fed.append(note.id)
+                self._by_note[note.id] = heir
 
     def _still_durable(self) -> None:
         """After a crash every acknowledged fact is still there."""
@@ -223,6 +252,7 @@ class Play:
             self.trace.append(f"{self.rig.loop.time() - 1000.0:10.3f}  {'  '.join(words)}")
 
     def _happened(self, happening: Happening) -> None:
+        self.write_ahead.happened(happening)
         if self.trace is not None:
             facts = " ".join(f"{key}={value}" for key, value in happening.facts.items())
             self.tell(f"world {happening.source}.{happening.what} {facts}")

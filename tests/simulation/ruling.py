@@ -61,7 +61,7 @@ class Ruling:
 
 def rule(play: Play) -> Ruling:
     """Judge a schedule that has been played."""
-    ruling = Ruling(complaints=list(play.complaints), stuck=play.stuck)
+    ruling = Ruling(complaints=[*play.complaints, *play.write_ahead.complaints], stuck=play.stuck)
     if play.stuck:
         return ruling
     records = deposit_records(play.rig.journal)

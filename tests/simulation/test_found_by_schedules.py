@@ -1,6 +1,7 @@
 """What seeded schedules found: each bug of money in its smallest form."""
 
 import asyncio
+import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -27,10 +28,8 @@ def test_a_note_that_the_validator_keeps_after_a_fraud_attempt_is_counted(rig: R
         await rig.identify()
         await rig.feed(10000)
         rig.world.fault("validator", "fraud", note="kept")
-        try:
+        with contextlib.suppress(Interrupted):
             await rig.feed(5000)
-        except Interrupted:
-            pass
         await rig.state(State.REVIEW)
         if ending != "gone":
             await rig.touch(ending)

@@ -159,7 +159,7 @@ class DepositBoard:
         if block.sequence != memory.accepted + 1 & 0xFFFF:
             raise ModbusRefusal(ModbusFault.ILLEGAL_VALUE)
         memory.block, memory.accepted = block, block.sequence
-        self._world.announce("board", "accepted", sequence=block.sequence, opcode=block.opcode)
+        self._world.announce("board", "accepted", sequence=block.sequence, opcode=block.opcode, boot_id=memory.boot_id)
         self._motion.start(block.opcode, block.arguments)
 
     # --- registers -------------------------------------------------------------------------------------
