@@ -7,8 +7,11 @@ from typing import Any
 from hwsim.notes import Kind
 from hwsim.notes import Place as Real
 from kiosk.core.ledger import IN_DOUBT
+from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.receipt_page import WORDS
+from kiosk_cloud.clearings import KINDS as FOLLOWED
+from kiosk_cloud.clearings import Clearings, Net
 from tests.simulation.rig import Rig
 
 _PLACES = {  # where the books say a note is -> where it really may be
@@ -59,7 +62,22 @@ def judge(rig: Rig) -> Verdict:
     _same_places(verdict, booked, real)
     _no_wrong_claim(verdict, booked, real)
     _receipts(verdict, rig)
+    verdict.complaints += forbidden_clearings(rig.journal)
     return verdict
+
+
+def forbidden_clearings(journal: Journal) -> list[str]:
+    """Disputes cleared otherwise than by two people who might: what the bank finds when it looks at this log."""
+    found: list[str] = []
+    clearings = Clearings(Net())
+    for sequence in range(journal.log.size()):
+        record = journal.log.record(sequence)
+        try:
+            if record.kind in FOLLOWED:
+                clearings.take(record.kind, record.content)
+        except VerificationError as error:
+            found.append(f"record {sequence}: {error.args[0]}")
+    return found
 
 
 def _receipts(verdict: Verdict, rig: Rig) -> None:

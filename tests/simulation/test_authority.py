@@ -1,14 +1,17 @@
 """Two people at a whole kiosk: what they allow, refuse and cannot do, with power cuts in between."""
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pytest
 
-from kiosk.core.actions import AcceptDevice, ClearDispute, ClearedNote, Revoke
+from kiosk.core import authority
+from kiosk.core.actions import SUPERVISOR, AcceptDevice, ClearDispute, ClearedNote, Revoke
+from kiosk.core.authority_facts import Approved, Authority, AuthorityOutcome, OpenRequest
+from kiosk.core.people import Role
 from kiosk.core.state import State
 from kiosk.messages import (
     Asked,
@@ -101,6 +104,47 @@ def test_one_person_alone_clears_nothing(rig: Rig) -> None:
 
     rig.run(play())
     assert contents(rig, "clearing") == []
+
+
+def one_seat(patch: pytest.MonkeyPatch) -> None:
+    """Somebody takes the second seat out of the catalogue."""
+    patch.setattr(ClearDispute, "seats", (SUPERVISOR,))
+
+
+def nobody_looks(patch: pytest.MonkeyPatch) -> None:
+    """Somebody lets people approve what they asked for."""
+
+    def signers(state: Authority, request: OpenRequest) -> tuple[tuple[Role, ...], ...]:
+        return tuple(person.roles for staff in request.signers if (person := state.person(staff)) is not None)
+
+    def approved(state: Authority, fact: Approved) -> AuthorityOutcome:
+        request = state.request(fact.number, fact.at_s)
+        assert request is not None
+        signed = msgspec.structs.replace(request, signers=(*request.signers, fact.by))
+        return AuthorityOutcome(msgspec.structs.replace(state, requests=(signed,)))
+
+    patch.setattr(authority, "_signers", signers)
+    handlers: dict[Any, Any] = authority._HANDLERS  # noqa: SLF001 - the very check is taken out
+    patch.setitem(handlers, Approved, approved)
+
+
+@pytest.mark.parametrize("broken", [one_seat, nobody_looks])
+def test_the_judge_sees_a_dispute_cleared_by_one_person(
+    rig: Rig, monkeypatch: pytest.MonkeyPatch, broken: Callable[[pytest.MonkeyPatch], None]
+) -> None:
+    async def play() -> None:
+        await abandoned(rig)
+        await found(rig)
+        broken(monkeypatch)
+        request = await asked(rig, "anna", await clear_all(rig))
+        if not request.done:
+            done = await approve(rig, "anna", request)
+            assert isinstance(done, Asked)
+            assert done.done
+
+    rig.run(play())
+    assert len(contents(rig, "clearing")) == 1
+    assert judge(rig).complaints != []
 
 
 def test_what_does_not_fit_the_books_is_not_even_asked_for(rig: Rig) -> None:
