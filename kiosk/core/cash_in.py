@@ -256,7 +256,12 @@ def key_turned(deposit: Deposit, _: object) -> Outcome:
 
 
 def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
-    """A manipulated note: no credit follows. Alert, and close the port."""
+    """A manipulated note: no credit follows. Alert, and close the port.
+
+    Without counters nobody knows whether it was pulled out again or lies in the cassette: then it is disputed.
+    """
+    if deposit.accepting is not None and not deposit.policy.bunch_escrow:
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.IN_DOUBT)
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
     deposit = replace(deposit, accepting=None, sweep=deposit.policy.bunch_escrow, intention="review")
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))

@@ -124,6 +124,13 @@ def test_a_note_that_the_validator_holds_and_will_not_say_is_disputed_once() -> 
     assert [note.value_minor for note in play.deposit.notes] == [10000, None]
 
 
+def test_a_note_with_a_string_is_disputed_because_nobody_knows_where_it_is() -> None:
+    play = with_notes(2).do(f.NoteRead(1), f.FraudSeen(0), f.FraudSeen(0))
+    assert play.deposit.state is State.SETTLING
+    assert money(play) == {"inserted": 11000, "credited": 10000, "returned": 0, "retained": 0, "disputed": 1000}
+    assert play.deposit.notes[-1].reason == IN_DOUBT
+
+
 def test_a_jam_that_nobody_clears_disputes_the_note_that_was_ordered_in() -> None:
     for safe in (True, False):
         play = with_notes(2).do(f.NoteRead(1), f.Jammed(safe=safe), f.TimedOut())

@@ -90,7 +90,8 @@ class EbdsBody:
 
     def recognise(self, note: Note) -> tuple[int, bool]:
         """The table's index of a note, 0 when it is not taken for one, and whether it is classified as suspect."""
-        known = {Kind.GENUINE, Kind.SUSPECT} if self.config.profile.classifies else {Kind.GENUINE}
+        tells = self.config.profile.classifies and self.extended  # a value index alone cannot say suspect
+        known = {Kind.GENUINE, Kind.SUSPECT} if tells else {Kind.GENUINE}
         for index, row in enumerate(self.config.notes, start=1):
             if note.kind in known and (note.currency, note.value_minor) == (row.currency, self.value_minor(index)):
                 return index, note.kind is Kind.SUSPECT
