@@ -9,7 +9,7 @@ of its children; none retries an actuator on its own account.
 from collections.abc import Callable
 from dataclasses import dataclass
 from enum import IntEnum, StrEnum
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Transport(Protocol):
@@ -236,6 +236,14 @@ class Validator(Protocol):
         """Only while nothing moves."""
 
     def close(self) -> None: ...
+
+
+@runtime_checkable
+class Resettable(Protocol):
+    """A validator that can be told to start again, which clears its path and its jams."""
+
+    async def reset(self) -> None:
+        """Returns when it has taken the command; `start` must be called again."""
 
 
 # --- deposit board ------------------------------------------------------------------------------------

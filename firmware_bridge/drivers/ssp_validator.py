@@ -249,6 +249,11 @@ class SspValidator:
     async def accept(self) -> None:
         """Nothing is sent: the next poll accepts the held note."""
 
+    async def reset(self) -> None:
+        """RESET (0x01): it answers, then its hardware and software start again; `start` must be called."""
+        await self._request(0x01)
+        self._started = False
+
     async def reject(self) -> None:
         await self._request(0x08)
 

@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace as _replace
 
-from kiosk.core import board_news, cash_in, cash_in_end, closing, paper, power, recovery, rollback, steps
+from kiosk.core import board_news, cash_in, cash_in_end, closing, paper, power, recovery, resetting, rollback, steps
 from kiosk.core import facts as f
 from kiosk.core.facts import Fact
 from kiosk.core.records import alert
@@ -188,6 +188,29 @@ _add([S.CLOSING], f.Reconciled, recovery.while_closing)
 _add([S.RECEIPT], f.Reconciled, paper.in_doubt, S.DONE)
 
 
+# --- reset, by a person's order
+_add(
+    [S.IDLE, *BEFORE_PORT, *UNCONFIRMED, S.RETRACTING, *CREDITED],
+    f.ResetOrdered,
+    resetting.ordered,
+    S.RESETTING,
+    same=False,
+)
+_add([S.RESETTING], f.ValidatorReset, resetting.validator_told)
+_add([S.RESETTING], f.AtReset, resetting.told_at_reset)
+_add([S.RESETTING], f.Reconciled, resetting.reconciled, S.REALIGNING)
+_add([S.RESETTING], f.EscrowCommitted, resetting.committed)
+_add([S.RESETTING], f.StoreEmptied, resetting.emptied)
+_add([S.RESETTING], f.BoardFinished, resetting.board_finished, S.CLOSING, S.IDLE)
+_add([S.RESETTING], f.TimedOut, resetting.timed_out, S.CLOSING, S.IDLE)
+_add([S.RESETTING], f.ShutterMoved, _keep)
+_add([S.RESETTING], f.NoteRefused, _keep)
+_add([S.RESETTING], f.Assessed, cash_in.noted)
+_add([S.RESETTING], f.PowerFailed, power.going_on)
+_add([S.RESETTING], f.NoteCredited, cash_in.unexpected_credit)
+_add([S.RESETTING], f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fact)))
+
+
 def _dispatched(deposit: Deposit, fact: f.BoardDispatched) -> Deposit:
     return _replace(deposit, board=_Pending(fact.opcode, fact.sequence, fact.boot_id))
 
@@ -227,6 +250,7 @@ def timeout_s(deposit: Deposit) -> float | None:
         S.JAMMED: timing.jam_s,
         S.DONE: timing.result_s,
         **dict.fromkeys((S.REFUSING, S.ACCEPTING, S.STACKING, S.SETTLING, S.RECEIPT), timing.stuck_s),
+        S.RESETTING: timing.reset_s,
         **dict.fromkeys((*CREDITED, S.RETRACTING), timing.jam_s),
     }
     return timing.retry_s if deposit.waiting else waits.get(deposit.state)

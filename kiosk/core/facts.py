@@ -227,6 +227,21 @@ class BoardHappened(Fact, frozen=True):
     mark: RingMark
 
 
+class ResetOrdered(Fact, frozen=True):
+    """A person who may has ordered a reset: the durable intent, before any device is told."""
+
+    at: str
+    reset_id: bytes  # 128 random bits: names a reset outside any deposit
+    by: str  # staff id
+    known: tuple[tuple[str, int], ...]  # notes that the units' books have in escrow and tray, outside any deposit
+
+
+class ValidatorReset(Fact, frozen=True):
+    """The validator took the command to restart; `done` False: it has none."""
+
+    done: bool
+
+
 class PowerFailed(Fact, frozen=True):
     """The mains power is gone; the cabinet runs on for its hold-up time."""
 
@@ -376,6 +391,8 @@ AnyFact = (
     | BoardHappened
     | PortTampered
     | PowerFailed
+    | ResetOrdered
+    | ValidatorReset
     | KeyTurned
     | Assessed
     | GuaranteeChecked

@@ -66,6 +66,12 @@ class EmptyStore(Order, frozen=True):
     moves_notes: ClassVar[bool] = True
 
 
+class ResetValidator(Order, frozen=True):
+    """Let the validator restart, which clears its path; `ValidatorReset`, then `Reconciled` follow."""
+
+    moves_notes: ClassVar[bool] = True
+
+
 class RunBoard(Order, frozen=True):
     """One board command; `BoardDispatched`, then `BoardFinished` follow."""
 
@@ -108,6 +114,7 @@ AnyOrder = (
     | CommitEscrow
     | CancelEscrow
     | EmptyStore
+    | ResetValidator
     | RunBoard
     | PrintLabel
     | PrintReceipt

@@ -32,6 +32,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     resume_s: float = 120.0
     returned_s: float = 60.0  # notes at the bezel
     jam_s: float = 900.0  # for a technician
+    reset_s: float = 60.0  # one step of a reset, without news
     retry_s: float = 15.0  # between two looks at a board that waits for a technician
     result_s: float = 20.0
     stuck_s: float = 40.0  # a note under way, or the port closing, without news

@@ -61,9 +61,7 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
 def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
     purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
-    deposit = replace(ledger.reconcile(deposit, fact.evidence), board=None, unacknowledged=None, bezel=None, purges=0)
-    deposit = _returned_meanwhile(deposit, fact.evidence)
-    deposit = replace(deposit, rolling_back=False, strays=0, fronted=False, told=())
+    deposit = replace(count_again(deposit, fact.evidence), board=None, purges=0)
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
@@ -75,6 +73,12 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     if here:
         return steps.settle_port(deposit)
     return steps.suspended_or_closed(deposit)
+
+
+def count_again(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """The notes of an unconfirmed deposit by the validator's counters and levels, while nothing moves."""
+    deposit = replace(ledger.reconcile(deposit, evidence), unacknowledged=None, bezel=None)
+    return replace(_returned_meanwhile(deposit, evidence), rolling_back=False, strays=0, fronted=False, told=())
 
 
 def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:

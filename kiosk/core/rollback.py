@@ -148,7 +148,12 @@ def gave_up_waiting(deposit: Deposit, fact: object) -> Outcome:
 
 
 def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
-    """Retract: what the store reports lies on the transport; what it does not report has left it unseen."""
+    """Retract: the belt has them now."""
+    return steps.stay(on_transport(deposit, fact), RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
+
+
+def on_transport(deposit: Deposit, fact: StoreEmptied) -> Deposit:
+    """What the store reports lies on the transport; what it does not report has left it unseen."""
     room = {(value, currency): count for value, currency, count in fact.moved}
     places: dict[int, Place] = {}
     for note in deposit.escrowed:
@@ -161,7 +166,7 @@ def emptied(deposit: Deposit, fact: StoreEmptied) -> Outcome:
         deposit = steps.remark(deposit, "the store held fewer notes than the journal")
     if fact.unknown_count:
         deposit = steps.remark(deposit, f"{fact.unknown_count} notes of unknown value left the store")
-    return steps.stay(deposit, RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
+    return deposit
 
 
 def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:

@@ -36,6 +36,7 @@ class State(StrEnum):
     STRAPPING = "strapping"
     MARKING = "marking"
     STORING = "storing"
+    RESETTING = "resetting"  # every device is brought to a known state
     CLOSING = "closing"  # guarantee, appraisal, record
     RECEIPT = "receipt"  # credit and record are durable; the paper is printed
     DONE = "done"
@@ -99,6 +100,26 @@ class Doubt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     channel: int = 0  # of the validator; 0 unknown
 
 
+class ResetWork(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A reset under way, and what it has found so far."""
+
+    by: str
+    at: str
+    known: tuple[tuple[str, int], ...]  # unit -> notes, by the units' books; outside any deposit
+    confirmed: bool  # the deposit goes on forward afterwards
+    idle: bool = False  # no deposit was under way
+    phase: Literal["validator", "restarted", "store", "board"] = "validator"
+    tries: int = 0
+    recounted: bool = False  # the deposit's notes were counted again by the validator's counters
+    path: tuple[str, ...] = ()  # what the validator told of its path when it restarted
+    store: tuple[tuple[int, str, int], ...] = ()  # value, currency, count that left the store
+    store_unknown: int = 0
+    tray: int = 0  # as the board saw it before the purge
+    purged: int = 0
+    unsaid: bool = False  # a purge whose number was lost
+    left: tuple[str, ...] = ()  # what could not be brought to a known state, in words
+
+
 class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One deposit, from the first touch to the record. `Deposit()` is the idle kiosk."""
 
@@ -151,6 +172,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting: bool = False  # the board cannot go on until a person has been there; asked again every `retry_s`
     waits: int = 0  # how often it could not
     sweep: bool = False  # the validator may have kept a note without a credit: look on the board when the port is shut
+    reset: ResetWork | None = None
     purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
 

@@ -88,7 +88,7 @@ class Journal:
             return self._vault.seal_text(deposit_id, account, _ACCOUNT)
 
     def commit(
-        self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime, booking: Entry | None = None
+        self, fact: Fact, outcome: Outcome, before: Deposit, now: datetime, bookings: Sequence[Entry] = ()
     ) -> list[Appended]:
         """One fact, its orders and its records, in one durable transaction; with it what it does to the units."""
         deposit = outcome.deposit if outcome.deposit.id else before
@@ -109,12 +109,12 @@ class Journal:
             if deposit.id:
                 self._summarise(fact, deposit, outcome.deposit)
             made: list[Appended] = []
-            if booking is not None:
+            for booking in bookings:
                 unit_book.store(self._connection, booking)
                 made.extend(self._append(draft, now) for draft in booking.first)
             for draft in outcome.records:
                 made.append(self._append(_about(draft, made), now))
-            if booking is not None:
+            for booking in bookings:
                 made.extend(self._append(draft, now) for draft in booking.records)
             return made
 

@@ -271,6 +271,18 @@ def accept_command(device: Literal["validator"], serial_number: int, *, session:
     session.act(staff, action)
 
 
+@click.command("reset")
+@signed
+def reset_command(*, session: Session, staff: str) -> None:
+    """Bring every device to a known state: the validator restarts, its store is emptied, the board looks again.
+
+    Notes that are found go to the retract bin, never to the port; the record `reset` says how many, and what the books
+    did not know. Notes of an unconfirmed deposit become disputed for its account; a confirmed one goes on. Takes
+    staff, a supervisor or a technician. It cannot be undone; nothing is lost by it.
+    """
+    session.act(staff, {"action": "Reset"})
+
+
 COMMANDS: Final[tuple[click.Command, ...]] = (
     people_group,
     approvals_command,
@@ -278,4 +290,5 @@ COMMANDS: Final[tuple[click.Command, ...]] = (
     carry_out_command,
     withdraw_command,
     accept_command,
+    reset_command,
 )

@@ -29,6 +29,7 @@ STATES: Final[dict[str, str]] = {
     State.STRAPPING: "the bundle is strapped",
     State.MARKING: "the bundle gets its label",
     State.STORING: "the bundle goes to its cabinet slot",
+    State.RESETTING: "every device is being brought to a known state",
     State.CLOSING: "the record is made",
     State.RECEIPT: "the record is made; the receipt is printed",
     State.DONE: "done; the result is on the screen",

@@ -162,8 +162,8 @@ class Controller:
                 raise IllegalTransition(before.state, fact)
             outcome = step(before, fact)
             now = self.clock.now_utc()
-            entry, units = self.storage.booked(outcome, now)
-            await self.runner.run(self.journal.commit, fact, outcome, before, now, entry)
+            entries, units = self.storage.booked(outcome, now)
+            await self.runner.run(self.journal.commit, fact, outcome, before, now, entries)
             self.deposit = outcome.deposit
             self.storage.took(units)
             for order in outcome.orders:
@@ -228,6 +228,13 @@ class Controller:
         """Records were added outside the deposit."""
         self._grew()
         self._changed()
+
+    async def reset(self, reset_id: bytes, by: str) -> bool:
+        """Bring every device to a known state, also while they do not answer; False when that cannot be now."""
+        if self.deposit.state is State.DONE:
+            await self.offer(f.Finish())
+        fact = f.ResetOrdered(rfc3339(self.clock.now_utc()), reset_id, by, self.storage.loose)
+        return await self.offer(fact)
 
     @contextlib.asynccontextmanager
     async def at_rest(self) -> AsyncIterator[bool]:

@@ -12,7 +12,7 @@ from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core import facts as f
-from kiosk.core.actions import AcceptDevice, ClearDispute
+from kiosk.core.actions import AcceptDevice, ClearDispute, Reset
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
@@ -28,6 +28,7 @@ from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
+from kiosk.management.resetting import ResetDevices
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
@@ -100,6 +101,7 @@ class Desk:
         self._units = StorageDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
         self._counts = BankCounts(self._directory, controller)
+        authority.register(Reset, ResetDevices(controller, randomness))
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 

@@ -12,8 +12,8 @@ from collections.abc import Awaitable, Iterator
 from datetime import datetime
 from typing import TYPE_CHECKING, Final, Literal
 
-from firmware_bridge.errors import CommandRefused, DeviceFault
-from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, BunchEscrow, Label, Line
+from firmware_bridge.errors import CommandRefused, DeviceFault, DeviceRestarted
+from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, BunchEscrow, Label, Line, Resettable
 from kiosk.clock import rfc3339
 from kiosk.core import facts as f
 from kiosk.core import orders as o
@@ -78,6 +78,8 @@ class Hands:
                 await self._move_shutter(opened=True)
             case o.CloseShutter():
                 await self._move_shutter(opened=False)
+            case o.ResetValidator():
+                await self._reset_validator()
             case o.PrepareValidator():
                 await self._prepare()
             case _:
@@ -108,6 +110,16 @@ class Hands:
         if isinstance(order, o.CommitEscrow):
             await self._c.offer(f.EscrowCommitted())
 
+    async def _reset_validator(self) -> None:
+        """It starts again; what it says of itself afterwards is heard at the door that every start goes through."""
+        validator = self._c.devices.validator
+        can = isinstance(validator, Resettable)
+        if isinstance(validator, Resettable):
+            async with self._c.batches.lock:
+                await validator.reset()
+        await self._c.offer(f.ValidatorReset(can))
+        raise DeviceRestarted("validator", "it was reset by order")
+
     def _escrow(self) -> BunchEscrow:
         """The bunch escrow. A deposit that began with one waits for it as for any device that does not answer."""
         escrow = self._c.devices.validator.escrow
@@ -124,8 +136,8 @@ class Hands:
 
     async def _empty_store(self) -> None:
         """Refused while a note still moves: asked again, a bounded number of times."""
-        began = self._c.deposit.state
-        while self._c.deposit.state is began:  # whose own time limit ends this
+        began = self._step()
+        while self._step() == began:  # whose own time limit ends this
             async with self._c.batches.lock:
                 try:
                     await self._escrow().empty_to_stacker()
@@ -134,6 +146,10 @@ class Hands:
                 else:
                     return
             await self._c.clock.sleep(LINE_POLL_S * 10)
+
+    def _step(self) -> tuple[str, str]:
+        deposit = self._c.deposit
+        return deposit.state, deposit.reset.phase if deposit.reset is not None else ""
 
     async def _prepare(self) -> None:
         settings, policy = self._c.settings, self._c.deposit.policy

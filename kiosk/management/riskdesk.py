@@ -25,6 +25,7 @@ _STAGES: dict[State, Stage] = {
             State.SUSPENDED,
             State.JAMMED,
             State.RETRACTING,
+            State.RESETTING,
         ),
         "escrow",
     ),

@@ -38,6 +38,7 @@ TOUCHED: Final[dict[BoardHappening, tuple[tuple[UnitName, ...], str]]] = {
     "tray_emptied": (("tray",), "the tray was emptied by hand"),
     "gate_opened": (("cabinet",), "the gate was opened without an order"),
 }
+LOOSE: Final[tuple[UnitName, ...]] = ("escrow", "tray")  # what lies there belongs to no bundle in the cabinet
 
 
 @dataclass(frozen=True)
@@ -94,15 +95,35 @@ class Storage:
         """Whether a deposit may begin as far as the units are concerned; asked under the lock."""
         return self.ledger.exchange is None
 
-    def booked(self, outcome: Outcome, now: datetime) -> tuple[Entry | None, Ledger]:
-        """The units with the deposit whose record is among these; None when there is none. Under the lock."""
+    def booked(self, outcome: Outcome, now: datetime) -> tuple[tuple[Entry, ...], Ledger]:
+        """The units with the deposit whose record is among these, or after a reset outside any. Under the lock."""
+        if not outcome.deposit.id and any(draft.body.get("event") == "reset" for draft in outcome.records):
+            return self._binned(rfc3339(now))
         if not any(draft.kind == _RECORD for draft in outcome.records):
-            return None, self.ledger
+            return (), self.ledger
         deposit = outcome.deposit
         moment = datetime.fromisoformat(deposit.confirmed_at) if deposit.confirmed_at else now
         fact = booking(deposit, rfc3339(now), self.date(moment))
         change = units.step(self.ledger, fact)
-        return Entry(fact, change.ledger, change.records, change.first), change.ledger
+        return (Entry(fact, change.ledger, change.records, change.first),), change.ledger
+
+    def _binned(self, at: str) -> tuple[tuple[Entry, ...], Ledger]:
+        """What lay in escrow and tray is in the retract bin since a reset; its record has the figures."""
+        ledger, entries = self.ledger, []
+        for source in LOOSE:
+            unit = ledger.unit(source)
+            if unit is not None and unit.items and ledger.unit("retract") is not None:
+                fact = u.Transferred(at, source, "retract", f"{source} was emptied by a reset, {at}")
+                change = units.step(ledger, fact)
+                ledger = change.ledger
+                entries.append(Entry(fact, ledger, change.records, change.first))
+        return tuple(entries), ledger
+
+    @property
+    def loose(self) -> tuple[tuple[str, int], ...]:
+        """Notes that finished deposits left in escrow and tray."""
+        found = ((name, self.ledger.unit(name)) for name in LOOSE)
+        return tuple((name, unit.count) for name, unit in found if unit is not None and unit.count)
 
     def took(self, ledger: Ledger) -> None:
         """What `booked` foresaw is durable."""

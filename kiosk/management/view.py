@@ -53,6 +53,8 @@ class Identity:
 def status(controller: Controller, books: Books, identity: Identity, *, clock_synchronised: bool) -> Status:
     """The whole kiosk at one moment."""
     reasons = tuple(not_ready(controller.machine, controller.devices))
+    if controller.deposit.state is State.RESETTING:
+        reasons = ("the devices are being reset", *reasons)
     clock = controller.clock
     return Status(
         kiosk=identity.kiosk,
@@ -91,8 +93,8 @@ def deposit_view(
     deposit: Deposit, deadline_s: float | None, clock: Clock, receipt_qrs: tuple[str, ...] = ()
 ) -> DepositView | None:
     """The deposit as the screen may show it; None when the kiosk is idle."""
-    if deposit.state is State.IDLE:
-        return None
+    if deposit.state is State.IDLE or not deposit.code:
+        return None  # nobody's: idle, or a reset outside any deposit
     counted = Counter((note.currency, note.value_minor or 0) for note in deposit.genuine)
     total: Counter[str] = Counter()
     for (currency, value), count in counted.items():

@@ -32,6 +32,7 @@ SCREEN_OF: Final[dict[State, str]] = {
     State.SUSPENDED: "resume",
     State.JAMMED: "jam",
     State.RETRACTING: "retracting",
+    State.RESETTING: "retracting",
     State.CLEARING: "bundling",
     State.COMMITTING: "bundling",
     State.COLLECTING: "bundling",
