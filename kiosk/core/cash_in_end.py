@@ -194,7 +194,7 @@ def _reserved(deposit: Deposit, lost: list[int], board: BoardEvidence) -> Deposi
     disputed = lost[: max(bundled(deposit) - arrived, 0)]
     notes = claimed(
         deposit.notes,
-        lambda note: note.number in disputed and note.claim is Claim.CREDITED,
+        lambda note: note.number in disputed and note.claim is Claim.CREDITED and not note.reason,
         Claim.DISPUTED,
         f"{RESERVED} {', '.join(sorted({DOUBTS[item.kind] for item in deposit.doubts}))}",
     )

@@ -196,6 +196,15 @@ _add(
     S.RESETTING,
     same=False,
 )
+_add(
+    [*BEFORE_PORT, *UNCONFIRMED],
+    f.ValidatorReplaced,
+    recovery.validator_replaced,
+    S.RETRACTING,
+    S.CLOSING,
+    same=False,
+)
+_add([*CREDITED, S.RETRACTING, S.RESETTING], f.ValidatorReplaced, recovery.validator_replaced)
 _add([S.RESETTING], f.ValidatorReset, resetting.validator_told)
 _add([S.RESETTING], f.AtReset, resetting.told_at_reset)
 _add([S.RESETTING], f.Reconciled, resetting.reconciled, S.REALIGNING)

@@ -236,6 +236,15 @@ class ResetOrdered(Fact, frozen=True):
     known: tuple[tuple[str, int], ...]  # notes that the units' books have in escrow and tray, outside any deposit
 
 
+class ValidatorReplaced(Fact, frozen=True):
+    """A technician vouched for another validator while a deposit was open: the old one is gone, with what it held."""
+
+    at: str
+    by: str
+    old: str  # serial numbers
+    new: str
+
+
 class ValidatorReset(Fact, frozen=True):
     """The validator took the command to restart; `done` False: it has none."""
 
@@ -393,6 +402,7 @@ AnyFact = (
     | PowerFailed
     | ResetOrdered
     | ValidatorReset
+    | ValidatorReplaced
     | KeyTurned
     | Assessed
     | GuaranteeChecked

@@ -1,10 +1,12 @@
 """After a restart or a fault: what the journal says meets what the devices report, before any command."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from kiosk.core import ledger, records, rollback, steps
-from kiosk.core.facts import AtReset, Evidence, Reconciled
-from kiosk.core.money import Claim, Note, Place, at, moved, open_notes
+from kiosk.core.facts import AtReset, Evidence, Reconciled, ValidatorReplaced
+from kiosk.core.money import Claim, Note, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import (
     CheckGuarantee,
     CloseShutter,
@@ -154,6 +156,30 @@ def after_confirm(deposit: Deposit, fact: Reconciled) -> Outcome:
         notes = moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.TRANSPORT)
         deposit = replace(deposit, notes=notes)
     return steps.go(deposit, State.REALIGNING, DisableValidator(), CloseShutter(), RunBoard(steps.HOME))
+
+
+REPLACED: Final = "inside the validator that was replaced"
+
+
+def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
+    """What the old validator held is with it. Unconfirmed: disputed, and the deposit ends; confirmed: it goes on short.
+
+    Nothing is asked of the new one's counters, which know nothing of this deposit.
+    """
+    reason = f"{REPLACED}: {fact.old} by {fact.new}"
+    if deposit.accepting is not None and not deposit.confirmed:  # ordered in, and nobody can ask any more
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, reason)
+    gone = {note.number for note in at(deposit.notes, Place.VALIDATOR, Place.ESCROW)}
+    notes = moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN)
+    notes = tuple(replace(note, reason=reason) if note.number in gone else note for note in notes)
+    notes = claimed(notes, lambda note: note.number in gone and note.claim is Claim.OPEN, Claim.DISPUTED)
+    deposit = replace(deposit, notes=notes, accepting=None, in_flight=None, unacknowledged=None, emptied=True)
+    deposit = steps.remark(replace(deposit, bezel=None, rolling_back=False), f"{reason}, accepted by {fact.by}")
+    if deposit.confirmed or deposit.state in (State.RETRACTING, State.RESETTING):
+        return steps.stay(deposit)
+    if deposit.on_board:
+        return steps.retract(deposit, reason)
+    return steps.close(deposit, "interrupted")
 
 
 def _occupied(evidence: Evidence) -> bool:

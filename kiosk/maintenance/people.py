@@ -264,8 +264,9 @@ def _shown(session: Session, number: int) -> RequestView:
 def accept_command(device: Literal["validator"], serial_number: int, *, session: Session, staff: str) -> None:
     """Vouch for another DEVICE after an exchange, by the SERIAL_NUMBER that `status` shows. Takes a technician.
 
-    Until then the kiosk stays out of service. It is recorded, and refused while a deposit is open. To undo it,
-    accept the old device again.
+    Until then the kiosk stays out of service. It is recorded. While a deposit is open the new device must be connected
+    already; what the old one held is then disputed, or short where it was credited. To undo it, accept the old
+    device again.
     """
     action = {"action": "AcceptDevice", "device": device, "serial_number": serial_number}
     session.act(staff, action)

@@ -88,6 +88,10 @@ class Performer(Generic[A]):
         """Why this cannot be done now; asked when it is requested, and again when it is to be done."""
         return None
 
+    def anyway(self, action: A) -> bool:  # noqa: ARG002 - for those who override it
+        """Whether an `at_rest` one may be settled though a deposit is under way; nothing changes it meanwhile."""
+        return False
+
     def settle(self, journal: Journal, allowed: Allowed[A], now: datetime) -> None:
         """Write what follows, on the journal's thread, inside the transaction that uses the request up.
 
@@ -235,7 +239,7 @@ class AuthorityDesk:
         return msgspec.structs.replace(_asked(state, request), done=True)
 
     async def _settle(self, performer: Performer[a.Action], request: OpenRequest) -> Refused | None:
-        async with self._rest(performer) as free:
+        async with self._rest(performer, request.action) as free:
             if not free:
                 return Refused("not_now", "A deposit is under way.", "Carry it out when it is finished.")
             await self._apply(Used(self._at_s(), request.number, a.content(request.action)), performer, request)
@@ -243,12 +247,12 @@ class AuthorityDesk:
         return None
 
     @asynccontextmanager
-    async def _rest(self, performer: Performer[a.Action]) -> AsyncIterator[bool]:
+    async def _rest(self, performer: Performer[a.Action], action: a.AnyAction) -> AsyncIterator[bool]:
         if not performer.at_rest:
             yield True
             return
         async with self._c.at_rest() as resting:
-            yield resting
+            yield resting or performer.anyway(action)
 
     # --- facts ------------------------------------------------------------------------------------------
 

@@ -27,6 +27,7 @@ POLL_S: Final = 0.2
 # processor of a small box to the others. Far inside the 5 s after which a validator gives its host up.
 REST_POLL_S: Final = 1.0
 AT_REST: Final = frozenset({State.IDLE, State.SUSPENDED, State.JAMMED, State.DONE})
+BEZEL: Final = "a note waits at the bezel: staff or technician must take it out"
 QUIET_POLLS: Final = 2
 HEAR_OUT_S_MAX: Final = 90.0  # long enough to take notes that were on their way out
 _SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE})
@@ -92,6 +93,7 @@ class Batches:
     async def take(self, result: PollResult) -> None:
         """Facts of one batch, each durable, then the acknowledgement, then that it was taken."""
         seen = {event.kind for event in result.events}
+        await self._bezel(seen)
         for kind, words in STOPS.items():
             self._controller.kick_off(kind, words if kind in seen else None)
         for event in result.events:
@@ -102,6 +104,14 @@ class Batches:
         waiting = self._controller.deposit.unacknowledged or result.bookmark is not None
         if waiting and allowed(self._controller.deposit.state, f.Acknowledged):
             await self._controller.apply(f.Acknowledged(result.bookmark))
+
+    async def _bezel(self, seen: set[NoteEventKind]) -> None:
+        """A note that nobody takes: no device here can draw it in again, so a person is waited for, and it is said."""
+        controller = self._controller
+        waits = _K.HELD_IN_BEZEL in seen and controller.deposit.state is not State.RETURNING
+        if _K.HELD_IN_BEZEL in controller.machine.stopped and _K.HELD_IN_BEZEL not in seen:
+            await controller.record(service("bezel_cleared", {}))
+        controller.kick_off(_K.HELD_IN_BEZEL, BEZEL if waits else None)
 
     async def _take(self, event: NoteEvent, seen: set[NoteEventKind]) -> None:
         controller = self._controller

@@ -3,13 +3,19 @@
 from datetime import datetime
 from typing import Final
 
+from kiosk.clock import rfc3339
 from kiosk.core.actions import AcceptDevice, ClearDispute
 from kiosk.core.authority_facts import NotAuthorised
+from kiosk.core.deposit import allowed as table_allows
+from kiosk.core.deposit import step
 from kiosk.core.disputes import CannotClear, clearing_record, settled
+from kiosk.core.facts import ValidatorReplaced
 from kiosk.core.records import service
+from kiosk.core.state import Outcome
+from kiosk.core.storage import Ledger
 from kiosk.guarantee.journal import Journal
 from kiosk.management.authority import Allowed, Performer
-from kiosk.management.controller import ACCEPTED_SERIAL
+from kiosk.management.controller import ACCEPTED_SERIAL, Controller
 from kiosk.management.store import Runner
 from kiosk.messages import Disputes, DisputeView, Refused
 
@@ -18,14 +24,37 @@ _LOOK: Final = "Look at `kioskctl dispute list`."
 
 
 class AcceptValidator(Performer[AcceptDevice]):
-    """A technician vouches for another validator; never while a deposit is open, whose notes the old one counted."""
+    """A technician vouches for another validator.
+
+    While a deposit is open that takes the new one to be there already: what the old one held is then disputed, or short
+    where it was credited, in the same transaction.
+    """
 
     at_rest = True
 
+    def __init__(self, controller: Controller) -> None:
+        self._c = controller
+        self._change: tuple[Outcome, Ledger] | None = None
+
+    def anyway(self, action: AcceptDevice) -> bool:
+        return self._c.machine.stranger == action.serial_number
+
     def settle(self, journal: Journal, allowed: Allowed[AcceptDevice], now: datetime) -> None:
-        serial = allowed.action.serial_number
+        self._change = None
+        serial, old = allowed.action.serial_number, journal.memory(ACCEPTED_SERIAL)
+        deposit = self._c.deposit
+        if table_allows(deposit.state, ValidatorReplaced):
+            fact = ValidatorReplaced(rfc3339(now), allowed.signers[0], str(old), str(serial))
+            outcome = step(deposit, fact)
+            entries, ledger = self._c.storage.booked(outcome, now)
+            journal.commit(fact, outcome, deposit, now, entries)
+            self._change = outcome, ledger
         draft = service("device_accepted", {"device": allowed.action.device, "serial": serial})
         journal.remember(ACCEPTED_SERIAL, str(serial), draft, now)
+
+    def settled(self) -> None:
+        if self._change is not None:
+            self._c.replaced(*self._change)
 
 
 class ClearDisputes(Performer[ClearDispute]):

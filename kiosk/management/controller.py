@@ -20,8 +20,8 @@ from kiosk.core.deposit import IllegalTransition, allowed, step, timeout_s
 from kiosk.core.facts import Fact
 from kiosk.core.orders import AnyOrder
 from kiosk.core.records import alert, service
-from kiosk.core.state import Deposit, RecordDraft, State
-from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE
+from kiosk.core.state import Deposit, Outcome, RecordDraft, State
+from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE, Ledger
 from kiosk.errors import LogForkError, LogRollbackError
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.policy import Policy
@@ -229,6 +229,13 @@ class Controller:
         self._grew()
         self._changed()
 
+    def replaced(self, outcome: Outcome, ledger: Ledger) -> None:
+        """What another validator does to the open deposit is durable; nothing is ordered before it is connected."""
+        self.deposit = outcome.deposit
+        self.storage.took(ledger)
+        self._grew()
+        self._changed()
+
     async def reset(self, reset_id: bytes, by: str) -> bool:
         """Bring every device to a known state, also while they do not answer; False when that cannot be now."""
         if self.deposit.state is State.DONE:
@@ -326,7 +333,8 @@ class Controller:
     async def _check_serial(self, found: int) -> None:
         remembered = await self.runner.run(self.journal.memory, ACCEPTED_SERIAL)
         accepted = self.settings.accepted_serial if remembered is None else int(remembered)
-        if accepted is not None and found != accepted:
+        self.machine.stranger = found if accepted is not None and found != accepted else None
+        if self.machine.stranger is not None:
             raise DeviceChanged("validator", f"serial number {found} instead of {accepted}")
         if remembered is None:
             draft = service("device_accepted", {"device": "validator", "serial": found})

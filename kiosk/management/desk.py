@@ -97,7 +97,7 @@ class Desk:
         self.authority = authority
         self._disputes = ClearDisputes(controller.journal, controller.runner)
         authority.register(ClearDispute, self._disputes)
-        authority.register(AcceptDevice, AcceptValidator())
+        authority.register(AcceptDevice, AcceptValidator(controller))
         self._units = StorageDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
         self._counts = BankCounts(self._directory, controller)

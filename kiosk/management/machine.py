@@ -51,6 +51,7 @@ class Machine:
     fault: str = ""  # why not connected
     remedy: str = ""
     identity: ValidatorIdentity | None = None
+    stranger: int | None = None  # serial number of a validator that answers and is not the accepted one
     snapshot: BoardSnapshot | None = None
     printer: LabelPrinterStatus | None = None
     receipt_printer: ReceiptPrinterStatus | None = None  # None: there is none

@@ -147,7 +147,7 @@ def test_started_without_mains_power_it_commands_nothing(rig: Rig) -> None:
         await asyncio.sleep(30)
         assert not rig.controller.machine.connected
         assert rig.controller.machine.fault == "the mains power failed"
-        assert rig.counts == {}
+        assert "frame" not in rig.counts
         rig.world.set_line("power_good", True)
         await rig.ready()
 

@@ -15,12 +15,14 @@ from kiosk.bus import BusServer
 from kiosk.clock import SystemClock
 from kiosk.core.actions import AcceptDevice, ClearDispute
 from kiosk.core.disputes import Dispute
+from kiosk.core.state import Deposit
 from kiosk.guarantee.credentials import Cost, Credentials, weakness
 from kiosk.guarantee.journal import Journal
 from kiosk.maintenance.session import Exit
 from kiosk.management.authority import AuthorityDesk, AuthorityRequest
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.controller import Controller
+from kiosk.management.machine import Machine
 from kiosk.management.store import InlineRunner
 from kiosk.messages import Refused, Reply, Request, Role
 from kiosk.processes.kioskctl import main
@@ -35,6 +37,7 @@ class NoDeposits:
     def __init__(self, journal: Journal) -> None:
         self.journal, self.runner, self.clock = journal, InlineRunner(), SystemClock()
         self.free = True
+        self.deposit, self.machine = Deposit(), Machine()
 
     def recorded(self) -> None:
         pass
@@ -55,7 +58,7 @@ class Box:
         self.desk = AuthorityDesk(cast("Controller", self.controller), credentials, InlineRunner())
         self.disputes = ClearDisputes(self.journal, InlineRunner())
         self.desk.register(ClearDispute, self.disputes)
-        self.desk.register(AcceptDevice, AcceptValidator())
+        self.desk.register(AcceptDevice, AcceptValidator(cast("Controller", self.controller)))
         self.bus_dir = folder / "bus"
 
     async def answer(self, _role: Role, request: Request) -> Reply:
