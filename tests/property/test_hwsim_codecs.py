@@ -11,6 +11,7 @@ from hwsim.devices.ssp_codes import COMMANDS, FORMS, decode_events, encode_event
 from hwsim.devices.ssp_frame import Frame, FrameDecoder, crc16
 from hwsim.devices.ssp_layout import Layout, LayoutError, Values, layout
 from hwsim.devices.ssp_validator import SspValidator
+from hwsim.devices.zpl_parser import Format, ZplParser
 from hwsim.scheduler import VirtualScheduler
 from hwsim.world import World
 
@@ -125,3 +126,26 @@ def test_no_bytes_hurt_a_device(chunks: list[bytes]) -> None:
                 device.feed(Frame(0, 1, chunk).encode())
             scheduler.advance(0.1)
     world.totals()
+
+
+LABEL = b"^XA^FO10,10^A0N,30,30^FDB-17^FS^XZ"
+
+
+@given(st.lists(st.binary(max_size=60) | st.sampled_from([b"^XA", b"^FD", b"^FH", b"~", b"^XZ", LABEL]), max_size=6))
+def test_after_any_noise_the_second_label_is_read_at_the_latest(noise: list[bytes]) -> None:
+    formats: list[Format] = []
+    parser = ZplParser(formats.append, lambda _name, _parameters: None)
+    for chunk in (*noise, LABEL, LABEL):
+        parser.feed(chunk)
+    assert formats[-1].lines == ("B-17",)
+    assert not parser.partial
+
+
+@given(st.lists(st.binary(max_size=40), max_size=5), st.integers(0, 0xFFFF), st.integers(1, 125))
+def test_modbus_requests_are_heard_again_after_a_gap(noise: list[bytes], address: int, count: int) -> None:
+    receiver = modbus_rtu.RequestReceiver(1.0)
+    for chunk in noise:
+        list(receiver.feed(chunk, 0.0))
+    body = address.to_bytes(2, "big") + count.to_bytes(2, "big")
+    (request,) = receiver.feed(modbus_rtu.seal(1, b"\x04" + body), 2.0)
+    assert request.words() == (address, count)
