@@ -69,7 +69,7 @@ def parse_scenario(text: str, name: str = "scenario") -> Scenario:
     """The scenario of a TOML text; `ScenarioError` names the key that is wrong."""
     try:
         tables: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         message = f"{name} is no TOML: {error}"
         raise ScenarioError(message) from error
     own = {key: value for key, value in tables.items() if key not in RUNNERS_TABLES}

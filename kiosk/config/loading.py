@@ -72,15 +72,15 @@ def _read(path: Path) -> dict[str, Any]:
     try:
         with path.open("rb") as file:
             data = file.read(FILE_BYTES_MAX + 1)
-    except OSError as error:
-        message = f"cannot read {path}: {error.strerror}"
+    except (OSError, ValueError) as error:  # a NUL in a path is a ValueError
+        message = f"cannot read {path}: {error}"
         raise ConfigError(message, remedy="Name a file that is there and that this user may read.") from error
     if len(data) > FILE_BYTES_MAX:
         message = f"{path} is longer than {FILE_BYTES_MAX} bytes"
         raise ConfigError(message, remedy="This is no configuration file of a kiosk.")
     try:
         return tomllib.loads(data.decode())
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError) as error:
         message = f"{path} is no TOML: {error}"
         raise ConfigError(message, remedy="Correct the named line.") from error
 

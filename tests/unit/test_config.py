@@ -145,6 +145,13 @@ def test_no_file_says_so(tmp_path: Path) -> None:
         load_config(tmp_path / "none.toml")
 
 
+@pytest.mark.parametrize("text", ['[cash]\nfile = "\\u0000"\n', "a = " + "[" * 5000])
+def test_a_path_that_cannot_be_and_a_file_nested_without_end_are_refused(tmp_path: Path, text: str) -> None:
+    """Found by the property tests with random examples: ValueError and RecursionError came through."""
+    with pytest.raises(ConfigError):
+        load(tmp_path, MINIMAL + text)
+
+
 def test_the_hash_is_of_what_was_understood(tmp_path: Path) -> None:
     first = config_hash(load(tmp_path, MINIMAL))
     spelled_out = "# a comment\n" + changed('port = "/dev/b"', 'port = "/dev/b"\nunit = 1')

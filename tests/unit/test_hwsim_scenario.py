@@ -105,6 +105,11 @@ def test_unknown_scenes_and_faults_are_refused_when_armed(text: str) -> None:
         Machine(parse_scenario(text), VirtualScheduler(), seed=1)
 
 
+def test_a_file_nested_without_end_is_refused() -> None:
+    with pytest.raises(ScenarioError):
+        parse_scenario("a = " + "[" * 5000)
+
+
 def test_a_missing_file_says_so(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError, match=r"nowhere\.toml"):
         load_scenario(tmp_path / "nowhere.toml")
