@@ -68,6 +68,9 @@ class ValidatorConfig(Section, frozen=True, kw_only=True):
     # ssp: the key's fixed half, as in the maker's default; changed at commissioning. Never shown or logged.
     fixed_key_hex: Annotated[str, Meta(pattern="^[0-9a-fA-F]{16}$")] = "0123456701234567"
     escrow_notes_max: Annotated[int, Meta(ge=1, le=200)] = 40  # ssp: what its store holds; bounds one deposit
+    # cctalk: nothing on the wire tells which; crc16 where the device has the choice.
+    cctalk_checksum: Literal["sum8", "crc16"] = "sum8"
+    cctalk_echo: bool = True  # cctalk: whether the adapter lets us hear what we send
     accepted_serial: Annotated[int, Meta(ge=0, le=0xFFFFFFFF)] | None = None  # default: the first one seen
 
 
