@@ -77,6 +77,7 @@ def _one(seed: int) -> Result:
 def _quiet_worker() -> None:
     os.nice(5)
     gc.freeze()
+    gc.set_threshold(20_000)
 
 
 def _results(seeds: range, jobs: int, seconds_max: float | None) -> Iterator[Result]:

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 _BY_LABEL = {kind.label: kind for kind in kinds.FAULTS}
 SWAPPED_SERIAL = 815
+SLOW_COMMIT_S = 0.4  # a worn SD card that moves its blocks about
 
 
 class Fate:
@@ -113,10 +114,6 @@ class Fate:
         if kind.fault == "line_pulse":
             parameters["seconds"] = strike.seconds
         self._rig.world.fault(kind.device, kind.fault, **parameters)
-        if kind.fault == "slots_full":
-            return
-        if kind.fault == "swapped":
-            self._play.tell("another validator")
 
     def _other(self, strike: Strike) -> None:
         group, _, what = strike.kind.partition(".")
@@ -129,8 +126,9 @@ class Fate:
                 world.restock(straps=0)
             case "stock", _:
                 world.slots = ["earlier" if number else slot for number, slot in enumerate(world.slots)]
-            case "disk", "restored":
-                self._play.restore_at_rest = True
+            case "disk", "slow":
+                rig.commit_s = SLOW_COMMIT_S
+                rig.loop.call_later(strike.seconds, setattr, rig, "commit_s", self._play.schedule.commit_s)
             case "disk", _:
                 self.disk = what
                 self.spoil_disk()

@@ -84,7 +84,7 @@ OTHERS: Final = (
     "stock.nearly_full_cabinet",
     "disk.full",
     "disk.read_only",
-    "disk.restored",
+    "disk.slow",
     "clock.back_a_day",
     "clock.forward_a_year",
     "clock.unsynchronised",

@@ -68,7 +68,6 @@ class Play:
         self.died_of: list[str] = []
         self.dark = False
         self.dark_s = RESTART_S
-        self.restore_at_rest = False
         self.stuck = ""
         self.complaints: list[str] = []
         self.facts = 0  # that were committed and acknowledged

@@ -82,7 +82,6 @@ class Schedule:
     technician_takes: bool
     commit_s: float  # how long a journal write takes
     profile: dict[str, Any]  # the validator's choices where its makers differ
-    restored_image: bool = False
 
     def kinds(self) -> set[str]:
         """The labels of what is in it."""

@@ -32,7 +32,7 @@ def height_dots(item: Printed) -> int:
     if isinstance(item, Line):
         return max(style.height for _, style in item.runs) * CHAR_HEIGHT + LEADING
     if isinstance(item, Qr):
-        return _symbol(item).height
+        return _side_dots(item)
     return item.height if isinstance(item, Raster) else item.dots
 
 
@@ -102,6 +102,13 @@ def _face(size: int) -> ImageFont.FreeTypeFont:
     return ImageFont.truetype(
         io.BytesIO((resources.files("barcode") / "fonts" / "DejaVuSansMono.ttf").read_bytes()), size
     )
+
+
+@lru_cache(maxsize=8)
+def _side_dots(item: Qr) -> int:
+    """How wide and high the symbol is: any mask tells that, and choosing the best takes most of the time."""
+    code = segno.make(item.data, error=item.level, mode="byte", micro=False, boost_error=False, mask=0)
+    return int(code.symbol_size(scale=item.module_dots, border=0)[1])
 
 
 @lru_cache(maxsize=8)
