@@ -47,6 +47,11 @@ TABLE: Final = (
         "a jammed validator reports neither credit nor place of its notes until it is cleared",
     ),
     _why(
+        r"inside the validator that was replaced",
+        (*VALIDATOR, "technician."),
+        "the old validator is gone with what it held, and the new one's counters know nothing of this deposit",
+    ),
+    _why(
         r"cleared to the front after its credit",
         (*POWER, "crash.validator"),
         "E1 does not say whether the note was taken at the bezel",
