@@ -172,7 +172,13 @@ def witness_group() -> None:
 
 
 @witness_group.command("init")
-@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), required=True)
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The witness's own directory: name, keys, memory.",
+)
 @click.option("--name", required=True, help="As policies name it, e.g. village.example/witness.")
 @click.option(
     "--log",
@@ -195,9 +201,15 @@ def init_witness(directory: Path, name: str, logs: tuple[Path, ...], *, as_json:
 
 
 @witness_group.command("serve")
-@click.option("--dir", "directory", type=click.Path(path_type=Path, file_okay=False), required=True)
-@click.option("--host", default="127.0.0.1", show_default=True)
-@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True)
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False),
+    required=True,
+    help="The witness's own directory: name, keys, memory.",
+)
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on.")
+@click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
 def serve_witness(directory: Path, host: str, port: int) -> None:
     """Answer add-checkpoint until stopped; put TLS before it (any reverse proxy)."""
     with _explained():
