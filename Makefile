@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test model-check bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test model-check coverage-table bench lint format docs train test-train lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 15 | sed 's/^/  make /'
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
 
 setup: ## what demo and test need: Debian packages, .venv (at most 5 minutes the first time)
 	@scripts/setup.sh
@@ -41,6 +41,11 @@ model-check: setup ## explore the deposit table in every order of events, losses
 
 kill-test: setup ## KILLS=200 SEED=1: kill -9 of the real controller while deposits run (about 10 minutes); the world judges
 	@$(BIN)/python -m tests.kill_test --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
+
+coverage-table: setup ## which (state, fact) pairs of the deposit table the model and 1000 simulated schedules reach
+	@mkdir -p run
+	@$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),1000) --seed $(or $(SEED),1) --coverage run/coverage.json
+	@$(BIN)/python -m tests.model --coverage run/coverage.json
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench

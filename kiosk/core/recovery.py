@@ -91,6 +91,15 @@ def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
 
 
 def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Notes that the store no longer holds, and such as it should not."""
+    deposit = _left_the_store(deposit, evidence)
+    surplus = evidence.validator.level - len(deposit.escrowed)
+    if deposit.baseline is not None and surplus > 0:
+        return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
+    return deposit
+
+
+def _left_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that the store no longer holds: out if the dispense counter says so, else on their way inside."""
     base = deposit.baseline
     if base is None:
@@ -109,9 +118,6 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
             deposit = ledger.update(deposit, note.number, place=Place.TRANSPORT)
         else:
             deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store without a report")
-    surplus = evidence.validator.level - len(deposit.escrowed)
-    if surplus > 0:
-        return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
     return deposit
 
 
@@ -196,8 +202,13 @@ def during_retract(deposit: Deposit, fact: Reconciled) -> Outcome:
 
 
 def while_closing(deposit: Deposit, fact: Reconciled) -> Outcome:
-    """The record is still to be made: what a freed jam let in after everybody gave up belongs into it."""
+    """The record is still to be made: what a freed jam let go after everybody gave up belongs into it."""
     assert not open_notes(deposit.notes)
     deposit = ledger.late_arrivals(deposit, fact.evidence)
+    if deposit.confirmed:  # somewhere inside: nothing goes out at the front any more
+        gone = {note.number for note in _gone(deposit, fact.evidence)}
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN))
+    else:
+        deposit = _left_the_store(deposit, fact.evidence)
     deposit = replace(deposit, assessed=False, checked=False, board=None)
     return steps.stay(deposit, CloseShutter(), RequestAssessment(steps.ALL_STAGES), CheckGuarantee())

@@ -5,6 +5,7 @@ import json
 import sys
 from pathlib import Path
 
+from tests.model.coverage import Coverage, reached_by_model, reached_by_simulation, report, table
 from tests.model.explore import Space, explore
 from tests.model.invariants import RECORD_INVARIANTS, SPACE_INVARIANTS, STATE_INVARIANTS, STEP_INVARIANTS
 from tests.model.scenario import replay, written
@@ -27,6 +28,11 @@ def main() -> int:
     arguments = _arguments()
     if arguments.replay is not None:
         return int(replay(arguments.replay, _say) is not None)
+    if arguments.coverage is not None:
+        found = Coverage(table(), reached_by_model(), reached_by_simulation(arguments.coverage))
+        for line in report(found):
+            _say(line)
+        return int(bool(found.missing or found.wrong))
     _say("invariants, in every state:")
     for words in (*STEP_INVARIANTS, *STATE_INVARIANTS, *RECORD_INVARIANTS, *SPACE_INVARIANTS):
         _say(f"  - {words}")
@@ -54,6 +60,7 @@ def _say(words: str) -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replay", type=Path, help="a scenario file")
+    parser.add_argument("--coverage", type=Path, nargs="*", help="of the table; files that the simulation wrote")
     parser.add_argument("--notes", type=int, help="one space of your own: notes that may be inserted")
     parser.add_argument("--crashes", type=int, default=1)
     parser.add_argument("--faults", type=int, default=0)

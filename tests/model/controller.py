@@ -8,6 +8,8 @@ The translation of events into facts is the product's own.
 from collections.abc import Callable, Iterator
 from functools import cache
 
+from msgspec.structs import replace
+
 from firmware_bridge.interfaces import NoteEvent, NoteEventKind, Value
 from kiosk.core import facts as f
 from kiosk.core import orders as o
@@ -44,7 +46,8 @@ _KINDS = {
 }
 _VALUED = frozenset((_K.INTO_STORE_AT_RESET, _K.INTO_STACKER_AT_RESET, _K.DISPENSING, _K.DISPENSED, _K.HELD_IN_BEZEL))
 BEGIN = f.Begin("", b"deposit", "code", b"", "", "", POLICY, bundle_serial=1, slot=1)
-WAITS_FOR_PEOPLE = (State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
+BEGIN_FINAL = replace(BEGIN, policy=replace(POLICY, bunch_escrow=False, suspect_custody=False))
+WAITS_FOR_PEOPLE = (State.CONSENTING, State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
 WAITS_BRIEFLY = (State.REFUSING, State.ACCEPTING, State.STACKING, State.SETTLING, State.RECEIPT)
 _OF_ESCROW = (o.PrepareValidator, o.CommitEscrow, o.CancelEscrow, o.EmptyStore)
 
@@ -293,10 +296,16 @@ class Desk:
             yield "danger is seen", self.apply(world._replace(faults=world.faults - 1), high)
 
     def tampering(self, world: World) -> Iterator[tuple[str, World]]:
-        """Hands where they should not be, seen by the board or the port's own sensors, though nothing was taken."""
+        """What the cabinet's lines and the board's event ring tell, though no note was taken by it."""
         hurt = world._replace(faults=world.faults - 1)
         tray = f.BoardHappened((("tray_removed", 0),), lost=False, mark=f.RingMark(1, 0))
-        for words, fact in (("the tray was out", tray), ("the port was forced", f.PortTampered("force"))):
+        happened: tuple[tuple[str, f.Fact], ...] = (
+            ("the tray was out", tray),
+            ("the port was forced", f.PortTampered("force")),
+            ("the mains power fails", f.PowerFailed("")),
+            ("the service key is turned", f.KeyTurned()),
+        )
+        for words, fact in happened:
             if self.books.allowed(world.book, type(fact)):
                 yield words, self.apply(hurt, fact)
 
@@ -346,7 +355,7 @@ class Desk:
 
     def people(self, world: World) -> Iterator[tuple[str, World]]:
         """What a depositor may touch, where the table lists it."""
-        facts = [f.Done(), f.Confirm("confirmed"), f.Cancel(), f.Resume(), f.Finish(), f.MoreTime()]
+        facts = [f.Consent(""), f.Done(), f.Confirm("confirmed"), f.Cancel(), f.Resume(), f.Finish(), f.MoreTime()]
         if reprints_left(self.deposit(world).paper):
             facts.append(f.Reprint())
         for fact in facts:

@@ -65,6 +65,11 @@ def _empty(world: World, gone: str) -> Iterator[tuple[str, World]]:
     kind = v.store[0]
     after = v._replace(store=v.store[1:], emptying=plus(gone, kind), transferred=v.transferred + 1)
     yield "a note leaves the store for the transport", to_transport(with_v(world, after), kind)
+    if world.faults:
+        yield (
+            "a note jams between store and transport",
+            with_v(world._replace(faults=world.faults - 1), v._replace(jam="payout")),
+        )
 
 
 def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:

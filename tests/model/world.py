@@ -7,7 +7,7 @@ from kiosk.core.orders import EmptyStore
 from kiosk.core.state import State
 from tests.model import board, validator
 from tests.model.books import Books
-from tests.model.controller import BEGIN, DOWN, LISTENING, WORKING, Desk, fault
+from tests.model.controller import BEGIN, BEGIN_FINAL, DOWN, LISTENING, WORKING, Desk, fault
 from tests.model.invariants import check_world
 from tests.model.parts import Board, Controller, Validator, World, plus
 
@@ -21,6 +21,7 @@ class Bounds(NamedTuple):
     crashes: int
     faults: int
     kinds: str = "ABSXU"
+    final: bool = False  # no bunch escrow: only for the way to the open port and back, without notes
 
 
 class Move(NamedTuple):
@@ -103,8 +104,13 @@ class Model:
                 yield Move(label, PERSON, after)
             return
         b, v = world.b, world.v
+        begin = BEGIN_FINAL if self.bounds.final else BEGIN
         if quiet and world.notes and not (b.transport or b.tray or v.store or v.jam or world.broken):
-            yield Move("somebody begins a deposit", PERSON, self.desk.apply(_aged(world), BEGIN))
+            yield Move(
+                "somebody begins a deposit",
+                PERSON,
+                self.desk.apply(_aged(world), begin),
+            )
 
     def _hands(self, world: World) -> Iterator[Move]:
         v = world.v
