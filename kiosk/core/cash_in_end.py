@@ -312,7 +312,8 @@ def gave_up(deposit: Deposit, _: object) -> Outcome:
     """No technician came: the credit stands, the notes are recorded where they were last known to be."""
     text = f"left while {deposit.state}"
     deposit = steps.remark(deposit, text)
-    if deposit.rolling_back:  # notes were on their way out: what became of them nobody has seen
+    emptying = deposit.state in (State.COLLECTING, State.RETRACTING) and not deposit.emptied
+    if deposit.rolling_back or emptying:  # notes were on their way out: what became of them nobody has seen
         deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.UNKNOWN))
     return steps.close(deposit, "credited", note=(records.alert(deposit, "unfinished", (text,)),))
 

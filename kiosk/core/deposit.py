@@ -89,7 +89,7 @@ _add(PORT_OPEN, f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(PORT_OPEN, f.NoteRefused, cash_in.note_refused, *AFTER_NOTE)
 _add([S.STACKING, S.SETTLING], f.NoteStored, cash_in.note_stored, *AFTER_NOTE)
 _add([S.STACKING, S.SETTLING], f.NoteStacked, cash_in.note_stacked, S.PURGING, *AFTER_NOTE)
-_LATE: Final = tuple(state for state in ACTIVE if state not in (S.STACKING, S.SETTLING))
+_LATE: Final = tuple(state for state in ACTIVE if state not in (*BEFORE_PORT, S.STACKING, S.SETTLING))
 _add(_LATE, f.NoteStored, cash_in.note_stored)  # said once, however late: only the note's place changes
 _add(_LATE, f.NoteStacked, cash_in.note_stacked)
 _add([S.CASH_IN], f.Done, cash_in.done, S.SETTLING, same=False)
