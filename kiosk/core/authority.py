@@ -4,10 +4,10 @@ Journalled and replayed like a deposit (`kiosk.core.deposit`): `step` is pure, a
 changes nothing, so only facts that stood are ever stored. A request is for one action with its exact parameters, lives
 `lifetime_s`, is signed by as many different people as the action has seats, and is used once.
 
-    >>> state = step(state, Requested(at_s, "K-17", ExchangeStart("cabinet"))).state   # one of two signed
+    >>> state = step(state, Requested(at_s, "K-17", ExchangeStart(("cabinet",)))).state   # one of two signed
     >>> number = state.requests[-1].number
-    >>> state = step(state, Approved(at_s + 60, number, "S-03", content(ExchangeStart("cabinet")))).state
-    >>> outcome = step(state, Used(at_s + 61, number, content(ExchangeStart("cabinet"))))  # commit with the effect
+    >>> state = step(state, Approved(at_s + 60, number, "S-03", content(ExchangeStart(("cabinet",))))).state
+    >>> outcome = step(state, Used(at_s + 61, number, content(ExchangeStart(("cabinet",)))))  # commit with the effect
 
 Times are UTC seconds of the kiosk's clock. A small step back is no time at all; after a larger one every open request
 has to be made again, because nobody can say how long it has been waiting.

@@ -43,7 +43,7 @@ roles = st.one_of(
     st.just((Role.AUDITOR,)), st.lists(st.sampled_from(ALL_ROLES), min_size=1, max_size=3, unique=True).map(tuple)
 )
 actions: st.SearchStrategy[a.AnyAction] = st.one_of(
-    st.builds(a.ExchangeStart, st.sampled_from(("cabinet", "retract"))),
+    st.builds(a.ExchangeStart, st.tuples(st.sampled_from(("cabinet", "retract")))),
     st.builds(a.ClearDispute, st.just(bytes(16)), st.just((a.ClearedNote(1),)), st.just("credited"), st.just("x" * 10)),
     st.builds(a.AcceptDevice, st.just("validator"), st.integers(0, 3)),
     st.builds(a.Revoke, names),

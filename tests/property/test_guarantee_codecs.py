@@ -205,7 +205,7 @@ class Forger:
 
 
 FORGER = Forger()
-FREE = {"at", "root", "clock_synchronised"}  # fields that may hold other values of the same form
+FREE = {"at", "root", "clock_synchronised", "checkpoint"}  # fields that may hold other values of the same form
 
 
 def _one_field_changed(fields: object, data: st.DataObject) -> object:
