@@ -69,7 +69,10 @@ def _points(folder: Path, what: str, step: int, play: object) -> list[tuple[int,
 
 CUTS = (
     *(("ebds", "final", what, power) for what in ("before-write", "after-write", "frame") for power in (True, False)),
-    *(("cctalk", "final", what, power) for what in ("before-write", "after-write", "frame") for power in (True, False)),
+    *(
+        ("cctalk", "final", what, power)
+        for what, power in (("before-write", True), ("after-write", False), ("frame", True))
+    ),
     ("ebds", "final_cancelled", "before-write", True),
     ("cctalk", "final_cancelled", "before-write", True),
     *(
