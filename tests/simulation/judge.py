@@ -6,7 +6,10 @@ from typing import Any
 
 from hwsim.notes import Kind
 from hwsim.notes import Place as Real
+from kiosk.core.day import Z_KIND
 from kiosk.core.ledger import IN_DOUBT
+from kiosk.core.money import Place
+from kiosk.core.storage import UNIT_OF
 from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.receipt_page import WORDS
@@ -63,6 +66,7 @@ def judge(rig: Rig) -> Verdict:
     _no_wrong_claim(verdict, booked, real)
     _receipts(verdict, rig)
     verdict.complaints += forbidden_clearings(rig.journal)
+    _units(verdict, rig, records)
     return verdict
 
 
@@ -78,6 +82,23 @@ def forbidden_clearings(journal: Journal) -> list[str]:
         except VerificationError as error:
             found.append(f"record {sequence}: {error.args[0]}")
     return found
+
+
+def _units(verdict: Verdict, rig: Rig, records: list[dict[str, Any]]) -> None:
+    """The storage units hold what the deposits' records say, and every deposit is in one business date."""
+    ledger = rig.journal.units(whole=True)
+    if rig.controller.storage.ledger != ledger or rig.journal.units() != ledger:
+        verdict.complaints.append("the storage units in memory are not those of the journal")
+    reports = [record.content for record in map(rig.journal.log.record, range(rig.journal.log.size()))]
+    dated = [report for report in reports if report["kind"] == Z_KIND]
+    if sum(report["deposits"] for report in dated) + ledger.day.tally.deposits != len(records):
+        verdict.complaints.append("a deposit is in no business date, or in two")
+    if ledger.exchanges:
+        return
+    booked = Counter(UNIT_OF.get(Place(note["place"])) for record in records for note in record["notes"])
+    held = {unit.name: unit.count for unit in ledger.units if unit.count}
+    if held != {name: count for name, count in booked.items() if name is not None}:
+        verdict.complaints.append(f"the units hold {held}, the records have {dict(booked)}")
 
 
 def _receipts(verdict: Verdict, rig: Rig) -> None:
