@@ -53,6 +53,7 @@ fi
 [ -x /usr/bin/chromium ] || need chromium "shows the touch screen, in tests; no other browser is downloaded"
 [ -e /usr/share/doc/fonts-noto-cjk ] || need fonts-noto-cjk "the touch screen's Chinese, in tests and pictures"
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
+[ -e /usr/share/zoneinfo/Asia/Shanghai ] || need tzdata "the branch's time zone, for business dates"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates "pip's way to the package index"
 
 as_root() {
