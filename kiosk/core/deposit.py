@@ -114,6 +114,7 @@ _add([S.REVIEW], f.TimedOut, rollback.unconfirmed, S.SUSPENDED, S.CLOSING, same=
 _add([S.SUSPENDED], f.Resume, rollback.resumed, S.REVIEW, same=False)
 _add([S.SUSPENDED], f.TimedOut, rollback.expired, S.RETRACTING, S.CLOSING, same=False)
 _add([S.RETURNING], f.ShutterMoved, rollback.shutter, S.RETRACTING)
+_add([S.RETURNING], f.ReturnRefused, rollback.refused, S.RETRACTING)
 _add([S.RETURNING], f.BezelHeld, rollback.held)
 _add([S.RETURNING], f.Dispensed, rollback.dispensed, S.RETRACTING, S.CLOSING)
 _add([S.RETURNING], f.TimedOut, rollback.gave_up, S.RETRACTING, same=False)

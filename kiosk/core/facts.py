@@ -153,6 +153,12 @@ class Dispensed(Fact, frozen=True):
     moving: bool = False
 
 
+class ReturnRefused(Fact, frozen=True):
+    """The validator will not give the escrowed notes back: it says no to the command."""
+
+    detail: str
+
+
 class EscrowCommitted(Fact, frozen=True):
     """The validator accepted the commit of its escrow."""
 
@@ -390,6 +396,7 @@ AnyFact = (
     | AtReset
     | BezelHeld
     | Dispensed
+    | ReturnRefused
     | EscrowCommitted
     | StoreEmptied
     | BoardDispatched

@@ -1,5 +1,7 @@
 """Roll-back and retract: unconfirmed notes go back to the depositor, or to the retract bin as disputed."""
 
+from typing import Final
+
 from msgspec.structs import replace
 
 from kiosk.core import cash_in_end, ledger, records, steps
@@ -9,12 +11,15 @@ from kiosk.core.facts import (
     BoardFinished,
     Dispensed,
     EscrowCommitted,
+    ReturnRefused,
     ShutterMoved,
     StoreEmptied,
 )
 from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
 from kiosk.core.orders import CancelEscrow, CloseShutter, EmptyStore, OpenShutter, RunBoard
 from kiosk.core.state import Bezel, Deposit, Outcome, State
+
+RETURN_REFUSALS_MAX: Final = 3  # a new start of the validator lies between two of them
 
 
 def cancelled(deposit: Deposit, _: object) -> Outcome:
@@ -31,6 +36,16 @@ def shutter(deposit: Deposit, fact: ShutterMoved) -> Outcome:
     if deposit.shutter_failures < steps.SHUTTER_FAILURES_MAX:
         return steps.stay(replace(deposit, shutter_failures=deposit.shutter_failures + 1), OpenShutter())
     return steps.retract(steps.remark(deposit, "the shutter did not open"), "could not be returned")
+
+
+def refused(deposit: Deposit, fact: ReturnRefused) -> Outcome:
+    """It may be able to after a new start; a device that never is must not hold the depositor for ever."""
+    refusals = deposit.return_refusals + 1
+    deposit = replace(deposit, return_refusals=refusals, offered=False)
+    if refusals < RETURN_REFUSALS_MAX:
+        return steps.stay(deposit)
+    alert = (records.alert(deposit, "not_returned", (f"the validator refuses to return the notes: {fact.detail}",)),)
+    return steps.retract(deposit, "the validator did not return them", CloseShutter(), note=alert)
 
 
 def held(deposit: Deposit, fact: BezelHeld) -> Outcome:

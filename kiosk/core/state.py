@@ -164,6 +164,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str = ""  # credited, returned, retracted, nothing_inserted, refused_risk, ...
     remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
     shutter_failures: int = 0
+    return_refusals: int = 0  # how often the validator said no to giving the escrow back
     jam_safe: bool = False  # the jammed note is out of the depositor's reach, credited or not
     doubts: tuple[Doubt, ...] = ()  # under which the credit was given; what comes after the confirmation is not here
     confirmed_minor: tuple[tuple[str, int], ...] = ()  # fixed by the confirmation, and never changed after it

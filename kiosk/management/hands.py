@@ -19,7 +19,7 @@ from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.money import Claim
 from kiosk.core.orders import AnyOrder
-from kiosk.core.state import BoardPending, Deposit
+from kiosk.core.state import BoardPending, Deposit, State
 from kiosk.errors import VerificationError
 from kiosk.management.machine import board_evidence, evidence, receipt_printer_status
 from kiosk.management.receipt_page import Trust, receipt_page
@@ -88,6 +88,9 @@ class Hands:
     # --- validator --------------------------------------------------------------------------------------
 
     async def _command_validator(self, order: AnyOrder) -> None:
+        if isinstance(order, o.CancelEscrow):
+            await self._return_escrow()
+            return
         validator, batches = self._c.devices.validator, self._c.batches
         async with batches.lock:
             match order:
@@ -103,8 +106,6 @@ class Hands:
                     await validator.disable()
                 case o.CommitEscrow():
                     await self._tolerate(self._escrow().commit_escrow())
-                case o.CancelEscrow():
-                    await self._escrow().cancel_escrow()
         if isinstance(order, o.EmptyStore):
             await self._empty_store()
         if isinstance(order, o.CommitEscrow):
@@ -119,6 +120,16 @@ class Hands:
                 await validator.reset()
         await self._c.offer(f.ValidatorReset(can))
         raise DeviceRestarted("validator", "it was reset by order")
+
+    async def _return_escrow(self) -> None:
+        """What the validator says no to may work after a new start, but not for ever."""
+        try:
+            async with self._c.batches.lock:
+                await self._escrow().cancel_escrow()
+        except CommandRefused as refused:
+            await self._c.offer(f.ReturnRefused(str(refused)))
+            if self._c.deposit.state is State.RETURNING:
+                raise
 
     def _escrow(self) -> BunchEscrow:
         """The bunch escrow. A deposit that began with one waits for it as for any device that does not answer."""

@@ -37,6 +37,11 @@ TABLE: Final = (
         "the validator waits at the bezel: nothing but a hand can end that",
     ),
     _why(
+        r"the validator did not return them",
+        VALIDATOR,
+        "the validator says no to giving them back, three times; its other way out leads to the bank's side only",
+    ),
+    _why(
         r"could not be returned",
         (*VALIDATOR, *BOARD, "cabinet."),
         "the way out is closed or the notes have left the store, and nothing gives a single note back from there",

@@ -41,3 +41,25 @@ def test_a_note_that_the_validator_keeps_after_a_fraud_attempt_is_counted(rig: R
     record = deposit_records(rig.journal)[0]
     assert record["disputed_unvalued"] == 1
     assert judge(rig).complaints == []
+
+
+def test_a_validator_that_never_gives_the_notes_back_holds_nobody_for_ever(rig: Rig) -> None:
+    """It forgot which notes are in escrow and says no each time; the depositor came back with the code each time."""
+
+    async def play() -> None:
+        await rig.identify()
+        for value_minor in (500, 2000):
+            await rig.feed(value_minor)
+        rig.world.fault("validator", "escrow_forgotten")
+        await rig.touch("cancel")
+        while rig.deposit.state is not State.DONE:
+            await asyncio.sleep(0.5)
+            if rig.deposit.state is State.SUSPENDED and rig.controller.machine.connected:
+                await rig.resume()
+                await rig.state(State.REVIEW)
+                await rig.touch("cancel")
+
+    rig.run(play())
+    verdict = judge(rig)
+    assert verdict.complaints == []
+    assert verdict.disputes == ["the validator did not return them"] * 2
