@@ -187,10 +187,18 @@ def _counted(deposit: Deposit) -> list[Note]:
 
 
 def _surplus(deposit: Deposit, base: Evidence, evidence: Evidence) -> int:
-    """How many more notes the validator took in since the baseline than the journal knows."""
-    stored = (evidence.validator.stored - base.validator.stored) % _U32
-    stacked = (evidence.validator.stacked - base.validator.stacked) % _U32
+    """How many more notes the validator took in since the baseline than the journal knows; negative: fewer.
+
+    Counters below the baseline are another validator's, or lost their memory: not four thousand million notes.
+    """
+    stored = _since(evidence.validator.stored, base.validator.stored)
+    stacked = _since(evidence.validator.stacked, base.validator.stacked)
     return stored + stacked - len(_counted(deposit)) - deposit.strays  # a stray was counted at the stacker, too
+
+
+def _since(now: int, then: int) -> int:
+    """The way of a 32-bit counter, the shorter way round."""
+    return (now - then + _U32 // 2) % _U32 - _U32 // 2
 
 
 def late_arrivals(deposit: Deposit, evidence: Evidence) -> Deposit:

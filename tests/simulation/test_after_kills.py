@@ -5,12 +5,17 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
-from kiosk.core.state import State
+from kiosk.core.facts import Evidence
+from kiosk.core.ledger import late_arrivals
+from kiosk.core.money import Claim
+from kiosk.core.state import Deposit, State
 from kiosk.messages import GetStatus, Status
 from tests.simulation.judge import judge
 from tests.simulation.rig import Rig
 from tests.simulation.scripts import ENDED, afterwards
+from tests.unit.test_core_deposit import board, validator
 
 
 @pytest.fixture
@@ -78,3 +83,13 @@ def test_cancelling_while_the_port_opens_for_a_note_given_back_returns_everythin
     log = rig.journal.log
     records = [log.record(sequence) for sequence in range(log.size())]
     assert [record.content for record in records if record.kind == "alert"] == []  # the validator was told once
+
+
+def test_counters_that_fell_below_their_baseline_are_no_notes() -> None:
+    """Seed 4000010: a validator that forgot its counters while a deposit was being closed."""
+    base = Evidence(validator(stored=17), board())
+    deposit = replace(Deposit(state=State.CLOSING), baseline=base)
+    assert late_arrivals(deposit, Evidence(validator(stored=0), board())).notes == ()
+    wrapped = Evidence(validator(stored=(1 << 32) - 1), board())
+    found = late_arrivals(replace(deposit, baseline=wrapped), Evidence(validator(stored=1), board()))
+    assert [note.claim for note in found.notes] == [Claim.DISPUTED] * 2
