@@ -92,11 +92,23 @@ def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
 
 def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that the store no longer holds, and such as it should not."""
-    deposit = _left_the_store(deposit, evidence)
+    deposit = _found_in_the_store(_left_the_store(deposit, evidence), evidence)
     surplus = evidence.validator.level - len(deposit.escrowed)
     if deposit.baseline is not None and surplus > 0:
         return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
     return deposit
+
+
+def _found_in_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Notes that were thought to lie at the bezel, or anywhere, and of whose value the store holds more than we know."""
+    if deposit.baseline is None:
+        return deposit
+    found: set[int] = set()
+    for value, currency, count in evidence.validator.levels:
+        alike = [note for note in deposit.notes if (note.value_minor, note.currency) == (value, currency)]
+        more = max(count - len(at(alike, Place.ESCROW)), 0)
+        found |= {note.number for note in at(alike, Place.UNKNOWN)[:more]}
+    return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.ESCROW))
 
 
 def _left_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
