@@ -314,7 +314,8 @@ def gave_up(deposit: Deposit, _: object) -> Outcome:
     deposit = steps.remark(deposit, text)
     emptying = deposit.state in (State.COLLECTING, State.RETRACTING) and not deposit.emptied
     if deposit.rolling_back or emptying:  # notes were on their way out: what became of them nobody has seen
-        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place is Place.ESCROW, Place.UNKNOWN))
+        under_way = (Place.ESCROW, Place.TRANSPORT) if deposit.state is State.COLLECTING else (Place.ESCROW,)
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in under_way, Place.UNKNOWN))
     return steps.close(deposit, "credited", note=(records.alert(deposit, "unfinished", (text,)),))
 
 

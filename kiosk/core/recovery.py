@@ -100,7 +100,7 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
 
 
 def _found_in_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
-    """Notes that were thought to lie at the bezel, or anywhere, and of whose value the store holds more than we know."""
+    """Notes thought to lie at the bezel, or anywhere, of whose value the store holds more than we know."""
     if deposit.baseline is None:
         return deposit
     found: set[int] = set()

@@ -84,7 +84,7 @@ class Model:
         yield from validator.progress(world)
         c, v = world.c, world.v
         more = v.emptying is not None or any(isinstance(order, EmptyStore) for order in (*c.queue, c.again))
-        yield from board.progress(world, more_to_come=more and c.phase == WORKING)
+        yield from board.progress(world, more_to_come=more and c.phase == WORKING and not v.jam)
         if c.phase == WORKING:
             yield from self.desk.work(world)
             yield from self.desk.poll(world)
