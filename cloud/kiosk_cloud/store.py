@@ -4,7 +4,10 @@ One transaction per message, WAL with synchronous FULL asserted on every connect
 for is on disk before the signature leaves. Several receivers may share one store; writers queue on SQLite's lock.
 """
 
+import contextlib
+import os
 import sqlite3
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -128,7 +131,8 @@ class Store:
             if read_only:
                 self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
             else:
-                path.touch(mode=0o600)
+                if not path.exists():
+                    _create(path)
                 self._db = sqlite3.connect(path, isolation_level=None)
                 self._prepare()
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -147,8 +151,6 @@ class Store:
         if (journal, synchronous) != ("wal", 2):
             message = f"journal mode {journal}, synchronous {synchronous}: acknowledged records could be lost"
             raise StoreError(message)
-        if self._db.execute("PRAGMA user_version").fetchone()[0] == 0:
-            self._db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
 
     def close(self) -> None:
         """Give the connection back."""
@@ -403,3 +405,20 @@ class Store:
 
 
 _SELECT_RECORD: Final = "SELECT kiosk, sequence, leaf_hash, kind, deposit_id, content, envelope, entry FROM records"
+
+
+def _create(path: Path) -> None:
+    """Make the file whole beside its place and link it in: nobody ever opens half of it."""
+    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:  # 0700, so is what is in it
+        made = Path(folder) / path.name
+        made.touch(mode=0o600)
+        db = sqlite3.connect(made, isolation_level=None)
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.close()
+        with contextlib.suppress(FileExistsError):  # another receiver was quicker
+            os.link(made, path)
+    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(directory)
+    finally:
+        os.close(directory)

@@ -3,6 +3,7 @@
 import hashlib
 import random
 import sqlite3
+import stat
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from kiosk.guarantee import acks, checkpoint, keys, leaf, seal
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
 from kiosk_cloud.receiver import QUARANTINE_BYTES_MAX, Outgoing
+from kiosk_cloud.store import Store
 from tests.uplink_kit import KIOSK, Bank, KioskSide, deposit_content, plan
 
 
@@ -256,3 +258,22 @@ def test_quarantine_keeps_the_digest_of_all_and_the_bytes_of_the_beginning(bank:
     assert {row[1] for row in rows} == {long[:QUARANTINE_BYTES_MAX]}
     assert ["of 900000 bytes" in row[2] for row in rows] == [True, False, False]
     assert QUARANTINE_BYTES_MAX >= seal.ENVELOPE_BYTES_MAX  # whatever may be an envelope is kept whole
+
+
+def test_a_new_store_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A reader that came in between found a file of schema version 0 and gave up."""
+    path = tmp_path / "store.db"
+    found: list[list[str]] = []
+
+    def link(source: Path, target: Path) -> None:
+        assert not path.exists()
+        target.hardlink_to(source)
+        store = Store(path, read_only=True)
+        found.append(store.kiosks())
+        store.close()
+
+    monkeypatch.setattr("kiosk_cloud.store.os.link", link)
+    Store(path).close()
+    assert found == [[]]
+    assert [each.name for each in tmp_path.iterdir()] == ["store.db"]
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
