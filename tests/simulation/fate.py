@@ -108,7 +108,7 @@ class Fate:
         if kind is None:
             self._other(strike)
             return
-        parameters = dict(kind.parameters)
+        parameters = dict(strike.parameters)
         if "line" in parameters:
             parameters["line"] = parameters["line"].rstrip("!")
         if kind.fault == "line_pulse":

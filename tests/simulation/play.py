@@ -44,6 +44,7 @@ class Told:
     causes: set[str] = field(default_factory=set)
     fed: list[int] = field(default_factory=list)  # ids of the notes that were fed in it
     confirmed: dict[str, int] | None = None  # currency -> minor, when the confirmation became durable
+    confirming: bool = False  # the touch itself is durable
     accepted: bool = False  # "confirm" was answered with Ok
     records: list[dict[int, Real]] = field(default_factory=list)  # where its notes were when it was recorded
 
@@ -202,6 +203,8 @@ class Play:
         self.tell(f"touch {action}: {reply}")
         if action == "confirm" and isinstance(reply, Ok) and self._told is not None:
             self._told.accepted = True
+            if not self._told.confirming:
+                self.complaints.append(f"deposit {self._told.number}: its confirmation was answered before durable")
 
     def _durable(self, fact: Fact, outcome: Outcome, before: Deposit) -> None:
         """A commit has returned: nothing may take it back."""
@@ -213,6 +216,8 @@ class Play:
             self._told = self.deposits[fact.deposit_id] = Told(len(self.deposits))
             self._told.causes |= self._early_causes
             self.fate.deposit_began(self._visit)
+        if isinstance(fact, f.Confirm) and self._told is not None:
+            self._told.confirming = True
         if isinstance(fact, f.Confirm) and self._told is not None and outcome.deposit.confirmed:
             self._told.confirmed = sums(outcome.deposit.notes, Claim.CREDITED)
         for draft in outcome.records:

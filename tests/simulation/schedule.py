@@ -11,11 +11,12 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from tests.simulation import kinds
-from tests.simulation.kinds import CrashWhere
+from tests.simulation.kinds import CrashWhere, Kind
 
 NOTES_MIN, NOTES_MAX = 3, 40
 FACES: Final = (100, 500, 1000, 2000, 5000, 10000)
 NOTE_S, FRAME_S, FIXED_S = 1.5, 0.05, 16.0  # how long a note and a whole deposit take, and how often frames come
+COMMANDS: Final = (0, 1, 2, 3, 5, 7)  # the board's opcodes whose replies are lost; 0 is any reply
 WRITES_FIXED, WRITES_NOTE = 34, 5
 
 
@@ -150,9 +151,17 @@ def _strikes(rng: random.Random, lasts: list[float]) -> Iterator[Strike]:
         deposit, at_s = _moment(rng, lasts)
         if rng.random() < 0.83:
             kind = rng.choice(kinds.FAULTS)
-            yield Strike(kind.label, deposit, at_s, round(rng.uniform(0.02, 20), 3), kind.parameters)
+            seconds = round(rng.uniform(0.02, 20), 3)
+            yield Strike(kind.label, deposit, at_s, seconds, _parameters(kind, seconds))
         else:
             yield Strike(rng.choice(kinds.OTHERS), deposit, at_s, round(rng.uniform(0.2, 40), 3))
+
+
+def _parameters(kind: Kind, seconds: float) -> dict[str, Any]:
+    """Those of its kind; which replies of the board are lost is drawn here: nearly all it says are answers to reads."""
+    if kind.label != "board.lost_reply":
+        return kind.parameters
+    return {**kind.parameters, "opcode": COMMANDS[int(seconds * 1000) % len(COMMANDS)]}
 
 
 def _noises(rng: random.Random, lasts: list[float]) -> Iterator[Noise]:

@@ -182,10 +182,10 @@ class Commands:
         return FAIL if key is None else OK + key.to_bytes(8, "little")
 
     def _acknowledge(self, _: Values) -> bytes:
-        credited = self._body.events.credits()[1]
+        credited, found = self._body.events.credits()[1], self._body.events.found_at_power_up()
         if not self._body.events.acknowledge():
             return NOT_NOW
-        self._body.announce("acknowledged", credits=len(credited))
+        self._body.announce("acknowledged", credits=len(credited), at_power_up=found)
         self._acceptor.try_draw()
         self._payout.advance()
         return OK

@@ -9,6 +9,10 @@ from hwsim.devices.ssp_layout import Values
 
 REPLY_BYTES_MAX = 200  # an encrypted reply holds 233; the rest of the queue waits for the next poll
 
+_AT_POWER_UP = frozenset(
+    {Ev.CLEARED_FROM_FRONT, Ev.CLEARED_INTO_CASHBOX, Ev.INTO_STORE_AT_RESET, Ev.INTO_STACKER_AT_RESET}
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Event:
@@ -73,6 +77,10 @@ class EventQueue:
         """Credits that a power cut may lose: (not yet shown, shown but not acknowledged)."""
         unread = tuple(event for event in self._queue if event.code == Ev.CREDIT)
         return unread, tuple(event for event in self._reported if event.code == Ev.CREDIT)
+
+    def found_at_power_up(self) -> int:
+        """How many of the events that wait for their acknowledgement tell what became of a note at power-up."""
+        return sum(1 for event in self._reported if event.code in _AT_POWER_UP)
 
     def clear(self) -> None:
         self._queue.clear()
