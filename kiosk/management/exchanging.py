@@ -5,6 +5,7 @@ follows once that is durable (`settled`).
 """
 
 import logging
+from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -36,7 +37,7 @@ def register(authority: AuthorityDesk, storage: Storage, print_slip: Callable[[]
     authority.register(CloseDate, CloseDates(storage))
 
 
-class _Unit(Performer[A]):
+class _Unit(Performer[A], ABC):
     """Foresees the change, stores it with the use of the request, then lets the ledger follow."""
 
     at_rest = True
@@ -65,8 +66,9 @@ class _Unit(Performer[A]):
             self._storage.took(self._foreseen)
             self._foreseen = None
 
+    @abstractmethod
     def _fact(self, action: A, by: tuple[str, ...], now: datetime) -> u.AnyUnitFact:
-        raise NotImplementedError
+        """What the ledger is told of `action`, signed by these staff ids."""
 
     def _stored(self, journal: Journal, allowed: Allowed[A], now: datetime) -> Ledger:
         fact = self._fact(allowed.action, allowed.signers, now)
