@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test model-check coverage-table bench lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test model-check coverage-table bench test-interop lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -49,6 +49,10 @@ coverage-table: setup ## which (state, fact) pairs of the deposit table the mode
 
 bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench
+
+test-interop: setup ## our formats before verifiers that are not ours (Go, npm); installs them; half a minute
+	@scripts/setup-interop.sh
+	@$(BIN)/python -m tests.interop
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet

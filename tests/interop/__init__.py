@@ -1,0 +1,1 @@
+"""Our formats before verifiers that we did not write: `make test-interop`."""
