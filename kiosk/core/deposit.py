@@ -115,6 +115,7 @@ _add([S.SUSPENDED], f.Resume, rollback.resumed, S.REVIEW, same=False)
 _add([S.SUSPENDED], f.TimedOut, rollback.expired, S.RETRACTING, S.CLOSING, same=False)
 _add([S.RETURNING], f.ShutterMoved, rollback.shutter, S.RETRACTING)
 _add([S.RETURNING], f.ReturnRefused, rollback.refused, S.RETRACTING)
+_add([S.RETURNING], f.ReturnBrokenOff, rollback.broken_off, S.RETRACTING, S.CLOSING, S.SETTLING, same=False)
 _add([S.RETURNING], f.BezelHeld, rollback.held)
 _add([S.RETURNING], f.Dispensed, rollback.dispensed, S.RETRACTING, S.CLOSING)
 _add([S.RETURNING], f.TimedOut, rollback.gave_up, S.RETRACTING, same=False)
@@ -172,7 +173,8 @@ _add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.R
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)
-_add([*BEFORE_PORT, *UNCONFIRMED], f.AtReset, recovery.at_reset)
+_add(BEFORE_PORT, f.AtReset, recovery.at_reset_idle)  # the port never was open: it is not this deposit's
+_add(UNCONFIRMED, f.AtReset, recovery.at_reset)
 _add([*CREDITED, S.RETRACTING, S.CLOSING, S.RECEIPT, S.DONE], f.AtReset, recovery.internal)
 _add([S.REVIEW, S.SUSPENDED, S.JAMMED], f.NoteCredited, cash_in.note_credited, S.STACKING)
 _add(

@@ -159,6 +159,17 @@ class ReturnRefused(Fact, frozen=True):
     detail: str
 
 
+class ReturnBrokenOff(Fact, frozen=True):
+    """The validator stopped amid giving back; `totals` is what it had paid out, and no note waits at the bezel.
+
+    `detail`: the validator's reason; `retry` when nothing is wrong with it and the rest may be asked for again.
+    """
+
+    totals: tuple[tuple[str, int], ...]
+    detail: str
+    retry: bool = False
+
+
 class EscrowCommitted(Fact, frozen=True):
     """The validator accepted the commit of its escrow."""
 
@@ -397,6 +408,7 @@ AnyFact = (
     | BezelHeld
     | Dispensed
     | ReturnRefused
+    | ReturnBrokenOff
     | EscrowCommitted
     | StoreEmptied
     | BoardDispatched

@@ -19,6 +19,7 @@ from kiosk.core.orders import (
 from kiosk.core.state import Deposit, Outcome, State
 
 _U32 = 1 << 32
+STARTS_MAX: Final = 2  # faults while the devices are made ready
 
 
 def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
@@ -40,7 +41,7 @@ def internal(deposit: Deposit, _: AtReset) -> Outcome:
 
 
 def at_reset_idle(deposit: Deposit, fact: AtReset) -> Outcome:
-    """A note that belongs to no deposit: said to the bank, and cash-in start will refuse until it is cleared."""
+    """A note of no deposit, or of one before: said to the bank, and cash-in start refuses until it is cleared."""
     return steps.stay(deposit, note=(records.alert(deposit, "unpaired_note", (fact.kind,)),))
 
 
@@ -57,7 +58,10 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
         return steps.stay(deposit, RequestAssessment(("access",)))
     if deposit.state is State.CONSENTING:
         return steps.stay(deposit, CloseShutter())
-    return steps.stay(deposit, CloseShutter(), PrepareValidator())
+    if deposit.starts >= STARTS_MAX:  # nobody stands before a screen that promises to begin, again and again
+        deposit = steps.remark(deposit, "the devices could not be made ready")
+        return steps.close(deposit, "interrupted", CloseShutter())
+    return steps.stay(replace(deposit, starts=deposit.starts + 1), CloseShutter(), PrepareValidator())
 
 
 def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
@@ -186,7 +190,7 @@ def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
     """
     reason = f"{REPLACED}: {fact.old} by {fact.new}"
     if deposit.accepting is not None and not deposit.confirmed:  # ordered in, and nobody can ask any more
-        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, reason)
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, f"{ledger.IN_DOUBT}: it was replaced")
     gone = {note.number for note in at(deposit.notes, Place.VALIDATOR, Place.ESCROW)}
     notes = moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN)
     notes = tuple(replace(note, reason=reason) if note.number in gone else note for note in notes)

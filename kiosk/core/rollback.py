@@ -8,9 +8,11 @@ from kiosk.core import cash_in_end, ledger, records, steps
 from kiosk.core.facts import (
     AtReset,
     BezelHeld,
+    BoardEvidence,
     BoardFinished,
     Dispensed,
     EscrowCommitted,
+    ReturnBrokenOff,
     ReturnRefused,
     ShutterMoved,
     StoreEmptied,
@@ -62,12 +64,29 @@ def dispensed(deposit: Deposit, fact: Dispensed) -> Outcome:
     """
     if not (fact.final or fact.totals != deposit.presented_minor or (fact.moving and deposit.bezel)):
         return steps.stay(deposit)
-    taken = fact.totals if fact.final else deposit.presented_minor
-    known = dict(deposit.returned_minor)
-    for currency, total in taken:
-        deposit = _returned(deposit, currency, total - known.get(currency, 0))
-    deposit = replace(deposit, returned_minor=taken, presented_minor=fact.totals, bezel=None)
+    deposit = _taken(deposit, fact.totals if fact.final else deposit.presented_minor)
+    deposit = replace(deposit, presented_minor=fact.totals)
     return steps.finish_roll_back(deposit) if fact.final else steps.stay(deposit)
+
+
+def broken_off(deposit: Deposit, fact: ReturnBrokenOff) -> Outcome:
+    """What was paid out was taken: the bezel is empty. The rest is asked for again, or retracted.
+
+    Nothing is ordered at once: the depositor, who sees that it has stopped, decides in the review.
+    """
+    deposit = steps.remark(_taken(deposit, fact.totals), f"the validator broke off giving back: {fact.detail}")
+    deposit = replace(deposit, presented_minor=fact.totals)
+    if fact.retry and deposit.escrowed:
+        return steps.settle_port(replace(deposit, intention="review", rolling_back=False))
+    return steps.finish_roll_back(deposit)
+
+
+def _taken(deposit: Deposit, totals: tuple[tuple[str, int], ...]) -> Deposit:
+    """The notes of this running total are with the depositor, and the bezel is empty."""
+    known = dict(deposit.returned_minor)
+    for currency, total in totals:
+        deposit = _returned(deposit, currency, total - known.get(currency, 0))
+    return replace(deposit, returned_minor=totals, bezel=None)
 
 
 def _returned(deposit: Deposit, currency: str, minor: int) -> Deposit:
@@ -175,6 +194,8 @@ def on_transport(deposit: Deposit, fact: StoreEmptied) -> Deposit:
         key = (note.value_minor or 0, note.currency)
         places[note.number] = Place.TRANSPORT if room.get(key, 0) > 0 else Place.UNKNOWN
         room[key] = room.get(key, 0) - 1
+    unseen = tuple(number for number, place in places.items() if place is Place.UNKNOWN)
+    deposit = replace(deposit, unseen=(*deposit.unseen, *unseen))
     notes = tuple(replace(note, place=places.get(note.number, note.place)) for note in deposit.notes)
     deposit = replace(deposit, notes=notes, emptied=True)
     if Place.UNKNOWN in places.values():
@@ -182,6 +203,20 @@ def on_transport(deposit: Deposit, fact: StoreEmptied) -> Deposit:
     if fact.unknown_count:
         deposit = steps.remark(deposit, f"{fact.unknown_count} notes of unknown value left the store")
     return deposit
+
+
+def _unseen_purged(deposit: Deposit, board: BoardEvidence, known: int) -> tuple[Deposit, int]:
+    """Notes that left the store without a report came by this belt, as far as the purge moved more than we knew.
+
+    Not after a fraud attempt: a note that the validator kept without a credit may be among those that were purged.
+    """
+    if board.purged is None or any(doubt.kind == "fraud" for doubt in deposit.doubts):
+        return deposit, 0
+    found = max(0, min(board.purged - known, len(deposit.unseen)))
+    if found == len(deposit.unseen):
+        notes = moved(deposit.notes, lambda note: note.number in deposit.unseen, Place.RETRACT)
+        deposit = replace(deposit, notes=notes, unseen=())
+    return deposit, found
 
 
 def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
@@ -196,6 +231,8 @@ def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
     left = fact.result != 0 and (fact.evidence.transport_occupied or fact.evidence.tray_notes > 0)
     if not left:
         known = sum(1 for note in deposit.notes if note.place in inside)
+        deposit, found = _unseen_purged(deposit, fact.evidence, known)
+        known += found
         deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in inside, place))
         deposit = steps.surplus_purged(deposit, fact.evidence, known)
     if fact.result:

@@ -154,6 +154,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     presented_minor: tuple[tuple[str, int], ...] = ()  # the validator's running total of this roll-back
     rolling_back: bool = False  # notes were on their way out when this state was left, if it was
     offered: bool = False  # the escrow was told to go out in this roll-back; a port may be reported open twice
+    unseen: tuple[int, ...] = ()  # numbers of notes that left the store to be retracted, without a report
     strays: int = 0  # notes that went to the stacker exit at power-up instead of out
     returned_minor: tuple[tuple[str, int], ...] = ()  # the part of it that was taken: those notes are returned
     last_refusal: str = ""
@@ -164,6 +165,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     outcome: str = ""  # credited, returned, retracted, nothing_inserted, refused_risk, ...
     remarks: tuple[str, ...] = ()  # what went wrong on the way, for the record
     shutter_failures: int = 0
+    starts: int = 0  # faults while the devices were made ready
     return_refusals: int = 0  # how often the validator said no to giving the escrow back
     jam_safe: bool = False  # the jammed note is out of the depositor's reach, credited or not
     doubts: tuple[Doubt, ...] = ()  # under which the credit was given; what comes after the confirmation is not here

@@ -32,6 +32,8 @@ QUIET_POLLS: Final = 2
 HEAR_OUT_S_MAX: Final = 90.0  # long enough to take notes that were on their way out
 _SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE})
 
+_AT_BEZEL: Final = frozenset({_K.HELD_IN_BEZEL, _K.DISPENSING})
+
 
 class Batches:
     """Polls on behalf of the controller. `lock` is held for every exchange with the validator."""
@@ -62,7 +64,7 @@ class Batches:
             else:
                 await self._controller.record(service("held_note_given_back", {}))
                 await validator.reject()
-            quiet = 0
+            quiet, kinds = 0, set[NoteEventKind]()
             end_s = self._controller.clock.monotonic_s() + HEAR_OUT_S_MAX
             while self._controller.clock.monotonic_s() < end_s:
                 result = await validator.poll()
@@ -73,17 +75,20 @@ class Batches:
                     self.held = False
                 if any(event.kind is _K.HELD_IN_BEZEL for event in result.events):
                     self._offer()
-                busy = any(event.kind not in self._silent() for event in result.events)
+                kinds = {event.kind for event in result.events}
+                busy = bool(kinds - self._silent())
                 quiet = 0 if busy else quiet + 1
                 if quiet >= QUIET_POLLS:
                     return
                 await self._controller.clock.sleep(POLL_S)
+            if kinds <= self._silent() | _AT_BEZEL:  # nobody took it in all that time: go on without them
+                return
         raise DeviceFault("validator", "it does not come to rest after its start")
 
     def _silent(self) -> frozenset[NoteEventKind]:
         """What may be said for ever. A note that waits at the bezel is waited for while notes are being returned."""
         waiting = self._controller.deposit.state is State.RETURNING
-        return _SILENT if waiting else _SILENT | {_K.HELD_IN_BEZEL, _K.DISPENSING}
+        return _SILENT if waiting else _SILENT | _AT_BEZEL
 
     def _offer(self) -> None:
         """A note that was on its way back when the controller died waits at the bezel: let it be taken."""

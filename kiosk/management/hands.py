@@ -154,6 +154,7 @@ class Hands:
                     await self._escrow().empty_to_stacker()
                 except CommandRefused as refusal:
                     _log.info("the store cannot be emptied yet: %s", refusal)
+                    await self._tolerate(self._escrow().commit_escrow())  # refused before, if it was busy then, too
                 else:
                     return
             await self._c.clock.sleep(LINE_POLL_S * 10)

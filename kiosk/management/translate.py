@@ -50,6 +50,9 @@ def _money(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind]) 
         case _K.DISPENSING | _K.DISPENSED if deposit.state is State.RETURNING:
             paid = tuple((value.currency, value.minor) for value in event.values)
             return f.Dispensed(paid, final=event.kind is _K.DISPENSED, moving=_K.HELD_IN_BEZEL not in seen)
+        case _K.PAYOUT_ERROR if deposit.state is State.RETURNING and _K.HELD_IN_BEZEL not in seen:
+            paid = tuple((value.currency, value.minor) for value in event.values)
+            return f.ReturnBrokenOff(paid, event.reason or "unknown", retry=event.reason == "poll_time_out")
         case kind if kind in _AT_RESET:
             return at_reset(event)
     return None

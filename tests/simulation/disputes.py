@@ -67,6 +67,11 @@ TABLE: Final = (
         "the dispense counter counts what reached the bezel, not what was taken",
     ),
     _why(
+        r"left the store for the port or the stacker exit",
+        (*POWER, *VALIDATOR),
+        "the dispense counter says how many were handed out, not which, and the others went to the stacker exit",
+    ),
+    _why(
         r"left the store without a report",
         (*VALIDATOR, *POWER, "technician."),
         "neither dispense nor transfer counter accounts for a note that the store lacks",

@@ -79,12 +79,13 @@ class Play:
         self.fate = Fate(self)
         if trace:
             self._listen()
+            logging.getLogger("kiosk").addHandler(_Traced(self))
 
     # --- the run ----------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Play it to the end; `stuck` says whether it came to one."""
-        logging.disable(logging.CRITICAL)
+        logging.disable(logging.NOTSET if self.trace is not None else logging.CRITICAL)
         loop = self.rig.loop
         loop.set_exception_handler(lambda *_: None)  # tasks of dead controllers
         try:
@@ -273,6 +274,17 @@ class Play:
 
     def trace_hash(self) -> str:
         return hashlib.sha256("\n".join(self.trace or ()).encode()).hexdigest()
+
+
+class _Traced(logging.Handler):
+    """What the product says of itself, between what happened and what was decided."""
+
+    def __init__(self, play: Play) -> None:
+        super().__init__(logging.INFO)
+        self._play = play
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self._play.tell(f"log {record.levelname} {record.getMessage()}")
 
 
 _LASTING: Final = ("validator.", "board.", "label.", "receipt.", "cabinet.", "disk.", "watcher.", "stock.")

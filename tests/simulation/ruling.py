@@ -11,6 +11,8 @@ from typing import Any, Final
 from hwsim.notes import Kind, Note
 from hwsim.notes import Place as Real
 from kiosk.core.cash_in_end import RESERVED
+from kiosk.core.ledger import IN_DOUBT
+from kiosk.management.receipt_page import WORDS
 from tests.simulation.disputes import explain
 from tests.simulation.judge import deposit_records
 from tests.simulation.play import Play, Told
@@ -118,7 +120,7 @@ def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> 
         _claims(ruling, name, key, notes, bookings)
         missing = len(notes) - len(bookings)
         left_real += notes[:missing] if missing > 0 else []
-        left_booked += bookings[:-missing] if missing < 0 else []
+        left_booked += sorted(bookings, key=_in_doubt)[missing:] if missing < 0 else []
     _leftovers(ruling, name, left_real, left_booked, len(unvalued))
     _sums(ruling, name, record)
     _promises(ruling, name, told, record)
@@ -150,6 +152,11 @@ def _claims(ruling: Ruling, name: str, key: Key, notes: list[Note], bookings: li
         ruling.lost_minor += more * value
 
 
+def _in_doubt(booked: Any) -> bool:
+    """Whether nobody could say if this note came in: it was ordered in, and then there was no telling."""
+    return booked["claim"] == "disputed" and IN_DOUBT in booked["reason"]
+
+
 def _leftovers(ruling: Ruling, name: str, real: list[Note], booked: list[Any], unvalued: int) -> None:
     """A real note that no booked one explains is lost; a booked one that no real note stands behind is double."""
     uncovered = sorted(real, key=lambda note: note.value_minor)
@@ -159,6 +166,8 @@ def _leftovers(ruling: Ruling, name: str, real: list[Note], booked: list[Any], u
         ruling.complaints.append(f"{name}: note {note.id} of {note.value_minor} ({note.kind}) is in no book")
         ruling.lost_minor += note.value_minor
     for item in booked:
+        if _in_doubt(item):
+            continue
         ruling.complaints.append(f"{name}: {item['claim']} note of {item['value']} never came in: {item['reason']}")
         ruling.double_minor += item["value"]
 
@@ -243,12 +252,10 @@ def _papers(ruling: Ruling, play: Play) -> None:
         if not good:
             ruling.complaints.append(f"record {record.sequence} has no receipt statement of its own")
     known = sum(statements.values())
-    openings = Counter(paper.qrs[0] for paper in play.rig.receipts.printed if paper.qrs)
-    originals = Counter(
-        paper.qrs[0]
-        for paper in play.rig.receipts.printed
-        if paper.qrs and not any(line.startswith("COPY ") for line in paper.lines)
-    )
+    # What a change of the roll tore off may begin in the middle: its first code is not an opening.
+    papers = [paper for paper in play.rig.receipts.printed if paper.qrs and WORDS["en"]["title"] in paper.lines]
+    openings = Counter(paper.qrs[0] for paper in papers)
+    originals = Counter(paper.qrs[0] for paper in papers if not any(line.startswith("COPY ") for line in paper.lines))
     if any(count > 1 for count in originals.values()):
         ruling.complaints.append("a receipt was printed twice as the original")
     if len(openings) > known:

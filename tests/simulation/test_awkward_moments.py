@@ -9,6 +9,7 @@ import pytest
 
 from firmware_bridge.errors import LinkDown
 from hwsim.config import ValidatorConfig
+from hwsim.notes import Place as Real
 from kiosk.core.money import Claim, Place
 from kiosk.core.state import State
 from kiosk.messages import Identify, Ok, Refused
@@ -149,3 +150,58 @@ def test_a_stacker_that_is_taken_out_is_an_alert(rig: Rig) -> None:
 
     rig.run(play())
     assert "validator_stopped" in alerts(rig)
+
+
+def test_a_note_left_at_the_bezel_while_the_link_fails_does_not_hold_the_kiosk_for_ever(rig: Rig) -> None:
+    async def play() -> None:
+        await _in_review(rig, 10000, 5000)
+        await rig.touch("cancel")
+        await rig.until(lambda: bool(rig.world.notes.at(Real.BEZEL)))
+        rig.world.fault("board", "mute", seconds=5.0)  # leads through reconciliation, and nobody takes the note
+        await rig.state(State.SUSPENDED, limit_s=600)
+        await rig.state(State.DONE, limit_s=3000)
+
+    rig.run(play())
+    assert {note["claim"] for note in deposit_records(rig.journal)[0]["notes"]} == {"disputed"}
+    assert judge(rig).complaints == []
+
+
+def test_notes_that_a_jam_sends_to_the_stacker_instead_of_back_are_counted_once(rig: Rig) -> None:
+    async def play() -> None:
+        await _in_review(rig, 100, 500, 1000, 2000, 5000, 10000)
+        rig.world.fault("validator", "jam", where="payout_recovers")
+        await rig.touch("cancel")
+        await rig.state(State.DONE)  # at once: nobody waits for a hand that has nothing to take
+
+    rig.run(play())
+    notes = deposit_records(rig.journal)[0]["notes"]
+    assert sorted(note["value"] for note in notes) == [100, 500, 1000, 2000, 5000, 10000]
+    assert {(note["claim"], note["place"], note["reason"]) for note in notes} == {
+        ("disputed", "retract", "could not be returned")
+    }
+    assert judge(rig).complaints == []
+
+
+def test_a_return_that_a_silent_link_breaks_off_can_be_asked_for_again(rig: Rig) -> None:
+    async def play() -> None:
+        await _in_review(rig, 10000, 5000, 1000)
+        await rig.touch("cancel")
+        await rig.until(lambda: bool(rig.world.notes.at(Real.BEZEL)))
+        rig.line_noise = lambda line, data: () if line == "validator>" else ((0.0, data),)
+        await asyncio.sleep(12.0)
+        rig.line_noise = None
+        rig.world.take()
+        await rig.state(State.REVIEW)
+        await rig.touch("cancel")
+        while rig.deposit.state is not State.DONE:
+            rig.world.take()
+            await asyncio.sleep(0.1)
+
+    rig.run(play())
+    notes = deposit_records(rig.journal)[0]["notes"]
+    assert sorted((note["claim"], note["value"]) for note in notes) == [
+        ("returned", 1000),
+        ("returned", 5000),
+        ("returned", 10000),
+    ]
+    assert judge(rig).complaints == []

@@ -1,11 +1,13 @@
 """The deposit table, played by hand: facts in, orders and books out."""
 
 import pytest
+from msgspec.structs import replace
 
 from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.deposit import TABLE, IllegalTransition, allowed, replay, step, timeout_s
 from kiosk.core.facts import BoardEvidence, Evidence, Fact, ValidatorEvidence
+from kiosk.core.ledger import IN_DOUBT
 from kiosk.core.money import Claim, Place, open_notes
 from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy
@@ -372,3 +374,35 @@ def test_a_stacker_that_stays_out_is_one_fact_not_one_a_poll() -> None:
     play = with_notes(2).do(f.ValidatorStopped("the stacker is removed"), f.ShutterMoved(open=False, ok=True))
     assert play.deposit.state is State.REVIEW
     assert not allowed(State.REVIEW, f.ValidatorStopped)
+
+
+def test_what_the_validator_says_of_an_earlier_note_is_not_of_a_deposit_whose_port_never_opened() -> None:
+    play = Play(BEGIN, f.Assessed("", asked=True, assessments=LOW[:1]))
+    play.do(f.AtReset("cleared_into_cashbox", 1, None, ""))
+    assert play.deposit.notes == ()
+    assert [draft.kind for draft in play.outcome.records] == ["alert"]
+
+
+def test_devices_that_fail_again_and_again_before_the_port_opens_end_the_deposit() -> None:
+    play = Play(BEGIN, f.Assessed("", asked=True, assessments=LOW[:1]))
+    for _ in range(2):
+        assert o.PrepareValidator in play.do(f.Reconciled("", NOTHING, restarted=False)).orders
+    play.do(f.Reconciled("", NOTHING, restarted=False))
+    assert (play.deposit.state, play.deposit.outcome) == (State.CLOSING, "interrupted")
+
+
+def test_a_note_ordered_in_when_the_validator_was_replaced_is_in_doubt_and_may_be_outside() -> None:
+    play = in_cash_in().do(f.NoteRead(2), f.ValidatorReplaced("", "technician", old="1", new="2"))
+    (note,) = play.deposit.notes
+    assert (note.claim, note.value_minor, note.place) == (Claim.DISPUTED, 10000, Place.UNKNOWN)
+    assert note.reason.startswith(IN_DOUBT)
+
+
+def test_a_purge_that_moves_what_left_the_store_unseen_has_found_it() -> None:
+    play = in_review(2, 2, 1).do(f.TimedOut(), f.TimedOut())
+    assert play.deposit.state is State.RETRACTING
+    play.do(f.EscrowCommitted(), f.StoreEmptied(((10000, "CNY", 1),), 0), f.BoardDispatched(7, 1, 1))
+    assert sorted(note.place for note in play.deposit.notes) == [Place.TRANSPORT, Place.UNKNOWN, Place.UNKNOWN]
+    play.do(f.BoardFinished(7, 0, replace(board(), purged=3)))
+    assert [note.place for note in play.deposit.notes] == [Place.RETRACT] * 3
+    assert len(play.deposit.notes) == 3
