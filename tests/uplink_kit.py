@@ -45,6 +45,35 @@ NOW: Final = datetime(2026, 11, 21, 8, 30, 0, 125_000, tzinfo=UTC)
 WAIT_S: Final = 20.0  # a bound on waiting for events, not a pace
 
 
+KIOSK_TOML: Final = """
+[kiosk]
+id = "{kiosk}"
+branch = "demo"
+staff = "staff-1"
+[paths]
+state_dir = "{root}/kiosk"
+bus_dir = "{root}/bus"
+[bus]
+single_user = true
+[validator]
+port = "/dev/v"
+[board]
+port = "/dev/b"
+[label_printer]
+port = "/dev/l"
+[camera]
+source = "/dev/video0"
+[uplink]
+ca = "{pki}/ca.pem"
+cert = "{pki}/kiosk.pem"
+key = "{pki}/kiosk.key"
+inflight_max = 5
+[[uplink.brokers]]
+host = "localhost"
+port = {port}
+"""
+
+
 class HandClock:
     """A clock that moves by hand; `sleep` ends when the time has come."""
 
@@ -159,7 +188,7 @@ class ControllerBus:
         records = self._kiosk.records
         match message:
             case GetStatus():
-                return _status(records)
+                return status_of(records)
             case Subscribe():
                 return Ok()
             case FetchOutbox(first, rows_max):
@@ -194,7 +223,7 @@ class ControllerBus:
                 await self.changed.wait()
 
 
-def _status(records: log.RecordLog) -> Status:
+def status_of(records: log.RecordLog) -> Status:
     return Status(
         kiosk=KIOSK,
         state="idle",
@@ -264,6 +293,10 @@ class Mosquitto:
         self.provisioned = [provision(plan(directory, kiosk, self.port), datetime.now(UTC)) for kiosk in kiosks]
         self._process: subprocess.Popen[str] | None = None
         self._drain = threading.Thread()
+
+    @property
+    def pid(self) -> int | None:
+        return None if self._process is None else self._process.pid
 
     def start(self) -> None:
         """Start and wait until it says that it runs."""

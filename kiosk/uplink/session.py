@@ -36,6 +36,7 @@ CLOSE_TIMEOUT_S: Final = 2.0
 RECEIVE_MAXIMUM: Final = 8  # acknowledgements the broker may send before ours
 INCOMING_BYTES_MAX: Final = 1 << 20
 QOS: Final = 1
+NOBODY: Final = 0x10  # "no matching subscribers" (MQTT 5, 3.4.2.1): taken, and thrown away
 
 
 @dataclass(frozen=True)
@@ -82,7 +83,7 @@ class Disconnected:
 
 @dataclass(frozen=True)
 class Settled:
-    """PUBACK for the publish of this token; `accepted` false for a reason code of 0x80 and above."""
+    """PUBACK for the publish of this token; `accepted` false for a refusal, and when nobody was there to get it."""
 
     token: int
     accepted: bool
@@ -299,7 +300,7 @@ class _Connection:
         self._enqueue(lambda: self.lost(reason))
 
     def _on_publish(self, _client: Client, _data: object, mid: int, code: ReasonCode, _properties: Properties) -> None:
-        event = Settled(mid, not code.is_failure, str(code))
+        event = Settled(mid, not code.is_failure and code.value != NOBODY, str(code))
         self._enqueue(lambda: self._deliver(event))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:

@@ -154,24 +154,31 @@ class Uplink:
         if self._report is not None:
             report, self._report = self._report, None
             await self._bus.request(report)
-        await self._deliver_acks()
+        answers = await self._deliver_acks()
         await self._deliver_directory()
         await self._deliver_counts()
         if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
+            before = self._window.base
             await self._look()
+            for _ in range(answers if self._window.base == before else 0):
+                self._window.answered()
         while self._connected and (wanted := self._window.wanted()) is not None:
             if not await self._fetch(*wanted):
                 break
         if self._connected:
             self._publish()
 
-    async def _deliver_acks(self) -> None:
+    async def _deliver_acks(self) -> int:
+        """How many of them the controller believed."""
+        believed = 0
         while self._acks:
             reply = await self._bus.request(DeliverAck(self._acks.popleft()))
             if isinstance(reply, Refused):
                 log.warning("the controller refused an acknowledgement: %s (%s)", reply.message, reply.code)
             else:
                 self._stale = True
+                believed += 1
+        return believed
 
     async def _deliver_directory(self) -> None:
         if self._directory is None:

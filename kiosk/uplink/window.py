@@ -4,6 +4,11 @@ Rows are published in sequence. A cursor walks over the rows that the bank has n
 connection, a refusal or a long silence it goes back, and everything behind it follows again in order. So the
 bank sees duplicates, never a record that skips ahead of one not yet tried.
 
+A row that the broker took and lost is not waited for so long: when the bank answers again and again without signing for
+the oldest row, that row alone goes out again, and so does each next one that turns out to be missing as the bank's
+signature moves up to it (the fast retransmit and partial acknowledgement of TCP, RFC 6582). A new connection begins
+with the oldest row, too, because what died with the last broker nobody can tell.
+
 Never more QoS 1 publishes of any lane are in flight than min(ours, the server's Receive Maximum): paho
 ignores the server's limit, and a broker may cut the connection for it (MQTT 5, 4.9).
 """
@@ -33,6 +38,8 @@ class Limits:
     fetch_rows_max: int = 12  # rows per request: envelopes of at most 68 kB in a bus frame of 1 MiB
     resend_s: float = 30.0  # silence of the bank after which the oldest row goes out again; doubles
     resend_s_max: float = 600.0
+    retry_s: float = 1.0  # pause after a publish that the broker refused, or had nobody for; doubles
+    answers: int = 3  # of the bank that sign for nothing new: the oldest row is missing there
     puback_s_max: float = 60.0  # a publish without PUBACK for this long: the connection is dead
 
     def __post_init__(self) -> None:
@@ -40,8 +47,11 @@ class Limits:
         if not (0 < self.in_flight_max <= RECEIVE_MAXIMUM_DEFAULT and self.held_max > 0 and self.fetch_rows_max > 0):
             message = "the window needs room for at least one row"
             raise ValueError(message)
-        if not 0 < self.resend_s <= self.resend_s_max:
-            message = "resend_s must lie between 0 and resend_s_max"
+        if not 0 < self.retry_s <= self.resend_s <= self.resend_s_max:
+            message = "retry_s and resend_s must lie between 0 and resend_s_max"
+            raise ValueError(message)
+        if self.answers < 1:
+            message = "at least one answer of the bank must be waited for"
             raise ValueError(message)
 
 
@@ -49,6 +59,7 @@ class Limits:
 class _Flight:
     sequence: int | None  # None: another lane's publish, which only takes up room
     since_s: float
+    again: bool = False  # the oldest row out of turn: the cursor is not concerned
 
 
 class Window:
@@ -63,6 +74,10 @@ class Window:
         self._flights: dict[int, _Flight] = {}
         self._room = 0  # publishes in flight allowed on this connection; 0 while there is none
         self._resend_s = self._limits.resend_s
+        self._retry_s = self._limits.retry_s
+        self._answers = 0  # of the bank since it last signed for more
+        self._again = False  # the oldest row is to go out once more, out of turn
+        self._doubtful = 0  # rows below this one may be missing at the bank though they had their PUBACK
         self._quiet_since_s = 0.0  # last publish or progress
         self._not_before_s = 0.0  # a refused publish pauses the lane
 
@@ -94,12 +109,14 @@ class Window:
         self._room = min(self._limits.in_flight_max, receive_maximum or RECEIVE_MAXIMUM_DEFAULT)
         self._not_before_s = now_s
         self._quiet_since_s = now_s
+        self._doubt()
 
     def disconnected(self) -> None:
         """The connection is gone: whatever had no PUBACK was perhaps not received, so it goes out again."""
         self._room = 0
         for flight in self._flights.values():
-            self._go_back(flight.sequence)
+            if not flight.again:
+                self._go_back(flight.sequence)
         self._flights.clear()
 
     # --- the outbox -------------------------------------------------------------------------------
@@ -141,7 +158,22 @@ class Window:
         self._base = first_there
         self._cursor = max(self._cursor, first_there)
         self._resend_s = self._limits.resend_s
+        self._retry_s = self._limits.retry_s
+        self._answers = 0
+        self._again = self._base < min(self._doubtful, self._cursor)
         self._quiet_since_s = now_s
+
+    def answered(self) -> None:
+        """The bank has answered, and its signature reaches no further than before."""
+        self._answers += 1
+        if self._answers >= self._limits.answers:
+            self._answers = 0
+            self._doubt()
+
+    def _doubt(self) -> None:
+        """The oldest row may be missing at the bank, and others that were sent behind it."""
+        self._doubtful = self._cursor
+        self._again = self._cursor > self._base
 
     # --- publishing -------------------------------------------------------------------------------
 
@@ -150,6 +182,8 @@ class Window:
         if self.room == 0 or now_s < self._not_before_s:
             return None
         self._rewind_if_quiet(now_s)
+        if self._out_of_turn:
+            return self._held[0]
         index = self._cursor - self._base
         return self._held[index] if index < len(self._held) else None
 
@@ -158,8 +192,11 @@ class Window:
         if token in self._flights:
             message = f"publish token {token} is in flight already"
             raise ValueError(message)
-        self._flights[token] = _Flight(sequence, now_s)
-        if sequence is not None:
+        again = self._out_of_turn and sequence == self._base
+        self._flights[token] = _Flight(sequence, now_s, again)
+        if again:
+            self._again = False
+        elif sequence is not None:
             self._cursor = sequence + 1
             self._quiet_since_s = now_s
 
@@ -168,8 +205,12 @@ class Window:
         flight = self._flights.pop(token, None)
         if flight is None or accepted or flight.sequence is None:
             return
-        self._go_back(flight.sequence)
-        self._pause(now_s)
+        if flight.again:
+            self._again = self._cursor > self._base
+        else:
+            self._go_back(flight.sequence)
+        if now_s >= self._not_before_s:  # the refusals of one burst are one
+            self._pause(now_s)
 
     def stalled(self, now_s: float) -> bool:
         """Whether a PUBACK is overdue, so that only a new connection helps (MQTT 5 forbids resending on this one)."""
@@ -186,9 +227,15 @@ class Window:
             moments.append(oldest.since_s + self._limits.puback_s_max)
         elif self._cursor > self._base:
             moments.append(max(self._not_before_s, self._quiet_since_s + self._resend_s))
-        if self.room and self._cursor - self._base < len(self._held):
+        if self.room and (self._out_of_turn or self._cursor - self._base < len(self._held)):
             moments.append(self._not_before_s)
         return min(moments, default=None)
+
+    @property
+    def _out_of_turn(self) -> bool:
+        """Whether the oldest row goes out again now; one that is under way need not."""
+        under_way = any(flight.sequence == self._base for flight in self._flights.values())
+        return self._again and not under_way and bool(self._held) and self._cursor > self._base
 
     def _rewind_if_quiet(self, now_s: float) -> None:
         waiting = self._cursor > self._base and not self._flights
@@ -202,5 +249,5 @@ class Window:
             self._cursor = min(self._cursor, sequence)
 
     def _pause(self, now_s: float) -> None:
-        self._not_before_s = now_s + self._resend_s
-        self._resend_s = min(self._resend_s * 2, self._limits.resend_s_max)
+        self._not_before_s = now_s + self._retry_s
+        self._retry_s = min(self._retry_s * 2, self._limits.resend_s_max)

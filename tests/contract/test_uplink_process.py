@@ -19,37 +19,9 @@ from kiosk.messages import LinkReport, Reply, Request, Role
 from kiosk.processes import uplink
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.verify import verify_store
-from tests.uplink_kit import KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, receiving
+from tests.uplink_kit import KIOSK, KIOSK_TOML, WAIT_S, ControllerBus, KioskSide, Mosquitto, receiving
 
 pytestmark = pytest.mark.mosquitto
-
-KIOSK_TOML = """
-[kiosk]
-id = "{kiosk}"
-branch = "demo"
-staff = "staff-1"
-[paths]
-state_dir = "{root}/kiosk"
-bus_dir = "{root}/bus"
-[bus]
-single_user = true
-[validator]
-port = "/dev/v"
-[board]
-port = "/dev/b"
-[label_printer]
-port = "/dev/l"
-[camera]
-source = "/dev/video0"
-[uplink]
-ca = "{pki}/ca.pem"
-cert = "{pki}/kiosk.pem"
-key = "{pki}/kiosk.key"
-inflight_max = 5
-[[uplink.brokers]]
-host = "localhost"
-port = {port}
-"""
 
 
 @pytest.fixture

@@ -29,7 +29,7 @@ class World:
 
     def step(self) -> None:
         self.now_s += self.rng.choice([0.0, 0.1, 5.0])
-        action = self.rng.choice(["append", "connect", "fetch", "publish", "settle", "sign", "lose", "other"])
+        action = self.rng.choice(["append", "connect", "fetch", "publish", "settle", "sign", "lose", "other", "answer"])
         if self.calm and action == "lose":
             action = "publish"
         getattr(self, action)()
@@ -66,6 +66,9 @@ class World:
     def other(self) -> None:
         if self.window.room:
             self._send(None)
+
+    def answer(self) -> None:
+        self.window.answered()
 
     def _send(self, sequence: int | None) -> None:
         self.token += 1
@@ -166,24 +169,77 @@ def test_a_puback_alone_makes_nothing_leave_and_the_row_goes_out_again() -> None
 
 
 def test_a_refused_publish_pauses_and_starts_again_from_there() -> None:
-    window = filled(Limits(resend_s=30), 3)
+    window = filled(Limits(retry_s=2), 3)
     window.connected(None, 0.0)
     publish_all(window, 0.0)
     window.settled(101, 1.0, accepted=False)
     window.settled(100, 1.0, accepted=True)
     window.settled(102, 1.0, accepted=True)
-    assert publish_all(window, 30.9) == []
-    assert publish_all(window, 31.0) == [1, 2]
+    assert publish_all(window, 2.9) == []
+    assert publish_all(window, 3.0, 200) == [1, 2]
+    window.settled(200, 3.0, accepted=False)
+    window.settled(201, 3.0, accepted=False)  # of the same burst: the pause doubles once
+    assert publish_all(window, 6.9, 300) == []
+    assert publish_all(window, 7.0, 300) == [1, 2]
 
 
-def test_a_lost_connection_repeats_only_what_had_no_puback() -> None:
+def test_a_lost_connection_repeats_what_had_no_puback_and_the_oldest_row() -> None:
+    window = filled(Limits(), 5)
+    window.connected(None, 0.0)
+    publish_all(window, 0.0)
+    for token in (100, 101):
+        window.settled(token, 1.0, accepted=True)
+    window.disconnected()
+    window.connected(None, 2.0)
+    assert publish_all(window, 2.0) == [0, 2, 3, 4]
+
+
+def settle_all(window: Window, count: int, token: int = 100) -> None:
+    for each in range(token, token + count):
+        window.settled(each, 1.0, accepted=True)
+
+
+def test_a_new_connection_begins_with_the_oldest_row_alone() -> None:
     window = filled(Limits(), 4)
     window.connected(None, 0.0)
     publish_all(window, 0.0)
-    window.settled(100, 1.0, accepted=True)
-    window.disconnected()
+    settle_all(window, 4)
     window.connected(None, 2.0)
-    assert publish_all(window, 2.0) == [1, 2, 3]
+    assert publish_all(window, 2.0) == [0]
+
+
+def test_answers_that_sign_for_nothing_new_bring_the_oldest_row_at_once() -> None:
+    window = filled(Limits(answers=3), 6)
+    window.connected(None, 0.0)
+    publish_all(window, 0.0)
+    settle_all(window, 6)
+    for _ in range(2):
+        window.answered()
+        assert publish_all(window, 1.0) == []
+    window.answered()
+    assert window.wake_at_s() == 0.0
+    assert publish_all(window, 1.0, 200) == [0]
+    window.offer(0, [Row(2, b"")], 6, 1.1)  # the bank had row 1, and misses row 2
+    assert publish_all(window, 1.1, 210) == [2]
+    window.offer(2, [], 6, 1.2)
+    assert publish_all(window, 1.2, 220) == []
+
+
+def test_the_oldest_row_is_not_repeated_while_it_is_under_way() -> None:
+    window = filled(Limits(answers=1), 2)
+    window.connected(None, 0.0)
+    publish_all(window, 0.0)
+    window.answered()
+    assert publish_all(window, 1.0) == []
+
+
+def test_answers_before_anything_was_sent_say_nothing() -> None:
+    window = filled(Limits(answers=1), 2)
+    window.connected(1, 0.0)
+    window.answered()
+    assert publish_all(window, 0.0) == [0]
+    settle_all(window, 1)
+    assert publish_all(window, 0.0, 200) == [1]
 
 
 def test_an_overdue_puback_says_that_the_connection_is_dead() -> None:
@@ -210,9 +266,11 @@ def test_rows_with_a_hole_are_a_fault_of_the_outbox() -> None:
         Window().offer(0, [Row(0, b""), Row(2, b"")], 3, 0.0)
 
 
-@pytest.mark.parametrize("wrong", [{"in_flight_max": 0}, {"held_max": 0}, {"resend_s": 0.0}, {"resend_s_max": 1.0}])
+@pytest.mark.parametrize(
+    "wrong", [{"in_flight_max": 0}, {"held_max": 0}, {"resend_s": 0.0}, {"resend_s_max": 1.0}, {"answers": 0}]
+)
 def test_limits_with_which_nothing_moves_are_refused(wrong: dict[str, int]) -> None:
-    with pytest.raises(ValueError, match=r"room|resend_s"):
+    with pytest.raises(ValueError, match=r"room|resend_s|answer"):
         Limits(**wrong)
 
 
