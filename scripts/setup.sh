@@ -28,7 +28,7 @@ python=$(pick_python)
 [ -n "$python" ] || fail "no Python 3.11 or newer found; install one (Debian: apt-get install python3) or set PYTHON=/path/to/it"
 
 # What was set up, and where: a virtual environment does not move.
-inputs=$({ pwd; "$python" -V; cat scripts/setup.sh pyproject.toml requirements/all.lock requirements/build.lock; } | sha256sum | cut -d' ' -f1)
+inputs=$({ pwd; "$python" -V; cat scripts/setup.sh scripts/vendor.py pyproject.toml requirements/all.lock requirements/build.lock; } | sha256sum | cut -d' ' -f1)
 if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ]; then
   exit 0
 fi
@@ -54,6 +54,7 @@ fi
 [ -e /usr/share/doc/fonts-noto-cjk ] || need fonts-noto-cjk "the touch screen's Chinese, in tests and pictures"
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
 [ -e /usr/share/zoneinfo/Asia/Shanghai ] || need tzdata "the branch's time zone, for business dates"
+command -v xmllint >/dev/null || need libxml2-utils "xmllint holds our camt.054 files against ISO 20022's schema, in tests"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates "pip's way to the package index"
 
 as_root() {
@@ -98,6 +99,8 @@ say "installing the locked dependencies, by hash (a few minutes the first time)"
 pip install --quiet --require-hashes --requirement requirements/build.lock
 # eSSP6 comes as source: built with the locked setuptools, so that nothing unlocked is fetched for it.
 pip install --quiet --no-build-isolation --require-hashes --requirement requirements/all.lock
+say "fetching what the tests need of other people's files, by hash"
+.venv/bin/python -m scripts.vendor
 say "installing this project, editable"
 pip install --quiet --no-deps --no-build-isolation --no-index --editable .
 

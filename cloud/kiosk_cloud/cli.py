@@ -6,22 +6,20 @@ Exit codes: 0 done, 1 verification failed, 2 wrong usage or configuration, 3 cou
 import json
 import logging
 import signal
-import sqlite3
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final, Literal
 
 import click
 
 from kiosk.clock import SystemClock
-from kiosk.errors import ConfigError, KioskError
 from kiosk.guarantee.counts import BankCount
 from kiosk_cloud import config as bank_config
 from kiosk_cloud import counting
 from kiosk_cloud import directory as accounts
+from kiosk_cloud.explained import explained
 from kiosk_cloud.pki import utc_now
+from kiosk_cloud.posting.cli import post
 from kiosk_cloud.provision import Plan, Provisioned, provision
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
@@ -29,21 +27,6 @@ from kiosk_cloud.verify import Report, verify_store
 from kiosk_cloud.witness import service as witness
 
 EXIT_UNVERIFIED: Final = 1
-EXIT_CONFIG: Final = 2
-EXIT_BROKEN: Final = 3
-
-
-@contextmanager
-def _explained() -> Iterator[None]:
-    """Errors as one line for a person, with its remedy, and a stable exit code."""
-    try:
-        yield
-    except ConfigError as error:
-        click.echo(f"kiosk-cloud: {error}", err=True)
-        sys.exit(EXIT_CONFIG)
-    except (KioskError, sqlite3.Error, OSError) as error:
-        click.echo(f"kiosk-cloud: {error}", err=True)
-        sys.exit(EXIT_BROKEN)
 
 
 @click.group(
@@ -76,7 +59,7 @@ def provision_command(
 
     Existing keys are kept, so it may be run again, for another port or for a further kiosk.
     """
-    with _explained():
+    with explained():
         plan = Plan(directory, kiosk, host, port)
         done = provision(Plan(directory, kiosk, host, port, (*plan.names, *names)), utc_now())
     _say_provisioned(done, kiosk, as_json=as_json)
@@ -115,7 +98,7 @@ def receive(config_path: Path, instance: str | None, *, verbose: bool) -> None:
     logging.basicConfig(
         level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
     )
-    with _explained():
+    with explained():
         config = bank_config.load(config_path)
         service = ReceiverService(bank_config.with_instance(config, instance), SystemClock())
         for number in (signal.SIGINT, signal.SIGTERM):
@@ -151,7 +134,7 @@ def publish_directory(config_path: Path, file: Path, kiosk: str | None, *, as_js
     Accounts that say the same as before keep their version and are published again. What a kiosk has taken over
     is in its record `service` / `directory_accepted`.
     """
-    with _explained():
+    with explained():
         config = bank_config.load(config_path)
         names = accounts.read_accounts(file)
         editions = [accounts.prepare(config, each, names, utc_now()) for each in accounts.kiosks(config, kiosk)]
@@ -191,7 +174,7 @@ def witness_group() -> None:
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def init_witness(directory: Path, name: str, logs: tuple[Path, ...], *, as_json: bool) -> None:
     """Make keys and memory of a new witness, and print the lines for policy files."""
-    with _explained():
+    with explained():
         vkeys = witness.init(directory, name, [path.read_text(encoding="utf-8").strip() for path in logs])
     if as_json:
         click.echo(json.dumps({"name": name, "vkeys": vkeys}))
@@ -212,7 +195,7 @@ def init_witness(directory: Path, name: str, logs: tuple[Path, ...], *, as_json:
 @click.option("--port", type=click.IntRange(1, 65535), default=8080, show_default=True, help="Port to listen on.")
 def serve_witness(directory: Path, host: str, port: int) -> None:
     """Answer add-checkpoint until stopped; put TLS before it (any reverse proxy)."""
-    with _explained():
+    with explained():
         witness.serve(directory, host, port, SystemClock())
 
 
@@ -259,7 +242,7 @@ def publish_count(  # noqa: PLR0913 - the options of one command
 
     What the kiosk made of it - differences, disputes cleared - is in its record `bundle_count`.
     """
-    with _explained():
+    with explained():
         config = bank_config.load(config_path)
         rows = [counting.parse_cash(text, "fit") for text in cash]
         rows += [counting.parse_cash(text, "suspect") for text in suspect]
@@ -271,6 +254,9 @@ def publish_count(  # noqa: PLR0913 - the options of one command
         click.echo(json.dumps({"kiosk": kiosk, "version": published.version, "items": items}))
         return
     click.echo(f"{kiosk}: counts version {published.version} published, {', '.join(items)}")
+
+
+main.add_command(post)
 
 
 @main.command()
@@ -286,7 +272,7 @@ def verify(store: Path, keys: Path, *, as_json: bool) -> None:
 
     Exit code 0 only if every check held.
     """
-    with _explained():
+    with explained():
         report = verify_store(store, keys)
     if as_json:
         click.echo(json.dumps(report.as_json()))

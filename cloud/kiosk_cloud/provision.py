@@ -4,8 +4,8 @@ Private halves stay with their owner; public halves are pinned where the other s
 
     pki/            ca.pem, broker.*, bank.*, kiosk.*    (mutual TLS; ca.key signs, keep it offline)
     kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub
-    bank/keys/      seal.key, ack.key, command.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
-    bank/bank.toml  mosquitto/{mosquitto.conf, acl}
+    bank/keys/      {seal,ack,command,webhook}.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
+    bank/bank.toml  bank/posting.toml  mosquitto/{mosquitto.conf, acl}
     policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum; kiosk/keys has a copy
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
@@ -26,6 +26,7 @@ from kiosk_cloud import broker
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
 from kiosk_cloud.files import private_dir, write_once, write_private
 from kiosk_cloud.pki import Authority
+from kiosk_cloud.posting import settings as posting
 
 VAULT_KEY_BYTES: Final = 32
 POLICY_HEAD: Final = """\
@@ -93,6 +94,8 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
     _policy(root / "policy.txt", root / "bank" / "keys" / "kiosks", done)
     _bank_config(plan, root, done)
+    if write_once(root / "bank" / posting.FILE, posting.FIRST):
+        done.written.append(root / "bank" / posting.FILE)
     return done
 
 
@@ -108,6 +111,9 @@ def _bank_keys(directory: Path, done: Provisioned, randomness: Callable[[int], b
         done.written.append(path)
     _signer(directory / "ack.key", done, randomness)
     _signer(directory / "command.key", done, randomness)
+    if not (path := directory / "webhook.key").exists():
+        files.save_key(path, "hmac-sha256", randomness(HASH_BYTES))
+        done.written.append(path)
 
 
 def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:

@@ -15,9 +15,10 @@ from typing import Final
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, checkpoint, merkle
+from kiosk.guarantee import acks, cbor, checkpoint, cose, merkle
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import open_record
+from kiosk_cloud.posting import outbox
 from kiosk_cloud.store import Store, StoredRecord
 
 log = logging.getLogger(__name__)
@@ -56,6 +57,7 @@ class Receiver:
 
     def __init__(self, store: Store, keyring: Keyring, clock: Clock, limits: Limits | None = None) -> None:
         self._store = store
+        self._outbox = outbox.Outbox(store)
         self._keyring = keyring
         self._clock = clock
         self._limits = limits or Limits()
@@ -160,12 +162,22 @@ class Receiver:
         while (record := self._store.record(kiosk, tree.size)) is not None:  # bounded by what may wait
             tree.append(record.leaf_hash)
             self._store.add_root(kiosk, tree.size, tree.root())
+            if record.kind in outbox.KINDS:
+                self._queue(record)
         self._store.save_tree(kiosk, tree)  # also while its first record is missing: so the gap is known
         if tree.size > first:
             for size, root, note in self._store.checkpoints(kiosk, (first + 1, tree.size)):
                 self._compare(kiosk, size, root, note)
             self._store.close_gaps(kiosk, tree.size, self._now())
         return tree
+
+    def _queue(self, record: StoredRecord) -> None:
+        """What the bank signs for is queued for its books by the very same transaction."""
+        deposit_id = record.deposit_id
+        if deposit_id is None:  # a clearing; one that names no deposit is for `verify` to find
+            deposit_id = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX).get("deposit_id")
+        if isinstance(deposit_id, bytes) and not self._outbox.queue(record, deposit_id, self._now()):
+            self._fork(record, "its deposit id has been queued for the books already", kind="deposit")
 
     def _checkpoint(self, kiosk: str, found: checkpoint.Checkpoint, note: bytes) -> bool:
         if self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now()):

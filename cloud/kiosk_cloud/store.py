@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,9 +16,10 @@ from typing import Final
 
 from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
+from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
 
 BUSY_TIMEOUT_MS: Final = 10_000
-SCHEMA_VERSION: Final = 2
+SCHEMA_VERSION: Final = 3
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
@@ -152,6 +153,11 @@ class Store:
             message = f"journal mode {journal}, synchronous {synchronous}: acknowledged records could be lost"
             raise StoreError(message)
 
+    @property
+    def db(self) -> sqlite3.Connection:
+        """The connection, for modules that keep tables of their own in this file (`posting.outbox`)."""
+        return self._db
+
     def close(self) -> None:
         """Give the connection back."""
         self._db.close()
@@ -235,6 +241,20 @@ class Store:
         query = f"{_SELECT_RECORD} WHERE kiosk = ? AND sequence > ? ORDER BY sequence"
         for row in self._db.execute(query, (kiosk, after)):
             yield StoredRecord(*row)
+
+    def records_of_kinds(self, kiosk: str, kinds: Sequence[str]) -> Iterator[StoredRecord]:
+        """The records of these kinds in a kiosk's contiguous prefix, in sequence."""
+        marks = ", ".join("?" * len(kinds))
+        prefix = "sequence < (SELECT size FROM kiosks WHERE kiosks.kiosk = records.kiosk)"
+        query = f"{_SELECT_RECORD} WHERE kiosk = ? AND kind IN ({marks}) AND {prefix} ORDER BY sequence"
+        for row in self._db.execute(query, (kiosk, *kinds)):
+            yield StoredRecord(*row)
+
+    def deposit(self, kiosk: str, deposit_id: bytes) -> StoredRecord | None:
+        """The first record of a deposit."""
+        query = f"{_SELECT_RECORD} WHERE kiosk = ? AND deposit_id = ? ORDER BY sequence LIMIT 1"
+        row = self._db.execute(query, (kiosk, deposit_id)).fetchone()
+        return StoredRecord(*row) if row else None
 
     def deposit_elsewhere(self, record: StoredRecord) -> int | None:
         """The sequence of another record of the same deposit id."""
@@ -413,7 +433,7 @@ def _create(path: Path) -> None:
         made = Path(folder) / path.name
         made.touch(mode=0o600)
         db = sqlite3.connect(made, isolation_level=None)
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {POSTING_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
         db.close()
         with contextlib.suppress(FileExistsError):  # another receiver was quicker
             os.link(made, path)

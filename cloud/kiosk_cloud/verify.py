@@ -20,6 +20,7 @@ from kiosk_cloud.clearings import KINDS as FOLLOWED
 from kiosk_cloud.clearings import Clearings, Net
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import DEPOSIT, open_record
+from kiosk_cloud.posting import outbox
 from kiosk_cloud.store import Store, StoredRecord
 from kiosk_cloud.sums import CLAIMS, Totals
 
@@ -111,6 +112,7 @@ class _Audit:
         self._kiosk = kiosk
         self._keyring = keyring
         self._report = report
+        self._outbox = outbox.Outbox(store)
         self._tree = CompactRange()
         self._days = days.Days()
         self._clearings: Clearings | None = Clearings(report.net)  # None behind a gap: what came before is not known
@@ -159,6 +161,8 @@ class _Audit:
             self._days.check(record.kind, content, record.sequence, self._tree.root())
         if self._clearings is not None and record.kind in FOLLOWED:
             self._clearings.take(record.kind, cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX))
+        if record.kind in outbox.KINDS and record.sequence < self._size and not self._outbox.has(record):
+            raise VerificationError("it was never queued for the bank's books")
         self._report.verified += 1
 
     def _append(self, record: StoredRecord, where: str) -> None:

@@ -13,7 +13,8 @@ from kiosk.guarantee import counts
 from kiosk.guarantee.counts import BankCount
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk_cloud import counting
-from kiosk_cloud.cli import EXIT_CONFIG, main
+from kiosk_cloud.cli import main
+from kiosk_cloud.explained import EXIT_CONFIG
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import provision
 from tests.guarantee_kit import KIOSK, NOW

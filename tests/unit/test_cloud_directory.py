@@ -11,7 +11,8 @@ from kiosk.guarantee import directory as statement
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk_cloud import config as bank_config
 from kiosk_cloud import directory
-from kiosk_cloud.cli import EXIT_BROKEN, EXIT_CONFIG, main
+from kiosk_cloud.cli import main
+from kiosk_cloud.explained import EXIT_BROKEN, EXIT_CONFIG
 from kiosk_cloud.masking import masked_name
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
