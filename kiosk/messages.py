@@ -39,6 +39,14 @@ class DenominationCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
     count: int
 
 
+class BankText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A safety message or an incident notice, signed by the bank."""
+
+    kind: Literal["safety", "notice"]
+    language: str  # BCP 47
+    text: str
+
+
 class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The deposit at the terminal, as the screen may show it."""
 
@@ -101,6 +109,8 @@ class Status(Message, frozen=True):
     directory_version: int | None = None  # of the account directory; None: there is none
     devices_connected: bool = True  # False: the devices are starting, or being reconciled after a fault
     warnings: tuple[str, ...] = ()  # what somebody should come for, such as a cabinet that is nearly full
+    bank_texts: tuple[BankText, ...] = ()  # the bank's words for the screen, as far as it is time for them
+    terms_version: int | None = None  # of the bank's terms; None: there are none
 
 
 class Ok(Message, frozen=True):
@@ -253,6 +263,19 @@ class DeliverCounts(Message, frozen=True):
     """The bank's signed counts of what was collected; the controller verifies and posts them. `Ok` or `Refused`."""
 
     data: bytes
+
+
+class DeliverStatement(Message, frozen=True):
+    """Another signed word of the bank, as it came on its lane; the controller verifies it. `Delivered` or `Refused`."""
+
+    lane: Literal["terms", "command", "complaint"]
+    data: bytes
+
+
+class Delivered(Message, frozen=True):
+    """The statement was taken. `result` is the sealed record of a command's result, for the lane `result`."""
+
+    result: bytes = b""
 
 
 class LinkReport(Message, frozen=True):
@@ -620,6 +643,7 @@ Request = (
     | DeliverAck
     | DeliverDirectory
     | DeliverCounts
+    | DeliverStatement
     | LinkReport
     | GetPeople
     | FoundPeople
@@ -637,13 +661,24 @@ Request = (
     | ListReports
     | PrintSlip
 )
-Reply = Ok | Refused | Status | LookedUp | OutboxRows | People | Asked | Disputes | Units | Report | Reports
+Reply = Ok | Refused | Status | LookedUp | OutboxRows | Delivered | People | Asked | Disputes | Units | Report | Reports
 Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
     "watcher": frozenset({Subscribe, RiskReport}),
-    "uplink": frozenset({GetStatus, Subscribe, FetchOutbox, DeliverAck, DeliverDirectory, DeliverCounts, LinkReport}),
+    "uplink": frozenset(
+        {
+            GetStatus,
+            Subscribe,
+            FetchOutbox,
+            DeliverAck,
+            DeliverDirectory,
+            DeliverCounts,
+            DeliverStatement,
+            LinkReport,
+        }
+    ),
     "maintenance": frozenset(
         {
             GetStatus,

@@ -2,9 +2,12 @@
 
 Private halves stay with their owner; public halves are pinned where the other side reads them:
 
+    second/         second.key: the second signer's, for sensitive commands; belongs to other people, elsewhere
     pki/            ca.pem, broker.*, bank.*, kiosk.*    (mutual TLS; ca.key signs, keep it offline)
-    kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub
-    bank/keys/      {seal,ack,command,webhook}.key, kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
+    kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub,
+                    second_signer.pub
+    bank/keys/      {seal,ack,command,webhook}.key, second_signer.pub,
+                    kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
     bank/bank.toml  bank/posting.toml  mosquitto/{mosquitto.conf, acl}
     policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum; kiosk/keys has a copy
 
@@ -21,6 +24,7 @@ from typing import Final
 from kiosk.core import topics
 from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, files, keys, policy, seal
+from kiosk.guarantee.commands import SECOND_FILE
 from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
 from kiosk_cloud import broker
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
@@ -90,6 +94,7 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     private_dir(root / "bank")
     private_dir(root / home)
     _bank_keys(private_dir(root / "bank" / "keys"), done, randomness)
+    _second_signer(private_dir(root / "second"), root / "bank" / "keys" / SECOND_FILE, done, randomness)
     _kiosk_keys(plan.kiosk, private_dir(done.kiosk_keys), root / "bank" / "keys", done, randomness)
     _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
     _policy(root / "policy.txt", root / "bank" / "keys" / "kiosks", done)
@@ -116,6 +121,15 @@ def _bank_keys(directory: Path, done: Provisioned, randomness: Callable[[int], b
         done.written.append(path)
 
 
+def _second_signer(directory: Path, pinned: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
+    """Whose signature sensitive commands take beside the bank's: made here, to be kept by other people, elsewhere.
+
+    Once its public half is pinned, the private one need not be here any more.
+    """
+    if not pinned.exists():
+        _pin(pinned, _signer(directory / "second.key", done, randomness).public.pem, done)
+
+
 def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
     record = _signer(directory / "record.key", done, randomness)
     log = _signer(directory / "checkpoint.key", done, randomness)
@@ -128,6 +142,7 @@ def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, rand
     _pin(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
     _pin(directory / "bank_ack.pub", keys.Ed25519Signer.load(bank / "ack.key").public.pem, done)
     _pin(directory / COMMAND_FILE, keys.Ed25519Signer.load(bank / "command.key").public.pem, done)
+    _pin(directory / SECOND_FILE, (bank / SECOND_FILE).read_bytes(), done)
     _directory_key(directory / KEY_FILE, pinned / KEY_FILE, done, randomness)
     sealing = seal.SealPrivateKey.load(bank / "seal.key").public
     path = directory / "bank_seal.pub"

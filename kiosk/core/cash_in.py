@@ -55,7 +55,7 @@ def begin(_: Deposit, fact: Begin) -> Outcome:
 def watched(deposit: Deposit, fact: Assessed) -> Outcome:
     """The scene before the shutter opens: high keeps it shut."""
     deposit, alerts = steps.merge(deposit, fact)
-    if deposit.grade == "high":
+    if deposit.dangerous:
         return steps.close(deposit, "refused_risk", note=alerts)
     if not fact.asked:
         return steps.stay(deposit, note=alerts)
@@ -67,7 +67,7 @@ def watched(deposit: Deposit, fact: Assessed) -> Outcome:
 def watched_meanwhile(deposit: Deposit, fact: Assessed) -> Outcome:
     """Danger while the depositor reads that notes are final: the port stays shut."""
     deposit, alerts = steps.merge(deposit, fact)
-    if deposit.grade == "high":
+    if deposit.dangerous:
         return steps.close(deposit, "refused_risk", note=alerts)
     return steps.stay(deposit, note=alerts)
 
@@ -282,7 +282,7 @@ def jammed_beyond_reach(deposit: Deposit, fact: Jammed) -> Outcome:
 def watched_during(deposit: Deposit, fact: Assessed) -> Outcome:
     """Danger while notes go in: high closes the port; the money inside can be confirmed or taken back."""
     deposit, alerts = steps.merge(deposit, fact)
-    if deposit.grade != "high" or deposit.intention:
+    if not deposit.dangerous or deposit.intention:
         return steps.stay(deposit, note=alerts)
     deposit = replace(deposit, intention="review")
     return steps.settle_port(deposit, alerts) if deposit.state is State.CASH_IN else steps.stay(deposit, note=alerts)

@@ -46,6 +46,7 @@ class Policy(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     notes_max: int  # min(escrow, tray, bundle); without bunch escrow as configured
     timing: Timing = Timing()
     suspect_custody: bool = True
+    medium_stops: bool = False  # the bank wants a medium grade to do what high does
     bunch_escrow: bool = True  # False: each note is final, and credited, as soon as it is in the validator's cassette
 
     def kind(self, channel: int) -> NoteKind | None:

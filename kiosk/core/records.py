@@ -139,3 +139,13 @@ def receipt_statement(deposit: Deposit) -> RecordDraft:
 def service(kind: str, details: dict[str, object]) -> RecordDraft:
     """A change of the machine's own state: start, out of service, a device accepted."""
     return RecordDraft("service", {"event": kind, **details})
+
+
+def command_result(body: dict[str, object]) -> RecordDraft:
+    """What became of a command of the bank; the command itself, whoever signed it and the outcome are all in it."""
+    return RecordDraft("result", body)
+
+
+def complaint(body: dict[str, object]) -> RecordDraft:
+    """The bank's receiver complains of this log, with its signature."""
+    return RecordDraft("complaint", body)

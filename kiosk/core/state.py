@@ -192,6 +192,11 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             return "high"
         return "medium" if "medium" in grades else "low"
 
+    @property
+    def dangerous(self) -> bool:
+        """Whether the grade keeps the port shut: high always does, medium where the bank's terms say so."""
+        return self.grade == "high" or (self.policy.medium_stops and self.grade == "medium")
+
     def note(self, number: int | None) -> Note | None:
         """The note of this number."""
         return next((note for note in self.notes if note.number == number), None)

@@ -8,13 +8,24 @@ import re
 from typing import Final, Literal
 
 Lane = Literal[
-    "birth", "record", "checkpoint", "evidence", "telemetry", "result", "ack", "directory", "counts", "command"
+    "birth",
+    "record",
+    "checkpoint",
+    "evidence",
+    "telemetry",
+    "result",
+    "ack",
+    "directory",
+    "terms",
+    "counts",
+    "command",
+    "complaint",
 ]
 
 PREFIX: Final = "kiosk/v1"
 FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "telemetry", "result")
-TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "counts", "command")
-RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "counts"})
+TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "command", "complaint")
+RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "terms", "counts"})
 RECEIVER_GROUP: Final = "bank"
 
 _KIOSK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the same as in a leaf entry (kiosk.guarantee.leaf)

@@ -14,7 +14,7 @@ import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import IO, Any, Final, TypeVar
 
 import msgspec
 from sqlite_utils import Database
@@ -29,7 +29,8 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import books, merkle, receipt, seal, unit_book
+from kiosk.guarantee import bank_book, books, merkle, receipt, seal, unit_book
+from kiosk.guarantee.bank_book import BankBook
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
@@ -37,6 +38,7 @@ from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
+from kiosk.guarantee.seal import SealPublicKey
 from kiosk.guarantee.unit_book import Entry
 from kiosk.guarantee.verify import VerifiedRecord
 
@@ -45,6 +47,7 @@ _ACCOUNT: Final = "account"
 _DISTRUST: Final = "log_distrust"
 _UNWRITABLE: Final = "the journal cannot be written"
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
+_T = TypeVar("_T")
 
 
 class Journal:
@@ -70,7 +73,6 @@ class Journal:
             self._lock.close()
             raise
         self.clock_synchronised = clock_synchronised
-        self._recipient = keys.bank_seal.key_id
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
         self._receipt: tuple[bytes, tuple[int, str] | None, Receipt] | None = None
         self._vault = PersonalVault(self._connection, kek, randomness)
@@ -79,6 +81,10 @@ class Journal:
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
         )
+        self.bank = BankBook(self._connection)
+        key = self.bank.get("seal_key")
+        if key is not None:  # by the bank's doubly signed command; the provisioned one is history
+            self.log.bank_seal = SealPublicKey(key)
 
     # --- deposits -----------------------------------------------------------------------------------------
 
@@ -195,7 +201,7 @@ class Journal:
         proof = self.log.inclusion(record.sequence, size)
         merkle.verify_inclusion(record.sequence, size, record.leaf_hash, proof, self.log.root())
         recipient = seal.read_header(self.log.envelope(record.sequence)).recipient
-        return recipient == self._recipient, record.leaf_hash.hex()
+        return recipient == self.log.bank_seal.key_id, record.leaf_hash.hex()
 
     def receipt(self, deposit_id: bytes) -> Receipt | None:
         """The receipt of a deposit; None when it has none.
@@ -324,6 +330,14 @@ class Journal:
             )
             return self._append(draft, now)
 
+    def commit_bank(self, write: Callable[["Journal", datetime], _T], now: datetime) -> _T:
+        """What the bank has said with its records and all that follows from it: durable as a whole, or not at all.
+
+        `write` writes by means of this journal; whatever it raises undoes all of it.
+        """
+        with self._transaction():
+            return write(self, now)
+
     def memory(self, key: str) -> str | None:
         """A small durable value, such as the accepted validator's serial number."""
         row = self._connection.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
@@ -426,6 +440,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
     for statement in unit_book.SCHEMA:
         connection.execute(statement)
     books.create_tables(connection)
+    bank_book.create_tables(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -8,6 +8,7 @@ key, because the record names the depositor.
 """
 
 import os
+import re
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
@@ -19,12 +20,17 @@ from kiosk.clock import rfc3339
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys, Randomness, Signer
-from kiosk.guarantee.personal import PersonalVault
+from kiosk.guarantee.personal import ErasedError, PersonalVault
 from kiosk.guarantee.seal import SealPublicKey
 
 OUTBOX_ROWS_MAX: Final = 1000  # rows that one call may return
 _NO_DEPOSIT: Final = b"log"  # subject of records that belong to no deposit
 _OPENING: Final = "opening"
+_HIGH_WATER: Final = "high_water"  # the latest time that our synchronised clock has shown
+_TO_THE_MINUTE: Final = len("2026-11-21T08:30")
+_BANK_TIME: Final = "bank_time"  # the latest time that the bank has signed
+_RESENT_SINCE: Final = "resent_since"
+_MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
 _APPEND_ONLY: Final = ("leaves", "nodes")
 SCHEMA: Final = (
     personal.SCHEMA,
@@ -109,6 +115,7 @@ class RecordLog:
             raise ValueError(f"{keys.kiosk!r} cannot name a kiosk")
         self._connection = connection
         self._keys = keys
+        self.bank_seal = keys.bank_seal  # the bank may command another one: `reseal`
         self._vault = vault
         self._clock_synchronised = clock_synchronised
         self._randomness = randomness
@@ -147,10 +154,12 @@ class RecordLog:
             salt=salt,
             leaf_entry=entry,
             cose=signed,
-            recipient=self._keys.bank_seal,
+            recipient=self.bank_seal,
         )
         self._connection.execute("INSERT INTO envelopes (seq, envelope) VALUES (?, ?)", (sequence, envelope))
         self._connection.execute("INSERT INTO outbox (seq) VALUES (?)", (sequence,))
+        if header["clock_synchronised"]:
+            self._raise_time(_HIGH_WATER, rfc3339(now), grain=_TO_THE_MINUTE)
         return Appended(sequence, leaf_hash, envelope)
 
     def _insert_leaf(
@@ -242,6 +251,16 @@ class RecordLog:
         return state
 
     @property
+    def kiosk(self) -> str:
+        """Whose log this is."""
+        return self._keys.kiosk
+
+    @property
+    def bank_acks(self) -> PublicKeys:
+        """The keys with which the bank acknowledges, and complains."""
+        return self._keys.bank_acks
+
+    @property
     def origin(self) -> str:
         """The log's name in its checkpoints."""
         return checkpoint.origin(self._keys.kiosk)
@@ -277,8 +296,9 @@ class RecordLog:
             raise LogForkError(f"the bank's root of the first {found.tree_size} records is not ours")
         if found.checkpoint:
             self._keep_cosigned(found.checkpoint)
+        self.bank_said(found.at)
         before = self.acknowledged()
-        if found.sequence <= before:
+        if found.sequence <= before or found.at < (self._text(_RESENT_SINCE) or ""):
             return before
         self._put({"acknowledged": found.sequence, "acknowledgement": data})
         self._connection.execute("DELETE FROM outbox WHERE seq < ?", (found.sequence,))
@@ -311,7 +331,75 @@ class RecordLog:
         row = self._connection.execute("SELECT value FROM log_meta WHERE key = 'acknowledgement'").fetchone()
         return None if row is None else bytes(row[0])
 
+    # --- what the bank may ask for --------------------------------------------------------------------------
+
+    def resend(self, first: int, since: str) -> int:
+        """Records from `first` on go out again, until the bank acknowledges them after `since` (its own time).
+
+        An acknowledgement of before is retained at the broker and would take them back out. It stays evidence of what
+        the bank held then. Returns how many go out that did not before. Raises ValueError for what is not there.
+        """
+        self._require_transaction()
+        if not 0 <= first < self.size():
+            raise ValueError(f"there is no record {first}")
+        before, kept = self.acknowledged(), self.acknowledgement()
+        done = self._connection.execute(
+            "INSERT OR IGNORE INTO outbox (seq) SELECT seq FROM envelopes WHERE seq >= ?", (first,)
+        )
+        self._put({_RESENT_SINCE: since, "acknowledged": min(before, first)})
+        if kept is not None:
+            self._put({f"acknowledgement_of_{before}": kept})
+        return done.rowcount
+
+    def reseal(self, recipient: SealPublicKey) -> int:
+        """Seal to another key of the bank from now on, with every row of the outbox; how many rows those were.
+
+        The leaf commits to what is inside, so it stays. What was erased cannot be opened and keeps its old envelope.
+        """
+        self._require_transaction()
+        self.bank_seal = recipient
+        rows = 0
+        for (sequence,) in self._connection.execute("SELECT seq FROM outbox ORDER BY seq").fetchall():
+            try:
+                record = self.record(sequence)
+            except ErasedError:
+                continue
+            envelope = seal.seal(
+                kiosk=self._keys.kiosk,
+                sequence=sequence,
+                leaf_hash=record.leaf_hash,
+                salt=record.salt,
+                leaf_entry=record.leaf_entry,
+                cose=record.cose,
+                recipient=recipient,
+            )
+            self._connection.execute("UPDATE envelopes SET envelope = ? WHERE seq = ?", (envelope, sequence))
+            rows += 1
+        return rows
+
+    def bank_said(self, at: str) -> None:
+        """A verified statement of the bank was made at `at`: it is not earlier than that."""
+        if _MOMENT.fullmatch(at):
+            self._raise_time(_BANK_TIME, at)
+
+    def time_floor(self) -> str:
+        """The earliest that it can be now, RFC 3339; empty when nothing tells.
+
+        What the bank has signed, and the latest time that our own clock has shown while it was synchronised. A clock
+        that is set back does not make what has expired good again.
+        """
+        return max(self._text(_BANK_TIME) or "", self._text(_HIGH_WATER) or "")
+
     # --- helpers ------------------------------------------------------------------------------------------
+
+    def _raise_time(self, key: str, at: str, grain: int | None = None) -> None:
+        """Keep the later of the two; times that agree in their first `grain` characters are not worth a write."""
+        if at[:grain] > (self._text(key) or "")[:grain]:
+            self._put({key: at})
+
+    def _text(self, key: str) -> str | None:
+        row = self._connection.execute("SELECT value FROM log_meta WHERE key = ?", (key,)).fetchone()
+        return None if row is None else str(row[0])
 
     def _node(self, level: int, index: int) -> bytes:
         position = merkle.stored_position(level, index)

@@ -258,6 +258,7 @@ class Controller:
         """
         self.deposit = await self.runner.run(self.journal.unfinished)
         self.machine.distrust = await self.runner.run(self.journal.distrust)
+        self.machine.bank_hold = (await self.runner.run(self.journal.bank.get, "hold") or b"").decode()
         self.devices.lines.set_listener(self._line_changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
         await self.storage.load()

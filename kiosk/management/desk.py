@@ -20,21 +20,26 @@ from kiosk.core.policy import Limit, NoteKind, Policy, Timing
 from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import VerificationError
+from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.journal import Journal
 from kiosk.management import exchanging
 from kiosk.management.authority import AuthorityDesk, AuthorityRequest
 from kiosk.management.bank_counts import BankCounts
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
+from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.resetting import ResetDevices
+from kiosk.management.statements import Refusals, Statements
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
+from kiosk.management.terms import BankTerms
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
     DeliverAck,
     DeliverCounts,
     DeliverDirectory,
+    DeliverStatement,
     Depositor,
     FetchOutbox,
     GetDisputes,
@@ -86,7 +91,9 @@ class Desk:
         directory: AccountDirectory | None = None,
         *,
         authority: AuthorityDesk,
+        commanders: Commanders | None = None,
     ) -> None:
+        """`commanders`: whose commands and terms count; without them none do."""
         self._c = controller
         self._rules = rules
         self._randomness = randomness
@@ -101,6 +108,11 @@ class Desk:
         self._units = StorageDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
         self._counts = BankCounts(self._directory, controller)
+        kiosk = self._directory.kiosk
+        self._terms = BankTerms(kiosk, commanders, controller)
+        commands = CommandDesk(kiosk, commanders, controller, self._terms)
+        self._refusals = Refusals(controller)
+        self._statements = Statements(controller, self._terms, commands, self._refusals)
         authority.register(Reset, ResetDevices(controller, randomness))
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
@@ -126,11 +138,15 @@ class Desk:
                 await self._c.acknowledged(request.ack)
                 return Ok()
             case DeliverDirectory():
-                reply = await self._directory.deliver(request)
+                async with self._refusals.noting("directory", request.data):
+                    reply = await self._directory.deliver(request)
                 self._c.announce()
                 return reply
             case DeliverCounts():
-                return await self._counts.deliver(request)
+                async with self._refusals.noting("counts", request.data):
+                    return await self._counts.deliver(request)
+            case DeliverStatement():
+                return await self._stated(request)
             case LinkReport():
                 self.link = request
                 self._c.witnesses.link_up = request.connected
@@ -139,6 +155,11 @@ class Desk:
                 return await self._disputes.listed()
             case _:
                 return await self._service(request)
+
+    async def _stated(self, request: DeliverStatement) -> Reply:
+        reply = await self._statements.deliver(request)
+        self._c.announce()
+        return reply
 
     async def _service(self, request: Request) -> Reply:
         """People, and what they do with the cash."""
@@ -153,7 +174,12 @@ class Desk:
         deposit = self._c.deposit
         shown = deposit.id if deposit.paper.stands else b""
         books = await self._c.runner.run(_books, self._c.journal, _midnight(self._c.clock.now_utc()), shown)
-        return replace(books, directory_version=await self._directory.version())
+        return replace(
+            books,
+            directory_version=await self._directory.version(),
+            terms_version=await self._terms.version(),
+            bank_texts=await self._terms.texts(),
+        )
 
     # --- depositor --------------------------------------------------------------------------------------
 
@@ -208,17 +234,21 @@ class Desk:
             account_sealed=await runner.run(journal.seal_account, deposit_id, account),
             account_masked=accounts.masked(account),
             staff=self._rules.staff,
-            policy=self._policy(credited),
+            policy=await self._policy(credited),
             bundle_serial=await runner.run(journal.next_serial),
             slot=slot,
             account_known=known,
         )
 
-    def _policy(self, credited_today: dict[str, int]) -> Policy:
+    async def _policy(self, credited_today: dict[str, int]) -> Policy:
         rules = self._rules
+        configured = {
+            currency: (most, rules.day_minor_max[currency]) for currency, most in rules.deposit_minor_max.items()
+        }
+        bank = await self._terms.in_force(configured, rules.timing)
         limits = tuple(
-            Limit(currency, maximum, max(rules.day_minor_max[currency] - credited_today.get(currency, 0), 0))
-            for currency, maximum in sorted(rules.deposit_minor_max.items())
+            Limit(currency, deposit_max, max(day_max - credited_today.get(currency, 0), 0))
+            for currency, (deposit_max, day_max) in sorted(bank.limits.items())
         )
         capabilities = self._c.devices.validator.capabilities
         bunch = capabilities.bunch_escrow
@@ -226,7 +256,8 @@ class Desk:
             kinds=rules.kinds,
             limits=limits,
             notes_max=min(rules.notes_max, capabilities.escrow_notes_max) if bunch else rules.notes_max,
-            timing=rules.timing,
+            timing=bank.timing,
+            medium_stops=bank.medium_stops,
             suspect_custody=capabilities.suspect_custody and bunch,
             bunch_escrow=bunch,
         )

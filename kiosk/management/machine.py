@@ -58,6 +58,7 @@ class Machine:
     levels: tuple[Level, ...] = ()
     units: tuple[str, ...] = ()  # why the storage units take nothing now
     stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
+    bank_hold: str = ""  # why the bank has commanded it out of service
     distrust: str = ""  # why the record log must not grow by another deposit
 
 
@@ -164,6 +165,8 @@ def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     lines = devices.lines
     if machine.distrust:
         yield f"the record log is not the one that the bank knows [{machine.distrust}]"
+    if machine.bank_hold:
+        yield f"the bank has put it out of service [{machine.bank_hold}]"
     if not machine.connected:
         yield machine.fault or "devices are starting"
         return

@@ -15,7 +15,7 @@ from kiosk.core.paper import reprints_left
 from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
 from kiosk.management.machine import Machine, not_ready
-from kiosk.messages import Amount, DenominationCount, DepositView, DeviceView, PaperState, Role, Status
+from kiosk.messages import Amount, BankText, DenominationCount, DepositView, DeviceView, PaperState, Role, Status
 
 _PAPER: Final[dict[str, PaperState | None]] = {
     "": None,
@@ -36,6 +36,8 @@ class Books:
     acknowledged: int = 0
     deposits_today: int = 0
     directory_version: int | None = None
+    terms_version: int | None = None
+    bank_texts: tuple[BankText, ...] = ()
     receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
 
 
@@ -70,6 +72,8 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         acknowledged=books.acknowledged,
         deposits_today=books.deposits_today,
         directory_version=books.directory_version,
+        terms_version=books.terms_version,
+        bank_texts=books.bank_texts,
         single_user=identity.single_user,
         clock_synchronised=clock_synchronised,
         config_hash=identity.config_hash,

@@ -8,7 +8,7 @@ import asyncio
 from typing import Final
 
 from kiosk.clock import Clock
-from kiosk.guarantee import checkpoint, cosignature, proof
+from kiosk.guarantee import checkpoint, cosignature, note, proof
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.policy import NONE, Policy
 from kiosk.guarantee.receipt import Receipt
@@ -22,15 +22,24 @@ class Witnesses:
 
     def __init__(self, kiosk: str, policy: Policy | None, journal: Journal, runner: Runner, clock: Clock) -> None:
         """Raises VerificationError when the policy does not name this kiosk's log."""
-        asks = policy is not None and policy.quorum != NONE
-        self._policy = policy if asks else None
-        self._log = policy.log(checkpoint.origin(kiosk)) if policy is not None and asks else None
+        self._kiosk = kiosk
+        self._policy: Policy | None = None
+        self._log: note.Verifier | None = None
+        self.policy_sha256 = ""
+        if policy is not None:
+            self.adopt(policy)
         self._journal = journal
         self._runner = runner
         self._clock = clock
         self._arrived = asyncio.Event()
         self.link_up = False
-        self.policy_sha256: Final = "" if policy is None else policy.sha256.hex()
+
+    def adopt(self, policy: Policy) -> None:
+        """Judge by this one from now on. Raises VerificationError when it asks for witnesses of other logs only."""
+        asks = policy.quorum != NONE
+        self._log = policy.log(checkpoint.origin(self._kiosk)) if asks else None
+        self._policy = policy if asks else None
+        self.policy_sha256 = policy.sha256.hex()
 
     def arrived(self) -> None:
         """An acknowledgement was taken; it may have brought cosignatures."""

@@ -24,6 +24,7 @@ from kiosk.core.storage import Threshold
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import checkpoint
 from kiosk.guarantee import policy as policies
+from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
@@ -160,7 +161,7 @@ class Process:
             changed=self._changed,
             grew=self._changed,
             sensed=self._sensed,
-            policy=trusted(config),
+            policy=trusted(config, journal),
         )
         directory = AccountDirectory(
             config.kiosk.id, DirectoryKeys.load(config.keys_dir), journal, self.controller.runner, clock
@@ -173,6 +174,7 @@ class Process:
             self._status,
             directory,
             authority=AuthorityDesk(self.controller, credentials, self._worker),
+            commanders=Commanders.load(config.keys_dir),
         )
         self.bus = BusServer(
             config.paths.bus_dir,
@@ -264,8 +266,14 @@ def open_journal(config: Config, synchronised: Callable[[], bool] = clock_synchr
     )
 
 
-def trusted(config: Config) -> Policy | None:
-    """The policy file beside the keys, where there is one. Raises ConfigError when it cannot be read."""
+def trusted(config: Config, journal: Journal) -> Policy | None:
+    """The policy that the bank and a second signer have commanded, else the file beside the keys, where there is one.
+
+    Raises ConfigError when that cannot be read.
+    """
+    commanded = journal.bank.get("policy")
+    if commanded is not None:
+        return policies.parse(commanded)
     path = config.keys_dir / POLICY
     if not path.exists():
         return None

@@ -10,7 +10,7 @@ import contextlib
 import logging
 import secrets
 from collections import deque
-from typing import Final, Protocol
+from typing import Final, Literal, Protocol
 
 import msgspec
 
@@ -18,12 +18,17 @@ from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
 from kiosk.guarantee.acks import ACK_BYTES_MAX
+from kiosk.guarantee.commands import COMMAND_BYTES_MAX
+from kiosk.guarantee.complaints import COMPLAINT_BYTES_MAX
 from kiosk.guarantee.counts import COUNTS_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
+from kiosk.guarantee.terms import TERMS_BYTES_MAX
 from kiosk.messages import (
     DeliverAck,
     DeliverCounts,
     DeliverDirectory,
+    Delivered,
+    DeliverStatement,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -43,6 +48,12 @@ from kiosk.uplink.window import Row, Window
 log = logging.getLogger(__name__)
 
 ACKS_HELD_MAX: Final = 8  # newest kept: they are cumulative
+STATEMENTS_HELD_MAX: Final = 32  # the bank sends what was not answered again
+STATEMENT_BYTES_MAX: Final[dict[Literal["terms", "command", "complaint"], int]] = {
+    "terms": TERMS_BYTES_MAX,
+    "command": COMMAND_BYTES_MAX,
+    "complaint": COMPLAINT_BYTES_MAX,
+}
 POLL_S: Final = 60.0  # look at the outbox though no push came; a push may be lost with its socket
 
 
@@ -71,6 +82,16 @@ class Uplink:
         self._acks: deque[bytes] = deque(maxlen=ACKS_HELD_MAX)
         self._directory: bytes | None = None  # the newest one that has not been delivered
         self._counts: bytes | None = None  # likewise
+        self._statements: deque[DeliverStatement] = deque(maxlen=STATEMENTS_HELD_MAX)
+        self._results: deque[bytes] = deque(maxlen=STATEMENTS_HELD_MAX)  # they also go out as records
+        self._result_topic = topics.topic(kiosk, "result")
+        self._lanes = {topics.topic(kiosk, lane): lane for lane in STATEMENT_BYTES_MAX}
+        self._bytes_max = {
+            self._ack: ACK_BYTES_MAX,
+            self._directory_topic: DIRECTORY_BYTES_MAX,
+            self._counts_topic: COUNTS_BYTES_MAX,
+            **{topic: STATEMENT_BYTES_MAX[lane] for topic, lane in self._lanes.items()},
+        }
         self._checkpoint = b""
         self._checkpoint_sent = b""
         self._connected = False
@@ -92,7 +113,7 @@ class Uplink:
         if isinstance(status, Status):
             self._birth.describe(status)
         _expect_ok(await self._bus.request(Subscribe(("outbox",))))
-        wanted = (self._ack, self._directory_topic, self._counts_topic)
+        wanted = tuple(self._bytes_max)
         session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, wanted))
         try:
             while True:
@@ -126,23 +147,21 @@ class Uplink:
 
     def _received(self, topic: str, payload: bytes) -> None:
         """Keep what may be a statement of the bank; empty says that its retained message was deleted."""
-        if topic == self._ack:
-            if 0 < len(payload) <= ACK_BYTES_MAX:
-                self._acks.append(payload)
-            elif payload:  # the bus would end the connection over it, and the broker would deliver it again
-                log.warning("an acknowledgement of %d bytes is not passed on", len(payload))
-        elif topic == self._directory_topic:
-            if 0 < len(payload) <= DIRECTORY_BYTES_MAX:
-                self._directory = payload
-            elif payload:
-                log.warning("an account directory of %d bytes is not passed on", len(payload))
-        elif topic == self._counts_topic:
-            if 0 < len(payload) <= COUNTS_BYTES_MAX:
-                self._counts = payload
-            elif payload:
-                log.warning("a statement of counts of %d bytes is not passed on", len(payload))
-        else:
+        bytes_max = self._bytes_max.get(topic)
+        if bytes_max is None:
             log.warning("message on a topic not asked for: %s", topic)
+        elif len(payload) > bytes_max:  # the bus would end over it, and the broker bring it again
+            log.warning("%s: a message of %d bytes is not passed on", topic, len(payload))
+        elif not payload:
+            return
+        elif topic == self._ack:
+            self._acks.append(payload)
+        elif topic == self._directory_topic:
+            self._directory = payload
+        elif topic == self._counts_topic:
+            self._counts = payload
+        else:
+            self._statements.append(DeliverStatement(self._lanes[topic], payload))
 
     def _lost(self) -> None:
         self._window.disconnected()
@@ -157,6 +176,7 @@ class Uplink:
         answers = await self._deliver_acks()
         await self._deliver_directory()
         await self._deliver_counts()
+        await self._deliver_statements()
         if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
             before = self._window.base
             await self._look()
@@ -196,6 +216,15 @@ class Uplink:
         if isinstance(reply, Refused):
             log.warning("the controller refused the bank's counts: %s (%s)", reply.message, reply.code)
 
+    async def _deliver_statements(self) -> None:
+        while self._statements:
+            statement = self._statements.popleft()
+            reply = await self._bus.request(statement)
+            if isinstance(reply, Refused):
+                log.warning("the controller refused a %s: %s (%s)", statement.lane, reply.message, reply.code)
+            elif isinstance(reply, Delivered) and reply.result:
+                self._results.append(reply.result)
+
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""
         self._stale = False
@@ -223,6 +252,10 @@ class Uplink:
             return
         if self._birth_due and self._window.room:
             self._birth_due = not self._put(self._birth.topic, self._birth.online(), None, retain=True)
+        while self._results and self._window.room:
+            if not self._put(self._result_topic, self._results[0], None, retain=False):
+                return
+            self._results.popleft()
         while (row := self._window.ready(now_s)) is not None:
             if not self._put(self._record, row.envelope, row.sequence, retain=False):
                 return

@@ -1,9 +1,10 @@
 """`kiosk/core/records.cddl` against the records that whole deposits leave behind, and against the code's own words."""
 
+import contextlib
 import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -12,7 +13,9 @@ import pycddl
 import pytest
 
 from kiosk import core, guarantee
+from kiosk.clock import rfc3339
 from kiosk.core import actions as a
+from kiosk.core import commands as c
 from kiosk.core import records, units
 from kiosk.core import unit_facts as u
 from kiosk.core.authority import step
@@ -32,12 +35,17 @@ from kiosk.core.disputes import clearing_record
 from kiosk.core.money import Claim, Place
 from kiosk.core.people import Passphrase, Role
 from kiosk.core.state import Deposit, RecordDraft
+from kiosk.core.terms import BankLimit, Terms
 from kiosk.core.unit_facts import CountedRow, Settled
-from kiosk.guarantee import cbor
+from kiosk.errors import VerificationError
+from kiosk.guarantee import cbor, commands, complaints, merkle, terms
 from kiosk.guarantee import directory as statement
+from kiosk.guarantee.commands import Commanders
+from kiosk.guarantee.complaints import Complaint
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
-from kiosk.messages import DeliverDirectory, Ok
+from kiosk.guarantee.seal import SealPrivateKey
+from kiosk.messages import DeliverDirectory, DeliverStatement, Ok
 from tests.guarantee_kit import NOW, Kit
 from tests.simulation.rig import Rig
 from tests.simulation.scripts import SCRIPTS
@@ -54,8 +62,12 @@ RULES = {"deposit_start": "deposit-start-record", "deposit": "deposit-record", "
     "authority": "authority-record",
     "people": "people-record",
     "clearing": "clearing-record",
+    "result": "result-record",
+    "complaint": "complaint-record",
 }
+SECOND = Ed25519Signer.from_seed(bytes([6] * 32))
 SIGNER = Ed25519Signer.from_seed(bytes([5] * 32))
+NEW_KEY = SealPrivateKey.generate(bytes).public.raw
 KEYS = DirectoryKeys(bytes(range(32)), PublicKeys([SIGNER.public]))
 
 
@@ -245,6 +257,48 @@ def test_records_of_storage_units_are_in_the_grammar(tmp_path: Path) -> None:
                     assert not fits({key: value for key, value in content.items() if key != name}), name
     finally:
         rig.close()
+
+
+EVERY_COMMAND: list[c.AnyCommand] = [
+    c.OutOfService("an incident"), c.InService(), c.Resend(0), c.ReportUnits(), c.SetSealKey(NEW_KEY),
+    c.SetLimits("2030-01-01T00:00:00.000Z", (BankLimit("CNY", 1, 2),)), c.SetPolicy("quorum none\n"),
+]  # fmt: skip
+
+
+def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> None:
+    assert {type(each) for each in EVERY_COMMAND} == set(c.AnyCommand.__args__)
+    rig = Rig(tmp_path)
+    rig.commanders = Commanders(PublicKeys([SIGNER.public]), PublicKeys([SECOND.public]))
+    rig.start()
+    acks_key = Ed25519Signer.from_seed(bytes([2] * 32))
+
+    async def say(lane: Any, data: bytes) -> None:
+        with contextlib.suppress(VerificationError):
+            await rig.desk.handle("uplink", DeliverStatement(lane, data))
+
+    async def play() -> None:
+        await rig.ready()
+        now = rig.clock.now_utc()
+        for number, each in enumerate(EVERY_COMMAND, 1):
+            payload = commands.order("test-0001", number, each, now, now + timedelta(hours=1))
+            await say("command", commands.sign(payload, SIGNER, SECOND))
+        await say("terms", terms.make("test-0001", 1, Terms(), now, SIGNER))
+        await say("terms", b"rubbish")
+        complaint = Complaint("test-0001", 1, "gap", 1, 0, merkle.EMPTY_ROOT, "a reason", b"", rfc3339(now))
+        await say("complaint", complaints.make(complaint, acks_key))
+
+    try:
+        rig.run(play())
+        log = rig.journal.log
+        contents = [dict(log.record(sequence).content) for sequence in range(log.size())]
+    finally:
+        rig.close()
+    kinds = [content["kind"] for content in contents]
+    assert (kinds.count("result"), kinds.count("complaint")) == (len(EVERY_COMMAND), 1)
+    assert {"terms_accepted", "statement_refused"} <= {content.get("event") for content in contents}
+    for content in contents:
+        schema(content["kind"]).validate_cbor(cbor.encode(content))
+        assert not fits({**content, "undocumented": 1})
 
 
 def _signed(kit: Kit, draft: RecordDraft) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """`records.cddl` against what the code makes. pycddl does not anchor regular expressions and takes `{}` for any map,
 so what only those two would refuse is left to the vectors of tests/vectors."""
 
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 
@@ -8,7 +9,11 @@ import pycddl
 import pytest
 
 from kiosk import guarantee
-from kiosk.guarantee import cbor, cose, directory
+from kiosk.clock import rfc3339
+from kiosk.core.commands import OutOfService
+from kiosk.core.terms import BankLimit, Terms, Words
+from kiosk.guarantee import cbor, commands, complaints, cose, directory, terms
+from kiosk.guarantee.complaints import Complaint
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import statement
 
@@ -34,6 +39,16 @@ def _made() -> dict[str, bytes]:
     record = kit.receive(done.envelope)
     ack = kit.ack([done.envelope])
     listed = directory.make(KIOSK, 1, {"79927398713": "J*** D**"}, bytes(32), NOW, kit.ack_signer)
+    texts = (
+        Words("safety", "en", "Take your time."),
+        Words("notice", "zh", "网点今天不营业", ends="2026-11-22T00:00:00.000Z"),
+    )
+    said = terms.make(KIOSK, 1, Terms((BankLimit("CNY", 1, 2),), "stop", texts=texts), NOW, kit.ack_signer)
+    payload = commands.order(KIOSK, 1, OutOfService("an incident"), NOW, NOW + timedelta(hours=1))
+    ordered = commands.sign(payload, kit.ack_signer, kit.record_signer)
+    signed = cbor.decode(ordered, commands.COMMAND_BYTES_MAX)[0]
+    complaint = Complaint(KIOSK, 1, "fork", 0, 1, kit.records.root(), "two records", bytes(32), rfc3339(NOW))
+    complained = complaints.make(complaint, kit.ack_signer)
     return {
         "envelope": done.envelope,
         "opening": cbor.encode([record.salt, record.leaf_entry, record.cose]),
@@ -45,6 +60,16 @@ def _made() -> dict[str, bytes]:
         "acknowledgement-protected": cose.parse(ack).protected,
         "acknowledgement": cose.parse(ack).payload,
         "signed-directory": listed,
+        "signed-terms": said,
+        "terms-protected": cose.parse(said).protected,
+        "terms": cose.parse(said).payload,
+        "command-message": ordered,
+        "signed-command": signed,
+        "command-protected": cose.parse(signed).protected,
+        "command": cose.parse(signed).payload,
+        "signed-complaint": complained,
+        "complaint-protected": cose.parse(complained).protected,
+        "complaint": cose.parse(complained).payload,
         "directory-protected": cose.parse(listed).protected,
         "directory": cose.parse(listed).payload,
     }
@@ -60,7 +85,7 @@ def test_what_we_make_is_in_the_grammar(rule: str) -> None:
 
 @pytest.mark.parametrize("rule", MADE)
 def test_the_grammar_tells_our_items_apart(rule: str) -> None:
-    same_shape = {"signed-record", "signed-acknowledgement", "signed-directory"}  # their payloads tell them apart
+    same_shape = {rule for rule in MADE if rule.startswith("signed-")}  # their payloads tell them apart
     for other, data in MADE.items():
         if other != rule and not {rule, other} <= same_shape:
             assert not _matches(rule, data), other
@@ -75,6 +100,14 @@ def test_the_grammar_tells_our_items_apart(rule: str) -> None:
         ("leaf-entry", [KIOSK, 0, "deposit", "2026-11-21T08:30Z", bytes(32), 0]),
         ("envelope", [1, [25722, 1, 3], KIOSK, 0, bytes(32), bytes(32), bytes(1136)]),
         ("envelope", [2, [25722, 1, 2], KIOSK, 0, bytes(32), bytes(32), bytes(1136)]),
+        ("terms", cbor.decode(MADE["terms"], 4096) | {"more": 1}),
+        ("terms", cbor.decode(MADE["terms"], 4096) | {"version": 0}),
+        ("command", cbor.decode(MADE["command"], 4096) | {"sequence": 0}),
+        ("command", cbor.decode(MADE["command"], 4096) | {"command": {"name": "OpenTheSafe"}}),
+        ("command-message", [b"", b"", b""]),
+        ("command-message", []),
+        ("complaint", cbor.decode(MADE["complaint"], 4096) | {"kind": "doubt"}),
+        ("complaint", cbor.decode(MADE["complaint"], 4096) | {"evidence": bytes(31)}),
         ("record-protected", {1: -9, 3: cose.RECORD_TYPE, 4: bytes(32)}),
         ("record-protected", {1: -8, 3: cose.RECORD_TYPE, 4: bytes(32), 5: 0}),
         ("acknowledgement", cbor.decode(MADE["acknowledgement"], 1024) | {"more": 1}),

@@ -26,6 +26,7 @@ from kiosk.core.money import Claim
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit, Outcome, State
 from kiosk.guarantee import keys as guarantee_keys
+from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Cost, Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
@@ -61,7 +62,17 @@ class PowerCut(BaseException):
 
 
 _WRITES = frozenset(  # the calls of a journal that write
-    {"commit", "commit_units", "commit_authority", "post", "append", "remember", "store_directory", "acknowledge"}
+    {
+        "commit",
+        "commit_units",
+        "commit_authority",
+        "commit_bank",
+        "post",
+        "append",
+        "remember",
+        "store_directory",
+        "acknowledge",
+    }
 )
 INTERRUPTED = (State.REVIEW, State.SUSPENDED, State.JAMMED, State.CLOSING, State.DONE, State.IDLE, State.RETRACTING)
 
@@ -122,6 +133,7 @@ class Rig:
         self.desk: Desk
         self.journal: Journal
         self.directory_keys: DirectoryKeys | None = None
+        self.commanders: Commanders | None = None  # whose commands and terms count
         self.receipt_language: Literal["en", "zh"] = "en"
         self.policy: Policy | None = None  # whose cosignatures make a receipt witnessed
         self.crash_at: tuple[str, int] | None = None
@@ -199,7 +211,15 @@ class Rig:
         directory = AccountDirectory("test-0001", self.directory_keys, self.journal, self.controller.runner, self.clock)
         credentials = Credentials(bytes(32), randomness=self.random.randbytes, cost=Cost(1, 1, 8))
         authority = AuthorityDesk(self.controller, credentials, InlineRunner())
-        self.desk = Desk(self.controller, rules, self.random.randbytes, self._status, directory, authority=authority)
+        self.desk = Desk(
+            self.controller,
+            rules,
+            self.random.randbytes,
+            self._status,
+            directory,
+            authority=authority,
+            commanders=self.commanders,
+        )
         self._task = self.loop.create_task(self.controller.run())
 
     async def ended(self, limit_s: float | None = None) -> bool:

@@ -147,7 +147,8 @@ async def test_birth_then_records_in_sequence_then_the_checkpoint(started: Room)
     envelopes = [started.kiosk.deposit(number) for number in range(2)]
     will = started.link.connect()
     await started.settle()
-    assert started.link.subscribed == (ACK, DIRECTORY, COUNTS)
+    lanes = ("ack", "directory", "counts", "terms", "command", "complaint")
+    assert started.link.subscribed == tuple(f"kiosk/v1/{KIOSK}/{lane}" for lane in lanes)
     assert started.link.lanes() == ["birth", "record", "record", "checkpoint"]
     assert [retain for _, _, retain in started.link.published] == [True, False, False, True]
     assert started.link.records() == envelopes
@@ -312,4 +313,4 @@ async def test_an_acknowledgement_too_long_to_be_one_is_dropped_and_said(
         started.link.tell(Received(ACK, payload))
     await started.settle()
     assert started.bus.refused == [bytes(ACK_BYTES_MAX)]  # the controller judges what may be one
-    assert f"an acknowledgement of {ACK_BYTES_MAX + 1} bytes is not passed on" in caplog.text
+    assert f"a message of {ACK_BYTES_MAX + 1} bytes is not passed on" in caplog.text

@@ -1,0 +1,187 @@
+"""Commands of the bank: verified, in their order, each carried out once and answered the same way for ever.
+
+What a command changes, its result's record and its place in the sequence are one transaction, so a crash leaves all or
+none of it, and the same message again is answered with the same sealed record. A command that is the bank's and whose
+turn it is takes its number whatever comes of it: expired and refused ones have results, too.
+"""
+
+import asyncio
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import msgspec
+
+from kiosk.clock import rfc3339
+from kiosk.core import commands as c
+from kiosk.core import day
+from kiosk.core.records import command_result
+from kiosk.errors import VerificationError
+from kiosk.guarantee import checkpoint
+from kiosk.guarantee import commands as message
+from kiosk.guarantee import policy as policies
+from kiosk.guarantee.bank_book import Said
+from kiosk.guarantee.commands import Commanders, SignedOrder
+from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.seal import SealPublicKey
+from kiosk.management.controller import Controller
+from kiosk.management.terms import NO_KEY, BankTerms
+from kiosk.messages import Delivered, Refused, Reply
+
+_LANE: Final = "command"
+_SECOND: Final = "this command takes the signature of a second signer, too"
+
+
+class CommandRefused(Exception):
+    """This cannot be done, and nothing was written."""
+
+
+@dataclass(frozen=True)
+class Carried:
+    """What a command came to. `then` runs on the loop once it is durable."""
+
+    details: Mapping[str, object] = field(default_factory=dict)
+    then: Callable[[], None] = lambda: None
+
+
+Settle = Callable[[Journal, Any, SignedOrder], Carried]
+
+
+class CommandDesk:
+    """Without the bank's command key none is ever carried out."""
+
+    def __init__(self, kiosk: str, keys: Commanders | None, controller: Controller, terms: BankTerms) -> None:
+        self._kiosk, self._keys, self._c, self._terms = kiosk, keys, controller, terms
+        self._lock = asyncio.Lock()
+        self._settle: dict[type[c.Command], Settle] = {
+            c.OutOfService: self._out_of_service,
+            c.InService: self._in_service,
+            c.Resend: _resend,
+            c.ReportUnits: self._report,
+            c.SetLimits: self._set_limits,
+            c.SetSealKey: _set_seal_key,
+            c.SetPolicy: self._set_policy,
+        }
+
+    async def deliver(self, data: bytes) -> Reply:
+        """Carry one out, or answer again what came of it. Raises VerificationError for what the bank did not sign."""
+        if self._keys is None:
+            return NO_KEY
+        signed = message.verify(data, self._keys, self._kiosk)
+        async with self._lock:
+            sequence = signed.order.sequence
+            known, last = await self._c.runner.run(_known, self._c.journal, sequence)
+            if known is not None and known.sha256 != signed.sha256:
+                raise VerificationError(f"the bank has signed two commands of number {sequence}")
+            if known is not None:
+                return Delivered(await self._c.runner.run(self._c.journal.log.envelope, known.leaf))
+            if sequence != last + 1:
+                return Refused(
+                    "not_next", f"command {sequence} is not the next one, {last + 1} is", "Send that one first."
+                )
+            return Delivered(await self._carry_out(signed))
+
+    async def _carry_out(self, signed: SignedOrder) -> bytes:
+        carried = Carried()
+
+        def write(journal: Journal, now: datetime) -> bytes:
+            nonlocal carried
+            outcome, reason, carried = self._outcome(journal, signed, now, resting=resting)
+            made = journal.append(command_result(_body(signed, outcome, reason, carried.details)), now)
+            journal.bank.add(_LANE, signed.order.sequence, Said(signed.sha256, made.sequence))
+            journal.log.bank_said(signed.order.issued_at)
+            return made.envelope
+
+        async with self._c.at_rest() as resting:
+            envelope = await self._c.runner.run(self._c.journal.commit_bank, write, self._c.clock.now_utc())
+            carried.then()
+        self._c.recorded()
+        return envelope
+
+    def _outcome(
+        self, journal: Journal, signed: SignedOrder, now: datetime, *, resting: bool
+    ) -> tuple[c.Outcome, str, Carried]:
+        order = signed.order
+        floor = journal.log.time_floor()
+        if journal.clock_synchronised():
+            floor = max(floor, rfc3339(now))
+        if floor >= order.expires_at:
+            return "expired", f"it ended at {order.expires_at}, and it is {floor} at least", Carried()
+        if not signed.enough:
+            return "refused", _SECOND, Carried()
+        if order.command.at_rest and not resting:
+            return "refused", "a deposit is under way", Carried()
+        try:
+            return "done", "", self._settle[type(order.command)](journal, order.command, signed)
+        except CommandRefused as refused:
+            return "refused", str(refused), Carried()
+
+    # --- what each does: on the journal's thread, inside the transaction ------------------------------------
+
+    def _out_of_service(self, journal: Journal, command: c.OutOfService, _: SignedOrder) -> Carried:
+        journal.bank.put("hold", command.reason.encode())
+        return Carried(then=lambda: self._hold(command.reason))
+
+    def _in_service(self, journal: Journal, _command: c.InService, _: SignedOrder) -> Carried:
+        journal.bank.put("hold", None)
+        return Carried(then=lambda: self._hold(""))
+
+    def _hold(self, reason: str) -> None:
+        self._c.machine.bank_hold = reason
+
+    def _report(self, journal: Journal, _command: c.ReportUnits, _: SignedOrder) -> Carried:
+        found = day.report(self._c.storage.ledger, rfc3339(self._c.clock.now_utc()))
+        return Carried({"report": {**found, "open_disputes": journal.open_disputes()}})
+
+    def _set_limits(self, journal: Journal, command: c.SetLimits, _: SignedOrder) -> Carried:
+        journal.bank.put("limits", msgspec.json.encode(command))
+        return Carried(then=lambda: self._terms.overridden(command))
+
+    def _set_policy(self, journal: Journal, command: c.SetPolicy, _: SignedOrder) -> Carried:
+        data = command.policy.encode()
+        try:
+            found = policies.parse(data)
+            found.log(checkpoint.origin(journal.log.kiosk))
+        except VerificationError as error:
+            raise CommandRefused(str(error.args[0])) from error
+        journal.bank.put("policy", data)
+        return Carried({"policy_sha256": found.sha256}, lambda: self._c.witnesses.adopt(found))
+
+
+def _resend(journal: Journal, command: c.Resend, signed: SignedOrder) -> Carried:
+    try:
+        rows = journal.log.resend(command.first_sequence, signed.order.issued_at)
+    except ValueError as error:
+        raise CommandRefused(str(error)) from error
+    return Carried({"rows": rows})
+
+
+def _set_seal_key(journal: Journal, command: c.SetSealKey, _: SignedOrder) -> Carried:
+    try:
+        key = SealPublicKey(command.key)
+    except ValueError as error:
+        raise CommandRefused("this is no sealing key") from error
+    journal.bank.put("seal_key", command.key)
+    return Carried({"rows": journal.log.reseal(key), "key_id": key.key_id})
+
+
+def _known(journal: Journal, sequence: int) -> tuple[Said | None, int]:
+    return journal.bank.said(_LANE, sequence), journal.bank.last(_LANE)
+
+
+def _body(signed: SignedOrder, outcome: c.Outcome, reason: str, details: Mapping[str, object]) -> dict[str, object]:
+    order = signed.order
+    said = c.said(order.command)
+    if isinstance(order.command, c.SetSealKey | c.SetPolicy):  # long, and named by the order's hash
+        said = {"name": said["name"]}
+    return {
+        "sequence": order.sequence,
+        "command": said,
+        "command_sha256": signed.sha256,
+        "signers": list(signed.signers),
+        "issued_at": order.issued_at,
+        "outcome": outcome,
+        "reason": reason,
+        "details": dict(details),
+    }
