@@ -29,7 +29,7 @@ python=$(pick_python)
 
 # What was set up, and where: a virtual environment does not move.
 inputs=$({ pwd; "$python" -V; cat scripts/setup.sh scripts/vendor.py pyproject.toml requirements/all.lock requirements/build.lock; } | sha256sum | cut -d' ' -f1)
-if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ]; then
+if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ] && [ -x /usr/bin/softhsm2-util ]; then
   exit 0
 fi
 rm -f .stamps/setup
@@ -53,6 +53,7 @@ fi
 [ -x /usr/bin/chromium ] || need chromium "shows the touch screen, in tests; no other browser is downloaded"
 [ -e /usr/share/doc/fonts-noto-cjk ] || need fonts-noto-cjk "the touch screen's Chinese, in tests and pictures"
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
+command -v softhsm2-util >/dev/null || need softhsm2 "a token in software: keys that never leave it sign records, in tests"
 [ -e /usr/share/zoneinfo/Asia/Shanghai ] || need tzdata "the branch's time zone, for business dates"
 command -v xmllint >/dev/null || need libxml2-utils "xmllint holds our camt.054 files against ISO 20022's schema, in tests"
 [ -e /etc/ssl/certs/ca-certificates.crt ] || need ca-certificates "pip's way to the package index"

@@ -14,6 +14,7 @@ import click
 
 from kiosk.clock import SystemClock
 from kiosk.guarantee.counts import BankCount
+from kiosk.protection import logs
 from kiosk_cloud import config as bank_config
 from kiosk_cloud import counting
 from kiosk_cloud import directory as accounts
@@ -95,9 +96,7 @@ def _say_provisioned(done: Provisioned, kiosk: str, *, as_json: bool) -> None:
 @click.option("--verbose", "-v", is_flag=True, help="Log connections, too.")
 def receive(config_path: Path, instance: str | None, *, verbose: bool) -> None:
     """Receive, verify, store and acknowledge records until stopped (SIGINT or SIGTERM)."""
-    logging.basicConfig(
-        level=logging.INFO if verbose else logging.WARNING, format="%(asctime)s %(levelname)s %(name)s: %(message)s"
-    )
+    logs.set_up(logging.INFO if verbose else logging.WARNING)
     with explained():
         config = bank_config.load(config_path)
         service = ReceiverService(bank_config.with_instance(config, instance), SystemClock())

@@ -37,6 +37,7 @@ from kiosk.monitoring.frames import Frame, FrameSource
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
 from kiosk.monitoring.still import StillRing, blurred_jpeg
+from kiosk.protection.gate import mask
 
 _log = logging.getLogger(__name__)
 
@@ -269,7 +270,7 @@ def _streams(seen: Summary) -> tuple[StreamReport, ...]:
             p_value=round(each.p_value, 5),
             grade=each.grade,
             bmu=each.bmu,
-            reasons=tuple(reason[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]),
+            reasons=tuple(mask(reason)[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]),
             model_sha256=each.model_sha256,
         )
         for each in seen.verdicts

@@ -11,13 +11,13 @@ import importlib
 import logging
 import os
 import signal
-import sys
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
 from kiosk.errors import ConfigError, KioskError
 from kiosk.processes.table import Process
+from kiosk.protection import logs
 
 _log = logging.getLogger(__name__)
 
@@ -29,7 +29,7 @@ _PR_SET_PDEATHSIG: Final = 1
 
 def run_process(process: Process, config_path: Path) -> int:
     """Run one process of the table to its end; returns its exit code."""
-    logging.basicConfig(level=logging.INFO, stream=sys.stderr, format="%(asctime)s %(levelname)s %(name)s: %(message)s")
+    logs.set_up()
     end_with_parent()
     try:
         module = importlib.import_module(process.module)

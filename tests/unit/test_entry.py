@@ -20,6 +20,11 @@ from kiosk.processes.table import PROCESSES, Process, process_named
 ROOT = Path(__file__).parents[2]
 
 
+@pytest.fixture(autouse=True)
+def _as_before(logging_as_before: None) -> None:
+    """A process sets up its own logging."""
+
+
 @pytest.fixture
 def process(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Process:
     """A process whose module is `body` below, in a file of its own."""
@@ -47,11 +52,11 @@ def write(process: Process, tmp_path: Path, body: str) -> None:
     ],
 )
 def test_every_end_has_its_exit_code_and_its_words(
-    process: Process, tmp_path: Path, caplog: pytest.LogCaptureFixture, body: str, code: int, words: str
+    process: Process, tmp_path: Path, capsys: pytest.CaptureFixture[str], body: str, code: int, words: str
 ) -> None:
     write(process, tmp_path, body)
     assert run_process(process, tmp_path / "kiosk.toml") == code
-    assert words in caplog.text
+    assert words in capsys.readouterr().err
 
 
 def test_a_process_closes_what_it_opened_before_it_ends(process: Process, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final
 import click
 
 from kiosk.clock import SystemClock
+from kiosk.protection import logs
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.explained import explained
 from kiosk_cloud.files import private_dir
@@ -46,7 +47,7 @@ def post(config_path: Path, settings_path: Path | None, *, follow: bool, as_json
     By webhook, by camt.054 file, or both, as posting.toml says; both carry the deposit id. Exit code 1 when something
     is held for people or was not accepted yet.
     """
-    logging.basicConfig(level=logging.ERROR if as_json else logging.WARNING, format="%(levelname)s %(message)s")
+    logs.set_up(logging.ERROR if as_json else logging.WARNING)
     with explained():
         config = bank_config.load(config_path)
         settings = posting_settings.load(settings_path or config_path.with_name(posting_settings.FILE))
