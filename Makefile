@@ -4,7 +4,6 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-
 .PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop lint format docs train test-train lock clean
 
 help: ## this list
@@ -43,7 +42,7 @@ model-check: setup ## explore the deposit table in every order of events, losses
 kill-test: setup ## KILLS=200 SEED=1: kill -9 of the real controller while deposits run (about 10 minutes); the world judges
 	@$(BIN)/python -m tests.kill_test --kills $(or $(KILLS),200) --seed $(or $(SEED),1)
 
-uplink-soak: setup ## RECORDS=100000 KILLS=50 SEED=1: every record once through a broker that is stopped and killed (about 15 minutes)
+uplink-soak: setup ## RECORDS=100000 KILLS=50 SEED=1: every record once through a broker that is stopped and killed (about 10 minutes)
 	@$(BIN)/python -m tests.uplink_soak --records $(or $(RECORDS),100000) --kills $(or $(KILLS),50) --seed $(or $(SEED),1)
 
 coverage-table: setup ## which (state, fact) pairs of the deposit table the model and 1000 simulated schedules reach

@@ -1,11 +1,13 @@
 """A provisioned kiosk with a real record log, a bank, and a real mosquitto: for the tests of uplink and cloud."""
 
 import asyncio
+import copy
 import os
 import shutil
 import socket
 import sqlite3
 import subprocess
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -100,8 +102,9 @@ class HandClock:
         self._sleepers = [sleeper for sleeper in self._sleepers if not sleeper[1].done()]
 
 
-def plan(directory: Path, kiosk: str = KIOSK, port: int = 8883) -> Plan:
-    return Plan(directory, kiosk, port=port)
+def plan(directory: Path, kiosk: str = KIOSK, port: int = 8883, second: int | None = None) -> Plan:
+    more = () if second is None else (("127.0.0.1", second),)
+    return Plan(directory, kiosk, port=port, more_brokers=more)
 
 
 def deposit_content(number: int, credited: int = 30_000, grade: str = "low") -> dict[str, object]:
@@ -282,17 +285,46 @@ def receiving(config_path: Path) -> Iterator[ReceiverService]:
     assert not failures, failures
 
 
+def receive(config: Path, *arguments: str) -> subprocess.Popen[str]:
+    """`kiosk-cloud receive`, connected: it says so when asked to be verbose."""
+    command = [sys.executable, "-m", "kiosk_cloud.cli", "receive", "--config", str(config), "-v", *arguments]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    assert process.stderr is not None
+    said = []
+    for line in process.stderr:
+        said.append(line)
+        if "subscribed" in line:
+            threading.Thread(target=process.stderr.read, daemon=True).start()
+            return process
+    raise AssertionError("the receiver ended: " + "".join(said))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 class Mosquitto:
     """A real broker on loopback with the provisioned configuration."""
 
-    def __init__(self, directory: Path, kiosks: Sequence[str] = (KIOSK,)) -> None:
+    def __init__(self, directory: Path, kiosks: Sequence[str] = (KIOSK,), *, beside: int | None = None) -> None:
+        """`beside`: the port of a second broker of the same bank; `second` makes it."""
         self._binary = _debian_tool("mosquitto")
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port: int = probe.getsockname()[1]
-        self.provisioned = [provision(plan(directory, kiosk, self.port), datetime.now(UTC)) for kiosk in kiosks]
+        self.port = free_port()
+        self._beside = beside
+        self.provisioned = [provision(plan(directory, each, self.port, beside), datetime.now(UTC)) for each in kiosks]
+        self._conf = self.provisioned[0].mosquitto_conf
         self._process: subprocess.Popen[str] | None = None
         self._drain = threading.Thread()
+
+    def second(self) -> "Mosquitto":
+        """The second broker, not started."""
+        assert self._beside is not None
+        found = copy.copy(self)
+        found.port = self._beside
+        found._conf = self._conf.parent.with_name("mosquitto-2") / self._conf.name  # noqa: SLF001 - our own kind
+        return found
 
     @property
     def pid(self) -> int | None:
@@ -300,7 +332,7 @@ class Mosquitto:
 
     def start(self) -> None:
         """Start and wait until it says that it runs."""
-        command = [self._binary, "-c", str(self.provisioned[0].mosquitto_conf)]
+        command = [self._binary, "-c", str(self._conf)]
         self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         said = []

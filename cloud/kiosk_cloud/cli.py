@@ -52,9 +52,24 @@ def main() -> None:
 @click.option(
     "--name", "names", multiple=True, help="Further DNS name or address for the broker's certificate; may be repeated."
 )
+@click.option(
+    "--broker",
+    "more_brokers",
+    type=(str, click.IntRange(1, 65535)),
+    multiple=True,
+    metavar="HOST PORT",
+    help="A further broker that kiosks fail over to; may be repeated.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
 def provision_command(
-    directory: Path, kiosk: str, host: str, port: int, names: tuple[str, ...], *, as_json: bool
+    directory: Path,
+    kiosk: str,
+    host: str,
+    port: int,
+    names: tuple[str, ...],
+    more_brokers: tuple[tuple[str, int], ...],
+    *,
+    as_json: bool,
 ) -> None:
     """Make certificates, keys and the broker's configuration for one kiosk and its bank.
 
@@ -62,7 +77,8 @@ def provision_command(
     """
     with explained():
         plan = Plan(directory, kiosk, host, port)
-        done = provision(Plan(directory, kiosk, host, port, (*plan.names, *names)), utc_now())
+        wanted = Plan(directory, kiosk, host, port, (*plan.names, *names), more_brokers)
+        done = provision(wanted, utc_now())
     _say_provisioned(done, kiosk, as_json=as_json)
 
 

@@ -38,6 +38,12 @@ class BankConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     gap_s: GapSeconds = 30.0
     policy: Path | None = None  # C2SP tlog-policy: the witnesses that are asked to cosign
     mirror: Path | None = None  # folder of tiles, one below it for each kiosk; needs `policy`
+    more_brokers: Annotated[tuple[BrokerConfig, ...], msgspec.Meta(max_length=7)] = ()  # that kiosks fail over to
+
+    @property
+    def brokers(self) -> tuple[BrokerConfig, ...]:
+        """All of them: whoever receives listens at each, whoever publishes leaves it with each."""
+        return (self.broker, *self.more_brokers)
 
 
 def load(path: Path) -> BankConfig:
@@ -52,12 +58,14 @@ def load(path: Path) -> BankConfig:
         message = f"{path}: {error}"
         raise ConfigError(message) from error
     base = path.absolute().parent
-    broker = msgspec.structs.replace(
-        config.broker, ca=base / config.broker.ca, cert=base / config.broker.cert, key=base / config.broker.key
+    brokers = tuple(
+        msgspec.structs.replace(each, ca=base / each.ca, cert=base / each.cert, key=base / each.key)
+        for each in config.brokers
     )
     return msgspec.structs.replace(
         config,
-        broker=broker,
+        broker=brokers[0],
+        more_brokers=brokers[1:],
         store=base / config.store,
         keys=base / config.keys,
         policy=None if config.policy is None else base / config.policy,
@@ -83,6 +91,9 @@ def encode(config: BankConfig) -> bytes:
     for name, value in msgspec.structs.asdict(config).items():
         if isinstance(value, msgspec.Struct):
             tables += ["", f"[{name}]", *(_line(*item) for item in msgspec.structs.asdict(value).items())]
+        elif isinstance(value, tuple):
+            for each in value:
+                tables += ["", f"[[{name}]]", *(_line(*item) for item in msgspec.structs.asdict(each).items())]
         elif value is not None:
             lines.append(_line(name, value))
     return ("\n".join([*lines, *tables]) + "\n").encode()

@@ -8,7 +8,7 @@ Private halves stay with their owner; public halves are pinned where the other s
                     second_signer.pub
     bank/keys/      {seal,ack,command,webhook}.key, second_signer.pub,
                     kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
-    bank/bank.toml  bank/posting.toml  mosquitto/{mosquitto.conf, acl}
+    bank/bank.toml  bank/posting.toml  mosquitto/{mosquitto.conf, acl}, mosquitto-2/ for a second broker
     policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum; kiosk/keys has a copy
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
@@ -50,15 +50,17 @@ class Plan:
     host: str = "127.0.0.1"
     port: int = 8883
     names: tuple[str, ...] = LOOPBACK  # in the broker's certificate
+    more_brokers: tuple[tuple[str, int], ...] = ()  # host and port of those that kiosks fail over to
 
     def __post_init__(self) -> None:
         """Refuse an id that could not be a topic level, and a port that is none."""
         if not topics.is_kiosk_id(self.kiosk) or self.kiosk == broker.BANK_USER:
             message = f"{self.kiosk!r} cannot be a kiosk id"
             raise ConfigError(message, remedy="Use 1 to 64 letters, digits, dots, dashes, underscores; not `bank`.")
-        if not 0 < self.port < 1 << 16:
-            message = f"port {self.port} is not in 1..65535"
-            raise ConfigError(message)
+        for port in (self.port, *(port for _, port in self.more_brokers)):
+            if not 0 < port < 1 << 16:
+                message = f"port {port} is not in 1..65535"
+                raise ConfigError(message)
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Provisioned:
     kiosk_key: Path
     kiosk_keys: Path
     bank_config: Path
-    mosquitto_conf: Path
+    mosquitto_conf: Path  # of the first broker; a further one has its own in mosquitto-2, ...
     written: list[Path] = field(default_factory=list)
 
 
@@ -88,7 +90,9 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
         mosquitto_conf=root / "mosquitto" / "mosquitto.conf",
         written=authority.written,
     )
-    authority.server("broker", "broker", [*dict.fromkeys((plan.host, *plan.names))])
+    authority.server(
+        "broker", "broker", [*dict.fromkeys((plan.host, *(host for host, _ in plan.more_brokers), *plan.names))]
+    )
     authority.client("bank", broker.BANK_USER)
     authority.client(certificate_name, plan.kiosk)
     private_dir(root / "bank")
@@ -189,9 +193,13 @@ def _other_key(path: Path) -> ConfigError:
 def _broker_files(plan: Plan, done: Provisioned, pinned: Path) -> None:
     directory = private_dir(done.mosquitto_conf.parent)
     kiosks = [path.name for path in pinned.iterdir() if topics.is_kiosk_id(path.name)]
-    text = broker.configuration(host=plan.host, port=plan.port, pki=done.pki, directory=directory)
-    _replace(done.mosquitto_conf, text.encode(), done)
-    _replace(directory / "acl", broker.acl(kiosks).encode(), done)
+    brokers = [(directory, plan.host, plan.port)]
+    for number, (host, port) in enumerate(plan.more_brokers, start=2):
+        brokers.append((private_dir(directory.with_name(f"{directory.name}-{number}")), host, port))
+    for folder, host, port in brokers:
+        text = broker.configuration(host=host, port=port, pki=done.pki, directory=folder)
+        _replace(folder / done.mosquitto_conf.name, text.encode(), done)
+        _replace(folder / "acl", broker.acl(kiosks).encode(), done)
 
 
 def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
@@ -210,14 +218,14 @@ def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
 
 
 def _bank_config(plan: Plan, root: Path, done: Provisioned) -> None:
+    pki = root / "pki"
+    brokers = tuple(
+        BrokerConfig(host=host, port=port, ca=pki / "ca.pem", cert=pki / "bank.pem", key=pki / "bank.key")
+        for host, port in ((plan.host, plan.port), *plan.more_brokers)
+    )
     config = BankConfig(
-        broker=BrokerConfig(
-            host=plan.host,
-            port=plan.port,
-            ca=root / "pki" / "ca.pem",
-            cert=root / "pki" / "bank.pem",
-            key=root / "pki" / "bank.key",
-        ),
+        broker=brokers[0],
+        more_brokers=brokers[1:],
         store=root / "bank" / "store.db",
         keys=root / "bank" / "keys",
         policy=root / "policy.txt",

@@ -1,4 +1,4 @@
-"""Publish a few retained messages over one connection, and wait until the broker has taken each.
+"""Publish a few retained messages at every broker, and wait until it has taken each.
 
 That a broker took a message does not prove that anybody may read it: the kiosk's own record says what arrived.
 """
@@ -14,7 +14,7 @@ from paho.mqtt.reasoncodes import ReasonCode
 
 from kiosk.errors import KioskError
 from kiosk_cloud import client_id
-from kiosk_cloud.config import BankConfig
+from kiosk_cloud.config import BankConfig, BrokerConfig
 from kiosk_cloud.tls import client_context
 
 TIMEOUT_S: Final = 20.0
@@ -29,12 +29,11 @@ class NotPublished(KioskError, ConnectionError):
 class _Publisher:
     """One connection. paho's thread only notes what happened; the caller waits for it."""
 
-    def __init__(self, config: BankConfig) -> None:
+    def __init__(self, config: BankConfig, broker: BrokerConfig) -> None:
         self._changed = threading.Condition()
         self._connected = False
         self._failure = ""
         self._taken: set[int] = set()
-        broker = config.broker
         client = Client(
             CallbackAPIVersion.VERSION2,
             client_id=client_id.publisher(config),
@@ -82,10 +81,23 @@ class _Publisher:
 
 
 def publish_retained(config: BankConfig, messages: list[tuple[str, bytes]]) -> None:
-    """Publish (topic, payload), QoS 1, retained, one after another. ConfigError; NotPublished; OSError."""
-    publisher = _Publisher(config)
+    """Publish (topic, payload), QoS 1, retained, one after another, at every broker. ConfigError; NotPublished.
+
+    A broker that fails does not keep the others from being told; it is named in the error.
+    """
+    failures = []
+    for broker in config.brokers:
+        try:
+            _publish_at(config, broker, messages)
+        except NotPublished as error:
+            failures.append(error.args[0])
+    if failures:
+        raise NotPublished("; ".join(failures))
+
+
+def _publish_at(config: BankConfig, broker: BrokerConfig, messages: list[tuple[str, bytes]]) -> None:
+    publisher = _Publisher(config, broker)
     client = publisher.client
-    broker = config.broker
     properties = Properties(PacketTypes.CONNECT)  # type: ignore[no-untyped-call]  # paho leaves it so
     try:
         client.connect(broker.host, broker.port, broker.keepalive_s, clean_start=True, properties=properties)

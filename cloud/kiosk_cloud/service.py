@@ -1,12 +1,15 @@
-"""The receiver's MQTT edge: paho's thread only enqueues, one worker stores, then confirms.
+"""The receiver's MQTT edge: paho's threads only enqueue, one worker stores, then confirms.
 
-Messages are confirmed to the broker (PUBACK) only after they are durable, so our Receive Maximum bounds the
-queue, and what a crash interrupts is delivered again from the broker's session.
+A receiver listens at every broker that kiosks may use, and says what it signs at all of them. Messages are confirmed to
+the broker (PUBACK) only after they are durable, so our Receive Maximum bounds the queue. What a crash interrupts is
+delivered again from the broker's session, if the receiver comes back soon; a session does not outlive it for long,
+because the broker goes on giving an absent receiver its share. Whatever is lost so, the kiosk sends again.
 """
 
 import logging
 import queue
 import threading
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -21,7 +24,7 @@ from kiosk.core import topics
 from kiosk.errors import KioskError
 from kiosk.guarantee import policy
 from kiosk_cloud import client_id
-from kiosk_cloud.config import BankConfig
+from kiosk_cloud.config import BankConfig, BrokerConfig
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.receiver import Limits, Message, Outgoing, Receiver
 from kiosk_cloud.store import Store
@@ -32,7 +35,7 @@ log = logging.getLogger(__name__)
 
 RECEIVE_MAXIMUM: Final = 100
 BATCH_MAX: Final = 50
-SESSION_EXPIRY_S: Final = 14 * 24 * 3600
+SESSION_EXPIRY_S: Final = 60
 ACKS_IN_FLIGHT_MAX: Final = 10  # below every broker's Receive Maximum that we know; paho ignores the stated one
 ACKS_QUEUED_MAX: Final = 1000
 TICK_S: Final = 1.0
@@ -55,18 +58,17 @@ class SubscriptionRefused(KioskError, PermissionError):
 class _Arrived:
     message: Message
     mid: int
+    at: "_Listener"
     connection: int
 
 
 class ReceiverService:
-    """Receives until stopped. `subscribed` is set while the broker has accepted our subscriptions."""
+    """Receives until stopped. `subscribed` is set while a broker has accepted our subscriptions."""
 
     def __init__(self, config: BankConfig, clock: Clock) -> None:
         self._config = config
         self._clock = clock
-        self._queue: queue.Queue[_Arrived | None] = queue.Queue(2 * RECEIVE_MAXIMUM)
-        self._connection = 0
-        self._refused = ""
+        self._listeners: list[_Listener] = []
         self.subscribed: Final = threading.Event()
         self._stopping = threading.Event()
 
@@ -83,13 +85,16 @@ class ReceiverService:
         try:
             receiver = Receiver(store, keyring, self._clock, limits)
             witnessing = self._witnessing(keyring, store)
-            client = self._client()
-            client.loop_start()
+            arrived: queue.Queue[_Arrived] = queue.Queue(2 * RECEIVE_MAXIMUM * len(self._config.brokers))
+            name = client_id.receiver(self._config)
+            self._listeners = [_Listener(each, name, arrived, self._heard) for each in self._config.brokers]
+            for listener in self._listeners:
+                listener.start()
             try:
-                self._work(client, receiver, witnessing)
+                self._work(arrived, receiver, witnessing)
             finally:
-                client.disconnect()
-                client.loop_stop()
+                for listener in self._listeners:
+                    listener.stop()
                 if witnessing is not None:
                     witnessing.stop()
         finally:
@@ -105,48 +110,63 @@ class ReceiverService:
         witnessing.wake({kiosk for kiosk, _ in store.prefixes()})
         return witnessing
 
-    def _work(self, client: Client, receiver: Receiver, witnessing: Witnessing | None) -> None:
+    def _heard(self) -> None:
+        """Whether anybody listens has changed; on a thread of paho's."""
+        if any(listener.subscribed for listener in self._listeners):
+            self.subscribed.set()
+        else:
+            self.subscribed.clear()
+
+    def _work(self, arrived: "queue.Queue[_Arrived]", receiver: Receiver, witnessing: Witnessing | None) -> None:
         ticked_s = self._clock.monotonic_s()
         while not self._stopping.is_set():
             if witnessing is not None and witnessing.news.is_set():
                 witnessing.news.clear()
-                _publish(client, receiver.tell_cosigned())
-            if batch := self._batch():
-                _publish(client, receiver.handle([arrived.message for arrived in batch]))
-                self._confirm(client, batch)
+                self._publish(receiver.tell_cosigned())
+            if batch := _batch(arrived):
+                self._publish(receiver.handle([each.message for each in batch]))
+                for each in batch:
+                    each.at.confirm(each.mid, each.connection)
                 if witnessing is not None:
                     witnessing.wake({parsed[0] for each in batch if (parsed := topics.parse(each.message.topic))})
-            if self._refused:
-                raise SubscriptionRefused(self._refused)
+            for listener in self._listeners:
+                if listener.refused:
+                    raise SubscriptionRefused(listener.refused)
             if self._clock.monotonic_s() - ticked_s >= TICK_S:
                 ticked_s = self._clock.monotonic_s()
                 receiver.tick()
 
-    def _confirm(self, client: Client, batch: list[_Arrived]) -> None:
-        for arrived in batch:
-            if arrived.connection == self._connection:  # its packet id means nothing on a later connection
-                client.ack(arrived.mid, 1)
+    def _publish(self, messages: list[Outgoing]) -> None:
+        for listener in self._listeners:
+            listener.publish(messages)
 
-    def _batch(self) -> list[_Arrived]:
-        """What is waiting, at least one unless a tick passes first."""
-        batch: list[_Arrived] = []
-        try:
-            first = self._queue.get(timeout=TICK_S / 4)
-            while len(batch) < BATCH_MAX:
-                if first is not None:
-                    batch.append(first)
-                first = self._queue.get_nowait()
-        except queue.Empty:
-            pass
-        return batch
 
-    def _client(self) -> Client:
-        broker = self._config.broker
-        client = Client(
-            CallbackAPIVersion.VERSION2,
-            client_id=client_id.receiver(self._config),
-            protocol=MQTTProtocolVersion.MQTTv5,
-            manual_ack=True,
+def _batch(arrived: "queue.Queue[_Arrived]") -> list[_Arrived]:
+    """What is waiting, at least one unless a tick passes first."""
+    batch: list[_Arrived] = []
+    try:
+        batch.append(arrived.get(timeout=TICK_S / 4))
+        while len(batch) < BATCH_MAX:
+            batch.append(arrived.get_nowait())
+    except queue.Empty:
+        pass
+    return batch
+
+
+class _Listener:
+    """The connection to one broker. What paho's thread calls only enqueues; `refused` says what the broker forbids."""
+
+    def __init__(
+        self, broker: BrokerConfig, name: str, arrived: "queue.Queue[_Arrived]", heard: Callable[[], None]
+    ) -> None:
+        self._arrived = arrived
+        self._heard = heard
+        self._where = f"{broker.host}:{broker.port}"
+        self._connection = 0
+        self.subscribed = False
+        self.refused = ""
+        self._client = client = Client(
+            CallbackAPIVersion.VERSION2, client_id=name, protocol=MQTTProtocolVersion.MQTTv5, manual_ack=True
         )
         client.tls_set_context(client_context(broker.ca, broker.cert, broker.key))
         client.reconnect_delay_set(1, RECONNECT_S_MAX)
@@ -162,7 +182,27 @@ class ReceiverService:
         properties.ReceiveMaximum = RECEIVE_MAXIMUM
         properties.MaximumPacketSize = INCOMING_BYTES_MAX
         client.connect_async(broker.host, broker.port, broker.keepalive_s, clean_start=False, properties=properties)
-        return client
+
+    def start(self) -> None:
+        """Connect, and again whenever the connection is lost."""
+        self._client.loop_start()
+
+    def stop(self) -> None:
+        """Leave, and take our session along: the others get our share from now on."""
+        properties = Properties(PacketTypes.DISCONNECT)  # type: ignore[no-untyped-call]  # paho leaves it so
+        properties.SessionExpiryInterval = 0
+        self._client.disconnect(properties=properties)
+        self._client.loop_stop()
+
+    def publish(self, messages: list[Outgoing]) -> None:
+        """Now, or when the broker is there again; a bounded number waits."""
+        for out in messages:
+            self._client.publish(out.topic, out.payload, qos=1, retain=out.retain)
+
+    def confirm(self, mid: int, connection: int) -> None:
+        """What is durable needs not be delivered again; a packet id means nothing on a later connection."""
+        if connection == self._connection:
+            self._client.ack(mid, 1)
 
     # --- paho's thread: log and enqueue, nothing that can fail -------------------------------------
 
@@ -170,40 +210,37 @@ class ReceiverService:
         self, client: Client, _data: object, flags: ConnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
         if code.is_failure:
-            log.error("the broker refused the connection: %s", code)
+            log.error("%s refused the connection: %s", self._where, code)
             return
         self._connection += 1
-        log.info("connected to the broker%s", " (session resumed)" if flags.session_present else "")
+        log.info("connected to %s%s", self._where, " (session resumed)" if flags.session_present else "")
         client.subscribe([(name, 1) for name in SUBSCRIPTIONS])
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None
     ) -> None:
-        self.subscribed.clear()
-        log.warning("disconnected from the broker: %s", code)
+        self.subscribed = False
+        self._heard()
+        log.warning("disconnected from %s: %s", self._where, code)
 
     def _on_subscribe(
         self, _client: Client, _data: object, _mid: int, codes: list[ReasonCode], _properties: Properties | None
     ) -> None:
         refused = [str(code) for code in codes if code.is_failure]
         if refused:
-            self._refused = ", ".join(refused)
+            self.refused = ", ".join(refused)
         else:
             log.info("subscribed; waiting for records")
-            self.subscribed.set()
+            self.subscribed = True
+            self._heard()
 
     def _on_publish(self, _client: Client, _data: object, _mid: int, code: ReasonCode, _properties: Properties) -> None:
         if code.is_failure:
-            log.error("the broker refused an acknowledgement: %s", code)
+            log.error("%s refused an acknowledgement: %s", self._where, code)
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        arrived = _Arrived(Message(message.topic, bytes(message.payload)), message.mid, self._connection)
+        arrived = _Arrived(Message(message.topic, bytes(message.payload)), message.mid, self, self._connection)
         try:
-            self._queue.put_nowait(arrived)
+            self._arrived.put_nowait(arrived)
         except queue.Full:  # a broker that ignores our Receive Maximum; unconfirmed, so it comes again
             log.error("the broker sends more than it may; a message is left unconfirmed")  # noqa: TRY400
-
-
-def _publish(client: Client, messages: list[Outgoing]) -> None:
-    for out in messages:
-        client.publish(out.topic, out.payload, qos=1, retain=out.retain)

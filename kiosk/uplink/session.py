@@ -33,6 +33,7 @@ log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CLOSE_TIMEOUT_S: Final = 2.0
+STEADY_S: Final = 30.0  # a connection that lived so long was one, though nothing had to be answered over it
 RECEIVE_MAXIMUM: Final = 8  # acknowledgements the broker may send before ours
 INCOMING_BYTES_MAX: Final = 1 << 20
 QOS: Final = 1
@@ -51,7 +52,7 @@ class Broker:
 class LinkSettings:
     """What a session needs; paths are PEM files."""
 
-    brokers: tuple[Broker, ...]  # tried in this order
+    brokers: tuple[Broker, ...]  # tried in turn; one over which the bank answers is stayed with
     ca: Path
     cert: Path
     key: Path
@@ -92,10 +93,11 @@ class Settled:
 
 @dataclass(frozen=True)
 class Received:
-    """A message of a subscribed topic."""
+    """A message of a subscribed topic; `retained`: the broker had kept it, nobody may be there to say it now."""
 
     topic: str
     payload: bytes
+    retained: bool = False
 
 
 Event = Connected | Disconnected | Settled | Received
@@ -116,6 +118,9 @@ class Link(Protocol):
 
     def drop(self, reason: str) -> None:
         """Close the present connection; a new one follows after the usual delay."""
+
+    def working(self) -> None:
+        """The bank answers over the present connection: when it is lost, this broker is tried first, and soon."""
 
     async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
         """Keep a connection until cancelled; events arrive on the loop, in order."""
@@ -142,7 +147,8 @@ class Session:
         self._clock = clock
         self._rng = rng or random.SystemRandom()
         self._connection: _Connection | None = None
-        self._client_id = ""  # as the broker assigned it
+        self._client_ids: dict[Broker, str] = {}  # as each broker assigned it
+        self._working = False
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
         return self._connection.publish(topic, payload, retain=retain) if self._connection else None
@@ -151,13 +157,23 @@ class Session:
         if self._connection is not None:
             self._connection.lost(reason)
 
+    def working(self) -> None:
+        self._working = self._connection is not None
+
     async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
-        failures = 0
+        brokers = self._settings.brokers
+        turn = failures = 0
         while True:
-            broker = self._settings.brokers[failures % len(self._settings.brokers)]
-            connected = await self._connect_once(broker, on_event, will(), subscribe)
-            failures = 0 if connected else failures + 1
-            rounds = failures // len(self._settings.brokers)
+            started_s = self._clock.monotonic_s()
+            self._working = False
+            connected = await self._connect_once(brokers[turn % len(brokers)], on_event, will(), subscribe)
+            # A broker that accepts everybody and reaches nobody must not keep the others from being tried.
+            if self._working or (connected and self._clock.monotonic_s() - started_s >= STEADY_S):
+                failures = 0
+            else:
+                failures += 1
+            turn += 0 if self._working else 1
+            rounds = failures // len(brokers)
             # A broker that accepts and drops at once must not be hammered either: always wait.
             await self._clock.sleep(
                 backoff_s(
@@ -171,9 +187,10 @@ class Session:
         """One connection from CONNECT to its end; whether CONNACK accepted it."""
         connection: _Connection | None = None
         try:
-            connection = _Connection(self._settings, broker, self._client_id, will, subscribe, on_event)
+            client_id = self._client_ids.get(broker, "")
+            connection = _Connection(self._settings, broker, client_id, will, subscribe, on_event)
             await connection.open()
-            self._client_id = connection.client_id
+            self._client_ids[broker] = connection.client_id
             self._connection = connection
             reason = await connection.ended
         except (OSError, TimeoutError, ValueError) as error:  # ssl.SSLError is an OSError
@@ -304,7 +321,7 @@ class _Connection:
         self._enqueue(lambda: self._deliver(event))
 
     def _on_message(self, _client: Client, _data: object, message: MQTTMessage) -> None:
-        event = Received(message.topic, bytes(message.payload))
+        event = Received(message.topic, bytes(message.payload), retained=message.retain)
         self._enqueue(lambda: self._deliver(event))
 
     # --- back on the loop --------------------------------------------------------------------------

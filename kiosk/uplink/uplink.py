@@ -54,6 +54,8 @@ STATEMENT_BYTES_MAX: Final[dict[Literal["terms", "command", "complaint"], int]] 
     "command": COMMAND_BYTES_MAX,
     "complaint": COMPLAINT_BYTES_MAX,
 }
+PATIENCE_S: Final = 90.0  # rows are published and the bank does not answer: try the next broker; doubles
+PATIENCE_S_MAX: Final = 900.0
 POLL_S: Final = 60.0  # look at the outbox though no push came; a push may be lost with its socket
 
 
@@ -79,7 +81,7 @@ class Uplink:
         self._counts_topic = topics.topic(kiosk, "counts")
         self._birth = _Births(kiosk, clock)
         self._wake = asyncio.Event()
-        self._acks: deque[bytes] = deque(maxlen=ACKS_HELD_MAX)
+        self._acks: deque[tuple[bytes, bool]] = deque(maxlen=ACKS_HELD_MAX)  # and whether the broker had kept it
         self._directory: bytes | None = None  # the newest one that has not been delivered
         self._counts: bytes | None = None  # likewise
         self._statements: deque[DeliverStatement] = deque(maxlen=STATEMENTS_HELD_MAX)
@@ -99,6 +101,8 @@ class Uplink:
         self._stale = True  # whether the controller's outbox must be looked at
         self._polled_s = 0.0
         self._report: LinkReport | None = None  # due to the controller
+        self._patience_s = PATIENCE_S
+        self._unanswered_since_s = 0.0
 
     def pushed(self, push: Push) -> None:
         """A push of the bus; to be called on the loop."""
@@ -133,6 +137,7 @@ class Uplink:
                 self._window.connected(receive_maximum, now_s)
                 self._connected = self._birth_due = self._stale = True
                 self._checkpoint_sent = b""
+                self._unanswered_since_s = now_s
                 self._report = LinkReport(True, f"{broker.host}:{broker.port}")  # noqa: FBT003 - the message's field
             case Disconnected(reason):
                 self._lost()
@@ -141,11 +146,11 @@ class Uplink:
                 if not accepted:
                     log.warning("the broker refused a publish: %s", reason)
                 self._window.settled(token, now_s, accepted=accepted)
-            case Received(topic, payload):
-                self._received(topic, payload)
+            case Received(topic, payload, retained):
+                self._received(topic, payload, retained=retained)
         self._wake.set()
 
-    def _received(self, topic: str, payload: bytes) -> None:
+    def _received(self, topic: str, payload: bytes, *, retained: bool) -> None:
         """Keep what may be a statement of the bank; empty says that its retained message was deleted."""
         bytes_max = self._bytes_max.get(topic)
         if bytes_max is None:
@@ -155,7 +160,7 @@ class Uplink:
         elif not payload:
             return
         elif topic == self._ack:
-            self._acks.append(payload)
+            self._acks.append((payload, retained))
         elif topic == self._directory_topic:
             self._directory = payload
         elif topic == self._counts_topic:
@@ -185,20 +190,40 @@ class Uplink:
         while self._connected and (wanted := self._window.wanted()) is not None:
             if not await self._fetch(*wanted):
                 break
-        if self._connected:
+        if self._connected and not self._given_up():
             self._publish()
 
+    def _given_up(self) -> bool:
+        """Whether the bank has been silent for too long: its receivers may listen at another broker only."""
+        now_s = self._clock.monotonic_s()
+        if not self._window.waits:
+            self._unanswered_since_s = now_s
+        if now_s - self._unanswered_since_s < self._patience_s:
+            return False
+        self._patience_s = min(2 * self._patience_s, PATIENCE_S_MAX)
+        self._link.drop("the bank does not answer over this broker")
+        self._lost()
+        return True
+
+    def _answered(self) -> None:
+        self._patience_s = PATIENCE_S
+        self._unanswered_since_s = self._clock.monotonic_s()
+        self._link.working()
+
     async def _deliver_acks(self) -> int:
-        """How many of them the controller believed."""
-        believed = 0
+        """How many of them were the bank's answers; what a broker had kept may be old."""
+        answers = 0
         while self._acks:
-            reply = await self._bus.request(DeliverAck(self._acks.popleft()))
+            ack, retained = self._acks.popleft()
+            reply = await self._bus.request(DeliverAck(ack))
             if isinstance(reply, Refused):
                 log.warning("the controller refused an acknowledgement: %s (%s)", reply.message, reply.code)
             else:
                 self._stale = True
-                believed += 1
-        return believed
+                answers += not retained
+        if answers:
+            self._answered()
+        return answers
 
     async def _deliver_directory(self) -> None:
         if self._directory is None:

@@ -47,7 +47,7 @@ class Limits:
         if not (0 < self.in_flight_max <= RECEIVE_MAXIMUM_DEFAULT and self.held_max > 0 and self.fetch_rows_max > 0):
             message = "the window needs room for at least one row"
             raise ValueError(message)
-        if not 0 < self.retry_s <= self.resend_s <= self.resend_s_max:
+        if not (0 < self.retry_s <= self.resend_s_max and 0 < self.resend_s <= self.resend_s_max):
             message = "retry_s and resend_s must lie between 0 and resend_s_max"
             raise ValueError(message)
         if self.answers < 1:
@@ -211,6 +211,11 @@ class Window:
             self._go_back(flight.sequence)
         if now_s >= self._not_before_s:  # the refusals of one burst are one
             self._pause(now_s)
+
+    @property
+    def waits(self) -> bool:
+        """Whether there are rows that the bank has not signed for."""
+        return self._next > self._base
 
     def stalled(self, now_s: float) -> bool:
         """Whether a PUBACK is overdue, so that only a new connection helps (MQTT 5 forbids resending on this one)."""

@@ -20,7 +20,7 @@ from kiosk.uplink.uplink import Uplink
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.store import Store
-from tests.uplink_kit import KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, receiving
+from tests.uplink_kit import KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, receive, receiving
 
 pytestmark = pytest.mark.mosquitto
 OTHER = "demo-0002"
@@ -147,14 +147,16 @@ async def test_the_will_of_a_half_open_connection_comes_before_the_next_birth(
     assert [(birth["state"], birth["sequence"]) for birth in births] == [("online", 1), ("offline", 1), ("online", 2)]
 
 
-def test_the_receivers_session_outlives_it(
+def test_the_session_of_a_receiver_that_was_killed_waits_for_it(
     broker: Mosquitto, kiosk: KioskSide, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO)
     config = broker.provisioned[0].bank_config
-    with receiving(config):
-        pass
-    assert "session resumed" not in caplog.text
+    killed = receive(config)
+    killed.kill()
+    killed.wait(WAIT_S)
+    assert killed.stderr is not None
+    killed.stderr.close()
     envelope = config.with_name("envelope")
     envelope.write_bytes(kiosk.deposit(0))
     topic = ["-t", f"kiosk/v1/{KIOSK}/record", "-q", "1", "-f", str(envelope)]

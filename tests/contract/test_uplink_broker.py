@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
 from kiosk_cloud.verify import verify_store
-from tests.uplink_kit import ACCOUNT, KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, receiving
+from tests.uplink_kit import ACCOUNT, KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, free_port, receiving
 
 pytestmark = pytest.mark.mosquitto
 OTHER = "demo-0002"
@@ -114,6 +115,37 @@ async def test_without_a_receiver_nothing_leaves_the_outbox_and_the_second_broke
         assert kiosk.records.outbox_rows() == 1
         with receiving(config):
             await bus.until(lambda: kiosk.records.outbox_rows() == 0)
+
+
+def signed_for(kiosk: KioskSide, size: int) -> bool:
+    return kiosk.records.acknowledged() == size
+
+
+async def test_the_kiosk_fails_over_to_the_bank_at_its_other_broker_and_back(tmp_path: Path) -> None:
+    first = Mosquitto(tmp_path, beside=free_port())
+    second = first.second()
+    kiosk = KioskSide(first.provisioned[0].kiosk_keys)
+    bus = ControllerBus(kiosk)
+    both = (Broker("127.0.0.1", first.port), Broker("127.0.0.1", second.port))
+    first.start()
+    second.start()
+    try:
+        with receiving(first.provisioned[0].bank_config):
+            async with uplinked(bus, settings(first, both)) as uplink:
+                for size, (alive, killed) in enumerate([(first, None), (second, first), (first, second)], start=1):
+                    if killed is not None:
+                        if alive.pid is None:
+                            alive.start()
+                        killed.stop(kill=True)
+                    kiosk.deposit(size)
+                    uplink.pushed(OutboxGrew(size))
+                    await bus.until(partial(signed_for, kiosk, size))
+                    said = [report.detail for report in bus.reports if report.connected]
+                    assert said[-1] == f"127.0.0.1:{alive.port}"
+    finally:
+        first.stop()
+        second.stop()
+        kiosk.close()
 
 
 async def test_a_listener_with_the_banks_certificate_sees_only_ciphertext(broker: Mosquitto, kiosk: KioskSide) -> None:

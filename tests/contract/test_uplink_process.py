@@ -6,7 +6,6 @@ import signal
 import sqlite3
 import subprocess
 import sys
-import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -19,7 +18,7 @@ from kiosk.messages import LinkReport, Reply, Request, Role
 from kiosk.processes import uplink
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.verify import verify_store
-from tests.uplink_kit import KIOSK, KIOSK_TOML, WAIT_S, ControllerBus, KioskSide, Mosquitto, receiving
+from tests.uplink_kit import KIOSK, KIOSK_TOML, WAIT_S, ControllerBus, KioskSide, Mosquitto, receive, receiving
 
 pytestmark = pytest.mark.mosquitto
 
@@ -37,20 +36,6 @@ def kiosk(broker: Mosquitto) -> Iterator[KioskSide]:
     side = KioskSide(broker.provisioned[0].kiosk_keys)
     yield side
     side.close()
-
-
-def receive(config: Path, *arguments: str) -> subprocess.Popen[str]:
-    """`kiosk-cloud receive`, connected: it says so when asked to be verbose."""
-    command = [sys.executable, "-m", "kiosk_cloud.cli", "receive", "--config", str(config), "-v", *arguments]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
-    assert process.stderr is not None
-    said = []
-    for line in process.stderr:
-        said.append(line)
-        if "subscribed" in line:
-            threading.Thread(target=process.stderr.read, daemon=True).start()
-            return process
-    raise AssertionError("the receiver ended: " + "".join(said))
 
 
 async def test_controllers_bus_to_banks_store(broker: Mosquitto, kiosk: KioskSide, tmp_path: Path) -> None:
@@ -112,6 +97,32 @@ def test_receivers_beside_one_another_share_the_work_and_the_store(broker: Mosqu
         listen.stdout.close()
     assert reached == 30
     assert verify_store(config.store, config.keys).ok
+
+
+def test_a_receiver_that_was_stopped_keeps_no_share_of_the_records(
+    broker: Mosquitto, kiosk: KioskSide, tmp_path: Path
+) -> None:
+    done = broker.provisioned[0]
+    stopped = receive(done.bank_config, "--instance", "2")
+    with receiving(done.bank_config):
+        stopped.send_signal(signal.SIGTERM)
+        assert stopped.wait(WAIT_S) == 0
+        assert stopped.stderr is not None
+        stopped.stderr.close()
+        path = tmp_path / "envelope"
+        for number in range(4):
+            path.write_bytes(kiosk.deposit(number))
+            topic = ["-t", f"kiosk/v1/{KIOSK}/record", "-q", "1", "-f", str(path)]
+            subprocess.run(broker.client("mosquitto_pub", "kiosk", *topic), check=True, timeout=WAIT_S)
+        listen = broker.client(
+            "mosquitto_sub", "kiosk", "-t", f"kiosk/v1/{KIOSK}/ack", "-W", str(int(WAIT_S)), "-F", "%x"
+        )
+        process = subprocess.Popen(listen, stdout=subprocess.PIPE, text=True)
+        assert process.stdout is not None
+        assert any(kiosk.acknowledge(bytes.fromhex(line)) == 4 for line in process.stdout)
+        process.terminate()
+        process.wait(WAIT_S)
+        process.stdout.close()
 
 
 def test_a_receiver_whose_certificate_may_not_read_says_so(broker: Mosquitto) -> None:

@@ -43,6 +43,7 @@ class HandLink:
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes, bool]] = []
         self.dropped: list[str] = []
+        self.works = 0
         self.subscribed: Sequence[str] = ()
         self.up = False
         self._on_event: Callable[[Event], None] | None = None
@@ -60,6 +61,9 @@ class HandLink:
         self.dropped.append(reason)
         self.up = False
         self.changed.set()
+
+    def working(self) -> None:
+        self.works += 1
 
     async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
         self._on_event, self._will, self.subscribed = on_event, will, subscribe
@@ -222,6 +226,54 @@ async def test_an_overdue_puback_closes_the_connection(started: Room) -> None:
     await started.settle()
     started.clock.advance(60)
     await started.link.until(lambda: len(started.link.dropped) == 1)
+
+
+async def test_a_record_that_the_broker_lost_follows_as_soon_as_the_bank_answers_without_it(started: Room) -> None:
+    envelopes = [started.kiosk.deposit(number) for number in range(4)]
+    started.link.connect()
+    await started.settle()
+    started.link.settle_all()
+    await started.settle()
+    started.link.settle_all()
+    for envelope in envelopes[:1] + envelopes[2:]:
+        for out in started.bank.take(envelope):
+            started.link.tell(Received(out.topic, out.payload))
+        await started.settle()
+    assert started.link.records() == envelopes  # reordering would look the same so far
+    for out in started.bank.take(envelopes[3]):
+        started.link.tell(Received(out.topic, out.payload))
+    await started.link.until(lambda: started.link.records() == [*envelopes, envelopes[1]])
+
+
+async def test_a_broker_over_which_the_bank_is_silent_is_left_for_the_next(started: Room) -> None:
+    started.kiosk.deposit(0)
+    (stale,) = started.bank.take(*(row.envelope for row in started.kiosk.records.outbox(0, 1)))
+    started.kiosk.deposit(1)
+    started.link.connect()
+    await started.settle()
+    started.link.tell(Received(stale.topic, stale.payload, retained=True))  # kept by the broker from better times
+    for _ in range(3):
+        await started.settle()
+        started.link.settle_all()
+        started.clock.advance(30)
+    await started.link.until(lambda: len(started.link.dropped) == 1)
+    assert "does not answer" in started.link.dropped[0]
+    assert started.link.works == 0
+
+
+async def test_a_broker_over_which_the_bank_answers_is_stayed_with_however_quiet_it_is(started: Room) -> None:
+    started.kiosk.deposit(0)
+    started.link.connect()
+    await started.settle()
+    started.link.settle_all()
+    started.deliver()
+    await started.bus.until(lambda: started.kiosk.records.outbox_rows() == 0)
+    for _ in range(10):
+        started.clock.advance(60)
+        await started.settle()
+        started.link.settle_all()
+    assert started.link.dropped == []
+    assert started.link.works == 1
 
 
 async def test_a_new_connection_repeats_what_was_open_and_is_reported(started: Room) -> None:
