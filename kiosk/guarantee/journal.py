@@ -315,6 +315,21 @@ class Journal:
         kept = self.memory(_DISTRUST)
         return "" if kept is None else str(json.loads(kept)["why"])
 
+    def auditing(self) -> Callable[[], int | None]:
+        """Recompute the record log a stretch a call: how many leaves are done, None at the end.
+
+        A call raises `VerificationError` where the log does not add up. Commits may go between two calls.
+        """
+        checking = self.log.auditing()
+
+        def stretch() -> int | None:
+            try:
+                return next(checking, None)
+            except JournalError as error:  # a node is missing
+                raise VerificationError(error.args[0]) from error
+
+        return stretch
+
     def directory(self) -> bytes | None:
         """The account directory as the bank signed it; whoever uses it verifies it again."""
         row = self._connection.execute("SELECT statement FROM directory WHERE id = 1").fetchone()

@@ -7,10 +7,11 @@ leaves the outbox only on the bank's signed acknowledgement. Salt and COSE are k
 key, because the record names the depositor.
 """
 
+import contextlib
 import os
 import re
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,6 +20,7 @@ from typing import Final
 from kiosk.clock import rfc3339
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
+from kiosk.guarantee.audit import Audit
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys, Randomness, Signer
 from kiosk.guarantee.personal import ErasedError, PersonalVault
 from kiosk.guarantee.seal import SealPublicKey
@@ -234,21 +236,52 @@ class RecordLog:
         return self._column("SELECT envelope FROM envelopes WHERE seq = ?", sequence)
 
     def audit(self) -> verify.LogState:
-        """Recompute the whole log from its entries and hold every stored hash against it, O(n).
+        """Recompute the whole log from its entries and hold what is stored against it, O(n).
 
-        Raises VerificationError where entries, leaf hashes and nodes disagree.
+        Raises VerificationError where anything disagrees; JournalError where nodes are missing.
         """
-        end = checkpoint.Checkpoint(self.origin, self.size(), self.root())
-        state = verify.verify_log(self._keys.kiosk, self.entries(), [end])
-        nodes = self._connection.execute("SELECT hash FROM nodes ORDER BY position")
-        tree = merkle.CompactRange()
-        for entry, stored in self._connection.execute("SELECT entry, leaf_hash FROM leaves ORDER BY seq"):
-            completed = tree.append(leaf.leaf_hash(entry))
-            if stored != completed[0] or completed != tuple(node for (node,) in nodes.fetchmany(len(completed))):
-                raise VerificationError(f"the stored hashes at leaf {tree.size - 1} are not those of its entry")
-        if nodes.fetchone() is not None:
-            raise VerificationError("there are more nodes than the leaves make")
-        return state
+        checking = self.auditing()
+        while True:
+            try:
+                next(checking)
+            except StopIteration as done:
+                found: verify.LogState = done.value
+                return found
+
+    def auditing(self) -> Generator[int, None, verify.LogState]:
+        """`audit` a stretch at a time, of the log as it is at the first; yields how many leaves are done.
+
+        The log may grow between two stretches. What the bank and witnesses have signed is compared first: an old copy
+        that kept it is found at once.
+        """
+        size = self.size()
+        running = Audit(self._connection, self._keys.kiosk, size, self.acknowledged())
+        running.begin()
+        self._check_signed(size)
+        while running.step():
+            yield running.tree.size
+        if running.tree.root() != self.root_at(size):
+            raise VerificationError(f"the stored nodes do not make the root of {size} leaves")
+        return verify.LogState(size, running.tree.root())
+
+    def _check_signed(self, size: int) -> None:
+        """What others have signed of this log, newest; what a key signed that was replaced since says nothing."""
+        stated: list[tuple[int, bytes]] = []
+        ack, cosigned = self.acknowledgement(), self.cosigned()
+        with contextlib.suppress(VerificationError):
+            if ack is not None:
+                found = acks.verify(ack, self._keys.bank_acks, self._keys.kiosk)
+                stated.append((found.tree_size, found.root))
+        with contextlib.suppress(VerificationError):
+            if cosigned is not None:
+                own = checkpoint.verifier_of(self._keys.kiosk, self._keys.checkpoint)
+                point = checkpoint.verify(cosigned[1], own)
+                stated.append((point.size, point.root))
+        for known, root in stated:
+            if known > size:
+                raise LogRollbackError(f"{known} records of this kiosk have been signed for, which has only {size}")
+            if root != self.root_at(known):
+                raise LogForkError(f"the root that was signed of the first {known} records is not ours")
 
     @property
     def kiosk(self) -> str:

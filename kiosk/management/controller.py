@@ -22,7 +22,7 @@ from kiosk.core.orders import AnyOrder
 from kiosk.core.records import alert, service
 from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE, Ledger
-from kiosk.errors import LogForkError, LogRollbackError
+from kiosk.errors import LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.policy import Policy
 from kiosk.management.batches import AT_REST, Batches
@@ -264,8 +264,25 @@ class Controller:
         await self.storage.load()
         async with asyncio.TaskGroup() as group:
             units = group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
+            checking = group.create_task(self._check_log(), name="log")
             await self._serve()
             units.cancel()  # the controller ends in order
+            checking.cancel()
+
+    async def _check_log(self) -> None:
+        """The whole record log once, beside the work: one that does not add up takes no further deposit.
+
+        Not kept: whoever puts the right disk back starts again, and it is looked at again.
+        """
+        try:
+            stretch = await self.runner.run(self.journal.auditing)
+            leaves: int | None = 0
+            while leaves is not None:
+                leaves = await self.runner.run(stretch)
+        except VerificationError as error:
+            _log.critical("no more deposits: the record log does not add up: %s", error)
+            self.machine.damage = str(error.args[0])
+            self._changed()
 
     async def _serve(self) -> None:
         stopped = ""

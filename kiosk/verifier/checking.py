@@ -5,12 +5,13 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import checkpoint, proof, receipt
+from kiosk.guarantee import checkpoint, note, proof, receipt
+from kiosk.guarantee import policy as policies
 from kiosk.guarantee.cosignature import Cosigned
 from kiosk.guarantee.policy import Policy
 from kiosk.verifier.reading import Texts
 
-StepName = Literal["signed", "logged", "witnessed"]
+StepName = Literal["signed", "logged", "witnessed", "known"]
 Verdict = Literal["refused", "provisional", "witnessed"]
 
 
@@ -57,6 +58,9 @@ def check(texts: Texts, policy: Policy) -> Checked:
         return Checked("refused", kiosk, (*steps, Step("logged", holds=False, reason=str(error))))
     steps.append(Step("logged", holds=True, facts={"index": str(statement.sequence), "size": str(point.size)}))
     witnessed = policy.witnessed(cosigned)
+    if not witnessed and policy.quorum != policies.NONE and (names := _strangers(texts.proof, log, policy)):
+        # A spoilt name or key id makes a witness a stranger, too: that must not turn *witnessed* into *provisional*.
+        return Checked("refused", kiosk, (*steps, Step("known", holds=False, facts={"names": ", ".join(names)})))
     steps.append(Step("witnessed", witnessed, {"names": ", ".join(map(_who, cosigned)), "quorum": policy.quorum}))
     return Checked(
         "witnessed" if witnessed else "provisional",
@@ -68,6 +72,13 @@ def check(texts: Texts, policy: Policy) -> Checked:
         statement.content,
         tuple(cosigned),
     )
+
+
+def _strangers(text: str, log: note.Verifier, policy: Policy) -> list[str]:
+    """Who else has signed the proof's checkpoint, by name: neither the log nor a witness that the policy names."""
+    known = {(log.name, log.key_id), *((each.name, each.key_id) for each in policy.witnesses.values())}
+    lines = note.parse(proof.parse(text).checkpoint).lines
+    return [line.name for line in lines if (line.name, line.key_id) not in known]
 
 
 def _who(one: Cosigned) -> str:

@@ -17,6 +17,7 @@ FILE_BYTES_MAX: Final = 32 << 20  # a photo; texts are far below
 SIDE_PIXELS_MAX: Final = 12_000
 _PICTURES: Final = (b"\x89PNG", b"\xff\xd8\xff", b"RIFF", b"BM")
 _BEGINNINGS: Final = re.compile(f"^(?=(?:{re.escape(receipt.HEADER)}|{re.escape(proof.HEADER)})$)", re.MULTILINE)
+_SIGNATURE: Final = re.compile(r"[A-Za-z0-9+/=]{64,}$")
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,12 @@ def _opening(part: str) -> str:
 
 
 def _proof(part: str) -> str:
-    """Up to the last signature line: what a scanner or an editor added behind it is not part of the note."""
+    """Up to the last signature line: what a scanner or an editor added behind it is not part of the note.
+
+    A line that ends like a signature is taken for one however it begins, so that a spoilt one is refused, not left out.
+    """
     lines = part.split("\n")
-    signed = [number for number, line in enumerate(lines) if line.startswith("\u2014 ")]
+    signed = [number for number, line in enumerate(lines) if line.startswith("\u2014 ") or _SIGNATURE.search(line)]
     return "\n".join(lines[: signed[-1] + 1]) + "\n" if signed else part
 
 

@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import sqlite3
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -195,3 +196,22 @@ def test_an_old_image_of_a_deposit_that_was_given_back_since_credits_nothing(rig
     (record,) = deposit_records(rig.journal)
     assert {(note["claim"], note["place"]) for note in record["notes"]} == {("disputed", "out")}
     assert [note.place for note in rig.world.notes.all()] == ["out", "out"]
+
+
+def test_a_log_that_does_not_add_up_takes_no_further_deposit_until_the_right_disk_is_back(rig: Rig, disk: Disk) -> None:
+    rig.start()
+    rig.run(deposit(rig))
+    good = disk.copy()
+    with sqlite3.connect(rig.folder / "journal.db") as journal:
+        journal.execute("DROP TRIGGER leaves_delete")
+        journal.execute("DELETE FROM leaves WHERE seq = 2")
+    journal.close()
+    rig.start()
+    rig.run(rig.ready())
+    assert "the record log does not add up [record 2 is missing from the log]" in rig.run(refused(rig))
+
+    disk.copy()
+    disk.restore(good)
+    rig.start()
+    rig.run(deposit(rig))
+    assert len(deposit_records(rig)) == 2

@@ -1,0 +1,1 @@
+"""Whoever changes, removes or reorders what was signed is found out: byte by byte, and record by record."""
