@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop lint format docs train test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -56,6 +56,9 @@ bench: setup ## our figures beside the machine's limits, in under four minutes; 
 test-interop: setup ## our formats before verifiers that are not ours (Go, npm); installs them; half a minute
 	@scripts/setup-interop.sh
 	@$(BIN)/python -m tests.interop
+
+tamper: setup ## every other value in the place of every byte of what is signed, stored or printed (a quarter of an hour)
+	TAMPER=all $(BIN)/pytest -q -n 2 --timeout 3600 tests/tamper
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet
