@@ -89,12 +89,14 @@ class PollResult:
     """One answered poll. With `needs_ack` the device may repeat these until `acknowledge`.
 
     `bookmark` is the place in the device's own event list behind these events, where it keeps one (ccTalk's event
-    counter); the caller makes it durable and hands it to `start` after a crash.
+    counter); the caller makes it durable and hands it to `start` after a crash. `gap`: events between the bookmark
+    given to `start` and these were lost; said until `evidence` was asked. It must become durable with the bookmark.
     """
 
     events: tuple[NoteEvent, ...]
     needs_ack: bool
     bookmark: int | None = None
+    gap: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -87,6 +87,7 @@ class CctalkValidator:
         self._after_restart = False  # until it is enabled, events are about what it did while it started
         self._unsaved = False  # the caller's bookmark is not of this device's present life
         self._heard_all = True
+        self._gap = False  # the same, until the caller has asked for evidence of it
         self._standing = Standing.NONE
         self._held: BillEvent | None = None  # found held at the start, not told yet
         self._ordered: NoteEventKind | None = None  # what was ordered of the bill in escrow
@@ -139,6 +140,7 @@ class CctalkValidator:
         self._after_restart = found.reset or found.lost > 0  # who lost events cannot know that there was no restart
         self._unsaved = self._after_restart or bookmark is None
         self._heard_all = not found.reset and not found.lost
+        self._gap = not self._heard_all
         self._seen = Bookmark.of(buffer)
         self._standing = standing_of(buffer.events) or Standing.NONE
         if self._standing is Standing.HELD and await self._route(_EXTEND) == b"":
@@ -175,6 +177,7 @@ class CctalkValidator:
         await self._take_in(buffer)
         found = news(self._acknowledged, buffer)
         self._heard_all = self._heard_all and not found.lost
+        self._gap = self._gap or found.lost > 0
         self._reported = Bookmark.of(buffer)
         before = self._acknowledged.newest[0]
         events = [
@@ -186,7 +189,8 @@ class CctalkValidator:
             events += note_events((self._held,), self._channels)
         self._held = None
         events += self._lasting({event.kind for event in events})
-        return PollResult(tuple(events), bool(found.events) or self._unsaved, self._reported.pack())
+        needs_ack = bool(found.events) or self._unsaved
+        return PollResult(tuple(events), needs_ack, self._reported.pack(), gap=self._gap)
 
     async def acknowledge(self) -> None:
         """Nothing is sent: the device keeps its five newest events whatever we do."""
@@ -215,6 +219,7 @@ class CctalkValidator:
         buffer = await self._read()
         await self._take_in(buffer)
         clear = self._standing is Standing.NONE and self._jam is None
+        self._gap = False
         return ValidatorEvidence(bookmark=self._acknowledged.pack(), heard_all=self._heard_all and clear)
 
     def close(self) -> None:

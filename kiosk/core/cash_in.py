@@ -139,6 +139,11 @@ def note_refused(deposit: Deposit, fact: NoteRefused) -> Outcome:
     return steps.stay(deposit)
 
 
+def note_refused_in_jam(deposit: Deposit, _: NoteRefused) -> Outcome:
+    """The one that was stuck came back after all; one that lies beyond reach did not."""
+    return steps.stay(deposit if deposit.jam_safe else replace(deposit, accepting=None, at_bezel=True))
+
+
 def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
     """The credit point. A repetition before our acknowledgement was confirmed is the same note."""
     if ledger.repeats(deposit, fact.channel):
@@ -159,17 +164,25 @@ def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
     if ledger.repeats(deposit, fact.channel):
         return steps.stay(replace(deposit, paired_channel=None))
     reason = f"credited in state {deposit.state}"
-    if deposit.id and deposit.state not in (State.RECEIPT, State.DONE, State.IDLE):
+    doubtful = ledger.awaited(deposit, fact.channel)
+    if doubtful is not None:  # given up, and disputed then: no other note
+        reason = f"{doubtful.reason}; {reason}"
+        deposit = replace(ledger.update(deposit, doubtful.number, reason=reason), unacknowledged=doubtful.number)
+    elif deposit.id and deposit.state not in (State.RECEIPT, State.DONE, State.IDLE):
         deposit = ledger.credit(deposit, fact.channel)
         number = len(deposit.notes)
         deposit = ledger.update(deposit, number, claim=Claim.DISPUTED, place=Place.UNKNOWN, reason=reason)
+        deposit = replace(deposit, unacknowledged=number)
+        if deposit.state is State.RESETTING and not deposit.confirmed:  # its restart tells where it went
+            deposit = replace(ledger.update(deposit, number, place=Place.VALIDATOR), in_flight=number)
     return steps.stay(deposit, note=(records.alert(deposit, "unexpected_credit", (reason,)),))
 
 
 def acknowledged(deposit: Deposit, fact: Acknowledged) -> Outcome:
     """From now on another credit is another note."""
     bookmark = deposit.bookmark if fact.bookmark is None else fact.bookmark
-    return steps.stay(replace(deposit, unacknowledged=None, bookmark=bookmark))
+    unheard = deposit.unheard or (fact.gap and deposit.accepting is not None)
+    return steps.stay(replace(deposit, unacknowledged=None, bookmark=bookmark, unheard=unheard))
 
 
 def note_stored(deposit: Deposit, _: NoteStored) -> Outcome:
@@ -261,7 +274,7 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     Without counters nobody knows whether it was pulled out again or lies in the cassette: then it is disputed.
     """
     if deposit.accepting is not None and not deposit.policy.bunch_escrow:
-        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.IN_DOUBT)
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.FISHED)
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
     deposit = replace(deposit, accepting=None, sweep=deposit.policy.bunch_escrow, intention="review")
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))

@@ -169,7 +169,8 @@ _add(
     f.ShutterMoved,
     _keep,
 )
-_add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.JAMMED, S.RETRACTING, S.CLOSING, S.RECEIPT], f.NoteRefused, _keep)
+_add([S.REVIEW, S.RETURNING, S.SUSPENDED, S.RETRACTING, S.CLOSING, S.RECEIPT], f.NoteRefused, _keep)
+_add([S.JAMMED], f.NoteRefused, cash_in.note_refused_in_jam)
 
 # --- recovery
 _add([S.IDLE], f.AtReset, recovery.at_reset_idle)

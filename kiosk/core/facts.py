@@ -89,9 +89,13 @@ class NoteCredited(Fact, frozen=True):
 
 
 class Acknowledged(Fact, frozen=True):
-    """The validator took our acknowledgement of its last credit; `bookmark` as in `ValidatorEvidence`."""
+    """The validator took our acknowledgement of its last credit; `bookmark` as in `ValidatorEvidence`.
+
+    `gap`: events between the bookmark before and this one were lost, such as by a restart of the validator.
+    """
 
     bookmark: int | None = None
+    gap: bool = False
 
 
 class NoteRefused(Fact, frozen=True):

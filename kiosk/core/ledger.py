@@ -10,12 +10,15 @@ from msgspec.structs import replace
 
 from kiosk.core.facts import AtReset, Evidence
 from kiosk.core.money import Claim, Note, Place, at, moved
-from kiosk.core.state import Deposit, Doubt, DoubtKind
+from kiosk.core.state import Deposit, Doubt, DoubtKind, State
 
 HANDED_BACK: Final = "cleared to the front after its credit"
 _U32 = 1 << 32
 HELD: Final = "held inside the validator, which neither takes nor gives it"
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
+JAMMED: Final = f"{IN_DOUBT}: it jammed"
+FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
+STUCK: Final = "jammed beyond reach without a credit"
 
 
 def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reason: str = "") -> Deposit:
@@ -99,12 +102,15 @@ def pair(deposit: Deposit, fact: AtReset) -> Deposit:
     if fact.kind == "cleared_from_front":
         return _handed_back(deposit, fact)
     place = Place.ESCROW if fact.kind == "into_store" else stacker_exit(deposit)
+    doubtful = next((note for note in _awaited(deposit) if _explains(deposit, fact, note.channel)), None)
     flying = deposit.note(deposit.in_flight)
     if flying is not None and _explains(deposit, fact, flying.channel):
         return settle(deposit, place)
     if deposit.accepting is not None and _explains(deposit, fact, deposit.accepting):
         channel = deposit.accepting
         return replace(credit(deposit, channel, place, "paired at power-up"), paired_channel=channel)
+    if doubtful is not None:
+        return update(deposit, doubtful.number, place=place, reason=f"{doubtful.reason}; {fact.kind} at power-up")
     return disputed_unknown(deposit, 1, place, f"unpaired {fact.kind} at power-up")
 
 
@@ -116,6 +122,15 @@ def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:
         # the counters will tell whether the one in flight arrived.
         return replace(deposit, fronted=True, at_bezel=True)
     return replace(deposit, accepting=None, at_bezel=True)  # never beyond reach: not inserted
+
+
+def awaited(deposit: Deposit, channel: int) -> Note | None:
+    """The note of this channel that was ordered in, given up and disputed before its credit came."""
+    return next((note for note in _awaited(deposit) if note.channel == channel), None)
+
+
+def _awaited(deposit: Deposit) -> list[Note]:
+    return [note for note in deposit.notes if note.claim is Claim.DISPUTED and note.reason in (JAMMED, STUCK)]
 
 
 def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:
@@ -161,23 +176,27 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
     A note that was ordered in and of which nothing was heard is outside only if the validator's event list shows
     that nothing else happened. Otherwise nobody knows.
     """
-    channel = deposit.accepting
-    deposit = settle(replace(deposit, accepting=None, paired_channel=None), stacker_exit(deposit))
+    channel, unheard = deposit.accepting, deposit.unheard
+    deposit = replace(deposit, accepting=None, paired_channel=None, unheard=False)
+    deposit = settle(deposit, stacker_exit(deposit))
     if evidence.validator.note_held:
-        known = any(note.reason == HELD for note in deposit.notes)
-        if channel is not None:
-            return doubt(deposit, channel, Place.VALIDATOR, HELD)
-        return deposit if known else disputed_unknown(deposit, 1, Place.VALIDATOR, HELD)
+        return _held_inside(deposit) if channel is None else doubt(deposit, channel, Place.VALIDATOR, HELD)
     if channel is None:
         return deposit
-    if evidence.validator.heard_all:
+    if evidence.validator.heard_all and not unheard:
         return replace(deposit, at_bezel=True)
-    return doubt(deposit, channel, Place.UNKNOWN, IN_DOUBT)
+    return doubt(deposit, channel, Place.UNKNOWN, JAMMED if deposit.state is State.JAMMED else IN_DOUBT)
+
+
+def _held_inside(deposit: Deposit) -> Deposit:
+    """Nobody had ordered it in, and it does not come out: there is one such note at a time."""
+    known = any(note.reason == HELD for note in deposit.notes)
+    return deposit if known else disputed_unknown(deposit, 1, Place.VALIDATOR, HELD)
 
 
 def _in_the_jam(deposit: Deposit, channel: int) -> Deposit:
     """Only the controller was restarted: the note that never was credited is where it was, beyond reach."""
-    deposit = doubt(deposit, channel, Place.VALIDATOR, "jammed beyond reach without a credit")
+    deposit = doubt(deposit, channel, Place.VALIDATOR, STUCK)
     return replace(deposit, in_flight=len(deposit.notes), paired_channel=None, jam_safe=False)
 
 
@@ -203,9 +222,14 @@ def _since(now: int, then: int) -> int:
 
 def late_arrivals(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that came in when nobody waited for them any more, such as out of a jam that was cleared: disputed."""
-    if deposit.baseline is None or not evidence.validator.counted:
+    base = deposit.baseline
+    if base is None:
         return deposit
-    surplus = _surplus(deposit, deposit.baseline, evidence)
+    if not evidence.validator.counted:
+        stuck = [note.number for note in at(deposit.notes, Place.VALIDATOR) if note.reason != HELD]
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in stuck, Place.UNKNOWN))
+        return _held_inside(deposit) if evidence.validator.note_held else deposit
+    surplus = _surplus(deposit, base, evidence)
     deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place is Place.VALIDATOR, Place.UNKNOWN))
     return disputed_unknown(deposit, surplus, Place.UNKNOWN, "came in after the deposit was given up")
 

@@ -35,9 +35,14 @@ def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     return steps.stay(ledger.pair(deposit, fact))
 
 
-def internal(deposit: Deposit, _: AtReset) -> Outcome:
-    """After the confirmation notes only move on inside; the re-scan will find them."""
-    return steps.stay(deposit)
+def internal(deposit: Deposit, fact: AtReset) -> Outcome:
+    """After the confirmation notes only move on inside; the re-scan will find them, or counters tell of a late one.
+
+    A validator without counters says it once, here: a note that nobody ordered in and that it stacked by itself.
+    """
+    if deposit.baseline is None or deposit.baseline.validator.counted:
+        return steps.stay(deposit)
+    return at_reset(deposit, fact) if deposit.state is State.CLOSING else at_reset_idle(deposit, fact)
 
 
 def at_reset_idle(deposit: Deposit, fact: AtReset) -> Outcome:
@@ -226,5 +231,5 @@ def while_closing(deposit: Deposit, fact: Reconciled) -> Outcome:
         deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN))
     else:
         deposit = _left_the_store(deposit, fact.evidence)
-    deposit = replace(deposit, assessed=False, checked=False, board=None)
+    deposit = replace(deposit, assessed=False, checked=False, board=None, told=())
     return steps.stay(deposit, CloseShutter(), RequestAssessment(steps.ALL_STAGES), CheckGuarantee())

@@ -42,6 +42,8 @@ def ordered(deposit: Deposit, fact: ResetOrdered) -> Outcome:
     if deposit.state is State.IDLE:
         deposit = Deposit(id=fact.reset_id, began_at=fact.at)
         work = replace(work, idle=True)
+    if deposit.state is State.RETRACTING:  # the store may be emptying: what leaves it at the restart is ours
+        deposit = replace(deposit, rolling_back=True)
     deposit = replace(_disputed(deposit, fact.by), reset=work, intention="", waiting=False, waits=0)
     return steps.go(deposit, State.RESETTING, CloseShutter(), ResetValidator())
 
@@ -75,10 +77,13 @@ def validator_told(deposit: Deposit, fact: ValidatorReset) -> Outcome:
 
 
 def told_at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
-    """What its path held. The store's report and the board will count it."""
+    """What its path held. The store's report and the board will count it.
+
+    Once the notes were counted again nothing else can have come in: then it tells of a note that left the store.
+    """
     work = _work(deposit)
     deposit = _with(deposit, path=(*work.path, fact.kind))
-    return steps.stay(deposit) if work.idle or work.confirmed else recovery.at_reset(deposit, fact)
+    return steps.stay(deposit) if work.idle or work.confirmed or work.recounted else recovery.at_reset(deposit, fact)
 
 
 def reconciled(deposit: Deposit, fact: Reconciled) -> Outcome:

@@ -144,6 +144,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     intention: Intention = ""
     baseline: Evidence | None = None
     bookmark: int | None = None  # in the validator's event list: what lies behind it is not in the journal yet
+    unheard: bool = False  # events were lost since the present note was ordered in: silence says nothing of it
     bundle: Bundle = Bundle(serial=0, slot=0)
     board: BoardPending | None = None
     emptied: bool = False  # the store's notes have left it

@@ -161,12 +161,17 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
 def surplus_purged(deposit: Deposit, board: BoardEvidence, known: int) -> Deposit:
     """A purge that moved more notes than the journal knew there: the others are disputed, of unknown value.
 
-    Such is a note that the validator kept after a fraud attempt: it never credits it.
+    First they are the disputed notes that nobody could place. But after a fraud attempt the validator may have kept a
+    note that it never credits: then it is not guessed which one that was.
     """
     if board.purged is None or board.purged == known:
         return deposit
     deposit = remark(deposit, f"the purge moved {board.purged} notes, the journal knew {known}")
-    return disputed_unknown(deposit, board.purged - known, Place.RETRACT, SURPLUS_PURGED)
+    fraud = any(item.kind == "fraud" for item in deposit.doubts)
+    astray = [note.number for note in at(deposit.notes, Place.UNKNOWN) if note.claim is Claim.DISPUTED and not fraud]
+    found = astray[: max(board.purged - known, 0)]
+    deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.RETRACT))
+    return disputed_unknown(deposit, board.purged - known - len(found), Place.RETRACT, SURPLUS_PURGED)
 
 
 def _parted(deposit: Deposit, numbers: set[int], place: Place, reason: str) -> Deposit:

@@ -108,7 +108,7 @@ class Batches:
         await self._controller.devices.validator.acknowledge()
         waiting = self._controller.deposit.unacknowledged or result.bookmark is not None
         if waiting and allowed(self._controller.deposit.state, f.Acknowledged):
-            await self._controller.apply(f.Acknowledged(result.bookmark))
+            await self._controller.apply(f.Acknowledged(result.bookmark, result.gap))
 
     async def _bezel(self, seen: set[NoteEventKind]) -> None:
         """A note that nobody takes: no device here can draw it in again, so a person is waited for, and it is said."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from kiosk.core.steps import APPLY_LABEL, COLLECT, HOME, PURGE, PURGE_ANY, STORE, STRAP
-from tests.model.parts import Board, World, plus
+from tests.model.parts import DISPATCHED, FINISHED, RESTARTED, Board, World, plus
 
 OK, JAM, TIMEOUT, REFUSED, MISMATCH, UNVERIFIED = 0, 2, 3, 4, 7, 8
 NAME = {HOME: "home", COLLECT: "collect", STRAP: "strap", APPLY_LABEL: "label", STORE: "store", PURGE: "purge"}
@@ -12,7 +12,17 @@ _PART = {COLLECT: "belt", PURGE: "belt", STRAP: "strapper", APPLY_LABEL: "applic
 
 def submit(b: Board, opcode: int, argument: int) -> Board:
     """The command block is accepted."""
-    return b._replace(run=(opcode, argument, 0), collected=0)
+    return b._replace(run=(opcode, argument, 0), collected=0, purged=None)
+
+
+def dispatch(b: Board, opcode: int) -> Board:
+    """The intent is durable; whether it was sent is another question."""
+    return b._replace(purge=DISPATCHED if opcode == PURGE else 0)
+
+
+def heard(b: Board) -> Board:
+    """The controller knows how the last command ended: nobody asks for it again."""
+    return b._replace(purge=0, purged=None)
 
 
 def progress(world: World, *, more_to_come: bool) -> Iterator[tuple[str, World]]:
@@ -48,7 +58,8 @@ def _possible(b: Board, opcode: int) -> bool:
 
 def _ended(world: World, b: Board, result: int) -> World:
     assert b.run is not None
-    return world._replace(b=b._replace(run=(b.run[0], b.run[1], 1), result=result))
+    purge = FINISHED if b.purge == DISPATCHED else b.purge
+    return world._replace(b=b._replace(run=(b.run[0], b.run[1], 1), result=result, purge=purge))
 
 
 def _works(world: World, opcode: int, argument: int, *, more_to_come: bool) -> Iterator[tuple[str, World]]:
@@ -70,7 +81,9 @@ def _works(world: World, opcode: int, argument: int, *, more_to_come: bool) -> I
         yield "the bundle falls into its slot", _ended(world, stored, OK)
     elif opcode == PURGE:
         found = b.transport + b.tray
-        binned = b._replace(retract=plus(b.retract, found), transport="", tray="", strap=False, label=False)
+        binned = b._replace(
+            retract=plus(b.retract, found), transport="", tray="", strap=False, label=False, purged=len(found)
+        )
         result = OK if argument in (PURGE_ANY, len(found)) else MISMATCH
         yield "whatever lies on the board falls into the retract bin", _ended(world, binned, result)
 
@@ -92,4 +105,5 @@ def _collect(world: World, argument: int, *, more_to_come: bool) -> Iterator[tup
 
 def power_cut(b: Board) -> Board:
     """Motors stop; notes, strap, label and totals stay. What was done but not reported is never reported."""
-    return b._replace(run=None, result=0, collected=0, faulty=False, rebooted=True)
+    purge = RESTARTED if b.purge else 0
+    return b._replace(run=None, result=0, collected=0, faulty=False, rebooted=True, purge=purge, purged=None)

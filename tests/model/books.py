@@ -10,11 +10,11 @@ from msgspec.structs import replace
 
 from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.deposit import LATE_JAM, TABLE, step
-from kiosk.core.facts import Assessment, Fact
-from kiosk.core.ledger import HANDED_BACK
+from kiosk.core.facts import Assessment, Evidence, Fact
+from kiosk.core.ledger import HANDED_BACK, HELD, JAMMED, STUCK
 from kiosk.core.money import Note
 from kiosk.core.orders import AnyOrder
-from kiosk.core.state import Deposit, Outcome, State
+from kiosk.core.state import Deposit, Outcome, ResetWork, State
 from tests.model.invariants import Claims, Violation, check_step
 
 HIGH = Assessment("escrow", "high", ("hazard",))
@@ -29,9 +29,25 @@ class Effect(NamedTuple):
     recorded: Deposit | None  # the whole deposit, when its record was made
 
 
+_READ = (HANDED_BACK, HELD, JAMMED, STUCK)  # reasons that the table looks at again
+
+
 def _note(note: Note) -> Note:
-    reason = next((text for text in (HANDED_BACK, RESERVED) if text in note.reason), "")  # the table reads these
+    reason = note.reason if note.reason in _READ else RESERVED if RESERVED in note.reason else ""
     return note if note.reason == reason else replace(note, reason=reason)
+
+
+def _baseline(evidence: Evidence | None, *, over: bool) -> Evidence | None:
+    """Of the board its totals are compared later, not what it did last; once recorded, whether there are counters."""
+    if evidence is None or (over and evidence.validator.counted):
+        return None
+    board = replace(evidence.board, boot_id=0, finished_sequence=0, purged=None)
+    return replace(evidence, board=board)
+
+
+def _reset(work: ResetWork) -> ResetWork:
+    """Without what only its record will tell."""
+    return replace(work, path=(), store=(), store_unknown=0, tray=0, left=())
 
 
 def canonical(deposit: Deposit) -> Deposit:
@@ -51,7 +67,8 @@ def canonical(deposit: Deposit) -> Deposit:
         last_refusal="",
         confirmed_at="confirmed" if deposit.confirmed else "",
         bundle=replace(deposit.bundle, short_by=0, over_by=0),
-        baseline=None if deposit.state in OVER else deposit.baseline,
+        baseline=_baseline(deposit.baseline, over=deposit.state in OVER),
+        reset=None if deposit.reset is None else _reset(deposit.reset),
     )
 
 

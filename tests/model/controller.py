@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from firmware_bridge.interfaces import NoteEvent, NoteEventKind, Value
 from kiosk.core import facts as f
 from kiosk.core import orders as o
-from kiosk.core.deposit import timeout_s
+from kiosk.core.deposit import CREDITED, timeout_s
 from kiosk.core.paper import reprints_left
 from kiosk.core.state import Deposit, State
 from kiosk.core.steps import ALL_STAGES
@@ -31,6 +31,8 @@ _KINDS = {
     "refused": _K.REFUSED,
     "stored": _K.STORED,
     "stacked": _K.STACKED,
+    "in_cassette": _K.STACKED,
+    "out_of_order": _K.OUT_OF_ORDER,
     "fraud": _K.FRAUD,
     "jam_safe": _K.JAM_SAFE,
     "jam_unsafe": _K.JAM_UNSAFE,
@@ -47,8 +49,11 @@ _KINDS = {
 _VALUED = frozenset((_K.INTO_STORE_AT_RESET, _K.INTO_STACKER_AT_RESET, _K.DISPENSING, _K.DISPENSED, _K.HELD_IN_BEZEL))
 BEGIN = f.Begin("", b"deposit", "code", b"", "", "", POLICY, bundle_serial=1, slot=1)
 BEGIN_FINAL = replace(BEGIN, policy=replace(POLICY, bunch_escrow=False, suspect_custody=False))
+RESET = f.ResetOrdered("", b"reset", "by", ())
+REPLACED = f.ValidatorReplaced("", "by", "old", "new")
 WAITS_FOR_PEOPLE = (State.CONSENTING, State.CASH_IN, State.REVIEW, State.RETURNING, State.SUSPENDED, State.DONE)
 WAITS_BRIEFLY = (State.REFUSING, State.ACCEPTING, State.STACKING, State.SETTLING, State.RECEIPT)
+MAY_BE_SLOW = (*CREDITED, State.RETRACTING, State.RESETTING)  # wild: a machine takes longer than it is waited for
 _OF_ESCROW = (o.PrepareValidator, o.CommitEscrow, o.CancelEscrow, o.EmptyStore)
 
 
@@ -131,9 +136,12 @@ class Desk:
             case o.RunBoard():
                 if self.books.allowed(world.book, f.BoardDispatched):
                     intent = self.apply(world, f.BoardDispatched(order.opcode, 1, 1))
+                    intent = intent._replace(b=board.dispatch(intent.b, order.opcode))
                     yield f"{name} {board.NAME[order.opcode]}", with_c(intent, intent.c._replace(again=order))
                 else:
                     yield f"{name} is dropped", world
+            case o.ResetValidator():
+                yield from self._reset(world, order)
             case o.PrintLabel():
                 yield from _part(world, "label printer", order, _label)
             case o.PrintReceipt():
@@ -148,6 +156,15 @@ class Desk:
         if isinstance(order, o.EmptyStore):
             yield from self._empty(world, order)
             return
+        if isinstance(order, o.ResetValidator):
+            yield "the validator is started anew", fault(world)
+            return
+        if isinstance(order, o.CancelEscrow):
+            if self.state(world) is State.RETURNING:
+                yield "the refusal leads to a new start", fault(world)
+            else:
+                yield "nothing is returned any more", with_c(world, world.c._replace(again=None))
+            return
         assert isinstance(order, o.RunBoard)
         if world.b.rebooted or world.b.run is not None:
             yield "the board refuses the block", fault(world)
@@ -157,10 +174,24 @@ class Desk:
         name = f"the board accepts {board.NAME[order.opcode]}"
         yield name, with_c(done, done.c._replace(again=None, pending=order.opcode))
 
+    def _reset(self, world: World, order: o.ResetValidator) -> Iterator[tuple[str, World]]:
+        """It starts again, if it has such a command; that this was done is stored, and then it is connected anew."""
+        if world.v.restarted:
+            yield "ResetValidator meets a restarted validator", fault(world)
+            return
+        told = with_c(world, world.c._replace(due=f.ValidatorReset(world.v.counts), again=order))
+        if not world.v.counts:
+            yield "the validator knows no reset", told
+            return
+        for how, after in validator.power_cut(told):
+            yield f"ResetValidator: {how}", after
+
     def _empty(self, world: World, order: o.EmptyStore) -> Iterator[tuple[str, World]]:
         """Refused while anything moves or is escrow: asked again until the state changes."""
         v, c = world.v, world.c
-        if self.state(world) not in (State.COLLECTING, State.RETRACTING):
+        deposit = self.deposit(world)
+        resetting = deposit.reset is not None and deposit.reset.phase == "store"
+        if not resetting and deposit.state not in (State.COLLECTING, State.RETRACTING):
             yield "EmptyStore is given up", with_c(world, c._replace(again=None))
         elif v.restarted:
             yield "EmptyStore meets a restarted validator", fault(world)
@@ -173,7 +204,9 @@ class Desk:
             yield f"{name} meets a restarted validator", fault(world)
             return
         after = self._escrow(world, order) if isinstance(order, _OF_ESCROW) else self._note(world, order)
-        if after is None:
+        if after is None and isinstance(order, o.CancelEscrow):
+            yield f"{name} is refused", with_c(world, world.c._replace(due=f.ReturnRefused(""), again=order))
+        elif after is None:
             yield f"{name} is refused", fault(world)
         else:
             yield name, after
@@ -199,6 +232,8 @@ class Desk:
         v, c = world.v, world.c
         match order:
             case o.AcceptNote():
+                if not v.counts and v.path is not None and v.path[0] == "escrow":
+                    world = world._replace(v=v._replace(path=("moving", v.path[1]), read_shown=False))
                 return with_c(world, c._replace(held=False))
             case o.RejectNote():
                 if v.path is None or v.path[0] != "escrow":
@@ -224,9 +259,10 @@ class Desk:
                 shown = world.v._replace(shown=())
                 yield "the poll is acknowledged", with_c(world._replace(v=shown), c._replace(needs_ack=2))
         elif c.needs_ack == 2:
-            done = with_c(world, c._replace(needs_ack=0))
-            if self.books.allowed(world.book, f.Acknowledged) and self.deposit(world).unacknowledged:
-                done = self.apply(done, f.Acknowledged())
+            done = with_c(world, c._replace(needs_ack=0, unsaved=False, mark=None))
+            waits = self.deposit(world).unacknowledged or c.mark is not None
+            if waits and self.books.allowed(world.book, f.Acknowledged):
+                done = self.apply(done, f.Acknowledged(c.mark, gap=c.mark is not None and not c.heard))
             yield "it is stored that the acknowledgement was taken", done
         elif not c.held:
             yield from self._ask(world)
@@ -238,10 +274,16 @@ class Desk:
         after, events = validator.poll(world)
         offered = any(kind == "held_in_bezel" for kind, _ in events)
         news = tuple(event for event in events if self._matters(world, event, offered=offered))
+        c = world.c
         needs_ack = int(any(kind in FLAGGED for kind, _ in events))
+        if not world.v.counts:
+            news_told = bool(world.v.queue or world.v.shown)  # what EBDS says once, what ccTalk has in its list
+            first_read = world.v.kind == "cctalk" and after.v.read_shown and not world.v.read_shown
+            needs_ack = int(news_told or first_read or c.unsaved)
+            c = c._replace(mark=world.v.life if needs_ack and world.v.kind == "cctalk" else None)
         if not news and not needs_ack and after == world:
             return
-        c = after.c._replace(batch=news, needs_ack=needs_ack, offered=offered and bool(news))
+        c = c._replace(batch=news, needs_ack=needs_ack, offered=offered and bool(news))
         yield "a poll: " + ", ".join(kind for kind, _ in events), with_c(after, c)
 
     def _matters(self, world: World, event: Event, *, offered: bool) -> bool:
@@ -254,7 +296,9 @@ class Desk:
         c = world.c
         event, rest = c.batch[0], c.batch[1:]
         left = with_c(world, c._replace(batch=rest, offered=c.offered and bool(rest)))
-        if event[0] == "read":
+        if event[0] == "read" and c.phase == LISTENING and world.v.path is not None:  # still being read at the start
+            left = left._replace(v=left.v._replace(path=("rejecting", world.v.path[1]), read_shown=False))
+        elif event[0] == "read":
             left = with_c(left, left.c._replace(held=True))
         if event[0] == "emptied":
             moved = tuple(
@@ -282,7 +326,8 @@ class Desk:
         elif c.pending and b.run is None:
             fact = f.BoardFinished(c.pending, b.result, board_evidence(b))
             name = f"BoardFinished {board.NAME[c.pending]}, result {b.result}"
-            yield name, self.offer(with_c(world, c._replace(pending=0)), fact)
+            known = world._replace(b=board.heard(b))
+            yield name, self.offer(with_c(known, c._replace(pending=0)), fact)
 
     def assess(self, world: World) -> Iterator[tuple[str, World]]:
         """The watcher's answer; unasked danger is a fault."""
@@ -309,7 +354,7 @@ class Desk:
             if self.books.allowed(world.book, type(fact)):
                 yield words, self.apply(hurt, fact)
 
-    def deadline(self, world: World, *, quiet: bool) -> Iterator[tuple[str, World]]:
+    def deadline(self, world: World, *, quiet: bool, wild: bool) -> Iterator[tuple[str, World]]:
         """`TimedOut`: it may meet any event of a device, but no order waits as long as people do.
 
         Where a machine is waited for, it has come to rest by then; that it is too slow is a fault.
@@ -321,7 +366,7 @@ class Desk:
         idle_hands = not c.queue and c.due is None and c.again is None
         if quiet or (idle_hands and state in WAITS_FOR_PEOPLE):
             yield f"the time for {state} is over", self.apply(world, f.TimedOut())
-        elif state in WAITS_BRIEFLY and world.faults:
+        elif (state in WAITS_BRIEFLY or (wild and state in MAY_BE_SLOW)) and world.faults:
             yield f"{state} lasts too long", self.apply(world._replace(faults=world.faults - 1), f.TimedOut())
 
     # --- down and up ----------------------------------------------------------------------------------------
@@ -335,12 +380,16 @@ class Desk:
             if path is not None and path[0] == "escrow":
                 v = v._replace(path=("rejecting", path[1]), read_shown=False)
             b = world.b._replace(rebooted=False)
-            yield "the controller listens", world._replace(v=v, b=b, c=c._replace(phase=LISTENING))
+            c = c._replace(phase=LISTENING)
+            if v.kind == "cctalk":
+                same = self.deposit(world).bookmark in (None, v.life)  # without a deposit nothing is missed
+                c = c._replace(heard=same, unsaved=not same)
+            yield "the controller listens", world._replace(v=v, b=b, c=c)
             return
         heard = list(self.poll(world))
         yield from heard
         if not heard and self._silent(world):
-            rested = with_c(world, Controller(phase=WORKING, fresh=False))
+            rested = with_c(world._replace(b=board.heard(world.b)), Controller(phase=WORKING, fresh=False))
             fact = f.Reconciled("", evidence(world), restarted=c.fresh)
             yield "Reconciled is stored", self.apply(rested, fact)
 
@@ -352,6 +401,17 @@ class Desk:
         if v.jam or not v.busy:
             return True
         return v.path is None and v.returning is not None and bool(world.bezel) and self.state(world) != State.RETURNING
+
+    def reset(self, world: World) -> World | None:
+        """A person orders a reset, also while devices do not answer; None when it cannot be now."""
+        if self.state(world) is State.DONE:
+            world = self.apply(world, f.Finish())
+        return self.apply(world, RESET) if self.books.allowed(world.book, f.ResetOrdered) else None
+
+    def accept_stranger(self, world: World) -> World:
+        """A technician vouches for the validator that answers: what the old one held is gone with it."""
+        known = world._replace(stranger=False)
+        return self.apply(known, REPLACED) if self.books.allowed(world.book, f.ValidatorReplaced) else known
 
     def people(self, world: World) -> Iterator[tuple[str, World]]:
         """What a depositor may touch, where the table lists it."""
@@ -365,7 +425,8 @@ class Desk:
 
 def _settled(world: World) -> World:
     """The record is made: what is at rest is accounted for and of no further interest."""
-    return world._replace(recorded=True, out="", front="", b=world.b._replace(cabinet="", retract=""))
+    b, v = world.b._replace(cabinet="", retract=""), world.v
+    return world._replace(recorded=True, out="", front="", removed="", b=b, v=v._replace(cassette=""))
 
 
 def fault(world: World) -> World:

@@ -23,7 +23,10 @@ SPACES = (
     (Bounds(1, 1, 1, "ASX"), 450_000),
     (Bounds(2, 0, 1, "AS"), 400_000),
     (Bounds(1, 0, 2, "A"), 500_000),
-    (Bounds(1, 1, 1, "", final=True), 100_000),
+    (Bounds(1, 1, 1, "A", final="ebds"), 300_000),
+    (Bounds(1, 1, 1, "A", final="cctalk"), 300_000),
+    (Bounds(1, 1, 1, "A", final="ssp"), 300_000),
+    (Bounds(1, 1, 0, "A", resets=1), 300_000),
 )
 
 

@@ -20,8 +20,10 @@ LIMIT_MINOR: Final = 11_000  # B, B and A fit, three of B do not
 INSIDE_PATH: Final = ("past_safe", "out_in", "out_bezel")  # the note is inserted
 PATH_OPEN_TO_HAND: Final = ("escrow", "moving", "rejecting")
 FLAGGED: Final = frozenset(
-    ("credited", "fraud", "cleared_cashbox", "into_store", "into_stacker", "dispensed", "emptied")
+    ("credited", "in_cassette", "fraud", "cleared_cashbox", "into_store", "into_stacker", "dispensed", "emptied")
 )
+
+DISPATCHED, FINISHED, RESTARTED = 1, 2, 3  # what is known of the last purge
 
 POLICY: Final = Policy(
     kinds=(
@@ -58,8 +60,12 @@ class Validator(NamedTuple):
     returning: str | None = None  # notes validated on their way out, while escrow is being returned
     emptying: str | None = None  # notes that left by the stacker exit, while the store is being emptied
     marks: bool = True  # the stored notes are escrow, not plain contents
+    kind: str = ""  # "": SSP with a bunch escrow; ssp, ebds, cctalk: each accepted note is final, in the cassette
+    cassette: str = ""  # where notes end without bunch escrow
+    asleep: str = ""  # EBDS: a note of before the power cut, which it neither takes nor gives
+    life: int = 0  # ccTalk: power-ups; a bookmark of another life is no place in its event list
     emptied: str = ""  # tally of the last smart empty
-    jam: str = ""  # safe, unsafe, payout
+    jam: str = ""  # safe, unsafe, payout, empty
     stopped: bool = False  # the stacker is out
     enabled: bool = False
     read_shown: bool = False
@@ -74,7 +80,17 @@ class Validator(NamedTuple):
     @property
     def blocked(self) -> bool:
         """A flagged event is under way to the host: no note may begin to move."""
-        return bool(self.shown) or any(kind in FLAGGED for kind, _ in self.queue)
+        return self.kind != "cctalk" and (bool(self.shown) or any(kind in FLAGGED for kind, _ in self.queue))
+
+    @property
+    def escrow(self) -> bool:
+        """Whether there is a bunch escrow."""
+        return not self.kind
+
+    @property
+    def counts(self) -> bool:
+        """SSP keeps counters, and accepts the held note with the next poll; the others are ordered to take it."""
+        return self.kind in ("", "ssp")
 
     @property
     def busy(self) -> bool:
@@ -96,6 +112,8 @@ class Board(NamedTuple):
     label: bool = False
     faulty: bool = False  # after a jam only HOME and PURGE are carried out
     rebooted: bool = False  # and nobody has noticed
+    purge: int = 0  # the purge dispatched last: 1 dispatched, 2 finished, 3 the board has restarted since
+    purged: int | None = None  # notes that its newest event tells were purged
     arrived: int = 0  # in the tray, since the baseline
     stored: int = 0  # since the baseline
 
@@ -109,11 +127,14 @@ class Controller(NamedTuple):
     due: Fact | None = None  # outcome of the order just carried out
     again: AnyOrder | None = None  # the order that the worker is at
     batch: tuple[Event, ...] = ()  # of the last poll, not yet applied
+    mark: int | None = None  # ccTalk: the place in its event list behind the last poll
     needs_ack: int = 0  # 1 the poll is to be acknowledged, 2 it was and that is not yet durable
     offered: bool = False  # the poll that `batch` is from told of a note at the bezel
     held: bool = False
     pending: int = 0  # opcode that the board was given
     asked: int = 0  # stages of an assessment under way
+    heard: bool = False  # ccTalk: every event since the durable bookmark can be heard
+    unsaved: bool = False  # ccTalk: the durable bookmark is not of the device's present life
 
 
 class World(NamedTuple):
@@ -129,29 +150,41 @@ class World(NamedTuple):
     out: str = ""  # notes taken back after they had been inserted
     broken: str = ""  # the one thing that is broken for good, until a technician comes
     recorded: bool = True  # the deposit's record was made
+    removed: str = ""  # notes inside the validator that was taken away
+    stranger: bool = False  # another validator answers, and nobody has accepted it
     notes: int = 0  # that the depositor may still insert
     crashes: int = 0
     faults: int = 0
+    resets: int = 0  # that a person may still order
 
 
 def evidence(world: World) -> Evidence:
     """What the devices would report now."""
     v, b = world.v, world.b
     levels = tuple((VALUE[kind], CURRENCY, v.store.upper().count(kind)) for kind in "AB" if kind in v.store.upper())
-    return Evidence(
-        validator=ValidatorEvidence(
+    if v.counts:
+        said = ValidatorEvidence(
             stacked=v.stacked, stored=v.stored, dispensed=v.dispensed, transferred=v.transferred, levels=levels
-        ),
-        board=board_evidence(b),
-    )
+        )
+    else:
+        at_rest = v.path is None and not v.jam
+        mark = v.life if v.kind == "cctalk" else None
+        said = ValidatorEvidence(
+            *(0, 0, 0, 0, ()),
+            counted=False,
+            bookmark=mark,
+            heard_all=v.kind == "cctalk" and world.c.heard and at_rest,
+            note_held=bool(v.asleep),
+        )
+    return Evidence(validator=said, board=board_evidence(b))
 
 
 def board_evidence(b: Board) -> BoardEvidence:
-    """The board's part of it. Boot id and sequences are the controller's concern, not the table's."""
+    """The board's part of it. Boot id and sequence tell of the purge that was dispatched last, as 1 and 1."""
     return BoardEvidence(
-        boot_id=1,
+        boot_id=2 if b.purge == RESTARTED else 1,
         accepted_sequence=0,
-        finished_sequence=0,
+        finished_sequence=1 if b.purge == FINISHED else 0,
         finished_result=0,
         tray_notes=len(b.tray),
         transport_occupied=bool(b.transport),
@@ -159,6 +192,7 @@ def board_evidence(b: Board) -> BoardEvidence:
         label_present=b.label,
         total_collected=b.arrived,
         total_stored=b.stored,
+        purged=b.purged,
     )
 
 
@@ -166,6 +200,6 @@ def inserted(world: World) -> str:
     """Every note of the present deposit that was beyond the depositor's reach, wherever it is now."""
     path = world.v.path
     inside = path[1] if path is not None and path[0] in INSIDE_PATH else ""
-    heap = inside + world.v.store + world.bezel + world.out
+    heap = inside + world.v.asleep + world.v.store + world.v.cassette + world.removed + world.bezel + world.out
     heap += world.b.transport + world.b.tray + world.b.cabinet + world.b.retract
     return "".join(sorted(kind for kind in heap if kind.isupper()))

@@ -3,26 +3,21 @@
 The rules are those of SSP (DESIGN.md section 3; `hw-sim/hwsim/devices/ssp_*.py` is the concrete one): a poll after
 READ accepts; flagged events repeat until acknowledged and no note begins to move before; a note in the path when the
 power goes comes back, goes to the store or drops out of the stacker exit, and what is told of it varies.
+
+Without bunch escrow (`Validator.kind`) every accepted note ends in the cassette: SSP without a store counts and repeats
+as before; EBDS tells once, until acknowledged; ccTalk keeps a list of events that a restart forgets.
 """
 
 from collections.abc import Iterator
 
+from tests.model import final
+from tests.model.moves import fall, post, to_transport, with_v
 from tests.model.parts import CHANNEL, FLAGGED, PATH_OPEN_TO_HAND, Event, Validator, World, plus, total, value
 
 
-def post(v: Validator, *events: Event) -> Validator:
-    """Queue events."""
-    return v._replace(queue=(*v.queue, *events))
-
-
-def to_transport(world: World, kind: str) -> World:
-    """A note drops out of the stacker exit, onto the board's transport."""
-    return world._replace(b=world.b._replace(transport=plus(world.b.transport, kind)))
-
-
-def with_v(world: World, v: Validator) -> World:
-    """The world with another validator."""
-    return world._replace(v=v)
+def out_of_stacker(world: World, kind: str) -> World:
+    """A note leaves the path by the stacker exit: onto the transport, or without bunch escrow into the cassette."""
+    return to_transport(world, kind) if world.v.escrow else fall(world, kind)
 
 
 def suspect(kind: str) -> bool:
@@ -74,8 +69,12 @@ def _empty(world: World, gone: str) -> Iterator[tuple[str, World]]:
 
 def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:
     v = world.v
-    if phase == "rejecting":
+    if phase == "reading":
+        yield "the note is read", with_v(world, v._replace(path=("escrow", kind)))
+    elif phase == "rejecting":
         yield "the note is back in the depositor's hand", with_v(world, post(v, ("refused", 0))._replace(path=None))
+    elif phase == "moving" and not v.counts:
+        yield from final.into_cassette(world, kind)
     elif phase == "moving":
         credited = post(v, ("credited", CHANNEL[kind.upper()]))._replace(path=("past_safe", kind))
         yield "the note passes the safe point", with_v(world, credited)
@@ -84,8 +83,9 @@ def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:
             yield "the note jams within reach", with_v(hurt, v._replace(jam="unsafe", enabled=False))
             safe = v._replace(jam="safe", enabled=False, path=("past_safe", kind))
             yield "the note jams beyond reach", with_v(hurt, safe)
-            pulled = post(v, ("fraud", CHANNEL[kind.upper()]))._replace(path=None)
-            yield "the note is pulled back out by its string", with_v(hurt, pulled)
+            pulled = with_v(hurt, post(v, ("fraud", CHANNEL[kind.upper()]))._replace(path=None))
+            pulled = pulled if v.escrow else pulled._replace(front=plus(hurt.front, kind))  # disputed all the same
+            yield "the note is pulled back out by its string", pulled
     elif phase == "past_safe":
         yield "the note arrives", _arrive(world, kind)
     elif phase == "out_in":
@@ -104,11 +104,30 @@ def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:
         yield "the note reaches the bezel", there._replace(bezel=kind)
 
 
+def wild(world: World) -> Iterator[tuple[str, World]]:
+    """Rarer troubles of a real device: it fishes, jams and frees itself when it likes."""
+    v = world.v
+    if v.jam:
+        yield "the jam frees itself", with_v(world, v._replace(jam=""))
+    if not world.faults:
+        return
+    hurt = world._replace(faults=world.faults - 1)
+    if v.enabled and world.port and not v.jam:
+        yield "somebody fishes in the port", with_v(hurt, post(v, ("fraud", 0)))
+    phase = v.path[0] if v.path is not None else ""
+    if not v.jam and phase in ("", "escrow", "rejecting"):
+        yield "it jams, and no note of ours is in it", with_v(hurt, v._replace(jam="empty", enabled=False))
+    if not v.jam and phase == "past_safe":
+        yield "the note jams after its credit", with_v(hurt, v._replace(jam="safe", enabled=False))
+    if v.enabled and phase == "past_safe":
+        yield "a second note is pushed back", with_v(hurt, post(v, ("refused", 0)))
+
+
 def _arrive(world: World, kind: str) -> World:
     v = world.v
-    if suspect(kind):
+    if suspect(kind) or not v.escrow:
         gone = post(v, ("stacked", 0))._replace(path=None, stacked=v.stacked + 1)
-        return to_transport(with_v(world, gone), kind)
+        return out_of_stacker(with_v(world, gone), kind)
     return with_v(world, post(v, ("stored", 0))._replace(path=None, store=v.store + kind, stored=v.stored + 1))
 
 
@@ -119,7 +138,7 @@ def states(world: World) -> tuple[Event, ...]:
     """Events that repeat while things stay as they are."""
     v = world.v
     if v.jam:
-        jams = {"safe": "jam_safe", "unsafe": "jam_unsafe", "payout": "jam_safe"}
+        jams = {"safe": "jam_safe", "unsafe": "jam_unsafe", "payout": "jam_safe", "empty": "jam_unsafe"}
         return ((jams[v.jam], 0),)
     told: tuple[Event, ...] = ()
     if v.path is not None and v.path[0] == "escrow":
@@ -128,16 +147,18 @@ def states(world: World) -> tuple[Event, ...]:
         told = (("dispensing", total(v.returning)),)
         if world.bezel:
             told = (*told, ("held_in_bezel", value(world.bezel)))
+    if v.asleep:
+        told = (*told, ("out_of_order", 0))
     return (*told, ("stacker_removed", 0)) if v.stopped else told
 
 
 def poll(world: World) -> tuple[World, tuple[Event, ...]]:
     """One poll with ack: after READ was shown it accepts the held note. The world after it, and its events."""
     v = world.v
-    if v.path is not None and v.path[0] == "escrow" and v.read_shown and not v.blocked:
+    if v.counts and v.path is not None and v.path[0] == "escrow" and v.read_shown and not v.blocked:
         v = v._replace(path=("moving", v.path[1]), read_shown=False)
     events = (*v.shown, *v.queue, *states(with_v(world, v)))
-    shown = tuple(event for event in (*v.shown, *v.queue) if event[0] in FLAGGED)
+    shown = tuple(event for event in (*v.shown, *v.queue) if event[0] in FLAGGED or not v.counts)
     held = v.path is not None and v.path[0] == "escrow"
     return with_v(world, v._replace(queue=(), shown=shown, read_shown=held)), events
 
@@ -148,6 +169,9 @@ def poll(world: World) -> tuple[World, tuple[Event, ...]]:
 def power_cut(world: World) -> Iterator[tuple[str, World]]:
     """Everything that the next power-up may find and tell (ssp.md section 6.3)."""
     v = world.v
+    if not v.counts:
+        yield from final.power_cut(world)
+        return
     flagged = tuple(event for event in (*v.shown, *v.queue) if event[0] == "credited")
     cold = v._replace(
         returning=None, emptying=None, jam="", enabled=False, read_shown=False, queue=(), shown=(), restarted=True
@@ -177,11 +201,14 @@ def _found(cold: World, before: Validator) -> Iterator[tuple[str, World]]:
     phase, kind = before.path
     channel = CHANNEL[kind.upper()]
     empty = v._replace(path=None)
+    if phase == "reading":
+        yield "the note is handed back unread", with_v(cold, empty)
     if phase in PATH_OPEN_TO_HAND:
-        yield "the note is handed back", with_v(cold, post(empty, ("cleared_front", channel)))
+        back = cold if v.escrow else cold._replace(front=plus(cold.front, kind))  # given up before, and disputed
+        yield "the note is handed back", with_v(back, post(empty, ("cleared_front", channel)))
     if phase == "moving":
         told = post(empty._replace(stacked=v.stacked + 1), ("cleared_cashbox", channel))
-        yield "the note goes to the stacker exit", to_transport(with_v(cold, told), kind)
+        yield "the note goes to the stacker exit", out_of_stacker(with_v(cold, told), kind)
     elif phase == "past_safe":
         yield from _past_safe(cold, empty, kind)
     elif phase == "out_in":
@@ -195,9 +222,9 @@ def _found(cold: World, before: Validator) -> Iterator[tuple[str, World]]:
 
 def _past_safe(cold: World, empty: Validator, kind: str) -> Iterator[tuple[str, World]]:
     stacked = empty._replace(stacked=empty.stacked + 1)
-    if suspect(kind):
-        told = post(stacked, ("cleared_cashbox", CHANNEL["S"]))
-        yield "the note goes to the stacker exit", to_transport(with_v(cold, told), kind)
+    if suspect(kind) or not empty.escrow:
+        told = post(stacked, ("cleared_cashbox", CHANNEL[kind.upper()]))
+        yield "the note goes to the stacker exit", out_of_stacker(with_v(cold, told), kind)
         return
     stored = empty._replace(store=empty.store + kind, stored=empty.stored + 1)
     yield "the note goes on to the store", with_v(cold, post(stored, ("into_store", value(kind))))

@@ -9,6 +9,7 @@ from tests.model import board, validator
 from tests.model.books import Books
 from tests.model.controller import BEGIN, BEGIN_FINAL, DOWN, LISTENING, WORKING, Desk, fault
 from tests.model.invariants import check_world
+from tests.model.moves import post
 from tests.model.parts import Board, Controller, Validator, World, plus
 
 PERSON, MACHINE, TECHNICIAN, CRASH = "person", "machine", "technician", "crash"
@@ -21,7 +22,9 @@ class Bounds(NamedTuple):
     crashes: int
     faults: int
     kinds: str = "ABSXU"
-    final: bool = False  # no bunch escrow: only for the way to the open port and back, without notes
+    final: str = ""  # without bunch escrow: ssp, ebds or cctalk
+    resets: int = 0  # that a person may order
+    wild: bool = False  # with the rarer troubles of a validator, and its replacement by another one
 
 
 class Move(NamedTuple):
@@ -44,7 +47,14 @@ class Model:
         """The kiosk is switched on; nothing is anywhere."""
         bounds = self.bounds
         return World(
-            0, Validator(), Board(), Controller(), notes=bounds.notes, crashes=bounds.crashes, faults=bounds.faults
+            0,
+            Validator(kind=bounds.final),
+            Board(),
+            Controller(),
+            notes=bounds.notes,
+            crashes=bounds.crashes,
+            faults=bounds.faults,
+            resets=bounds.resets,
         )
 
     def check(self, world: World) -> None:
@@ -60,8 +70,9 @@ class Model:
         return world.c.phase == WORKING and self.state(world) is State.IDLE
 
     def waits_for_person(self, world: World) -> bool:
-        """A named person is asked for: the depositor whose note lies at the bezel."""
-        return bool(world.bezel) and world.c.phase == LISTENING and self.state(world) is State.RETURNING
+        """A named person is asked for: the depositor whose note lies at the bezel, or whoever changed the validator."""
+        offered = bool(world.bezel) and world.c.phase == LISTENING and self.state(world) is State.RETURNING
+        return offered or world.stranger
 
     def moves(self, world: World) -> Iterator[Move]:
         """Everything that may happen now. May raise `Violation` on the way."""
@@ -70,11 +81,11 @@ class Model:
             quiet = False
             yield Move(label, MACHINE, after)
         if world.c.phase == WORKING:
-            for label, after in self.desk.deadline(world, quiet=quiet):
+            for label, after in self.desk.deadline(world, quiet=quiet, wild=self.bounds.wild):
                 yield Move(label, MACHINE, after)
             yield from self._touch(world, quiet=quiet)
         yield from self._hands(world)
-        yield from self._technician(world, quiet=quiet)
+        yield from self._technician(world)
         if world.crashes:
             yield from self._crashes(world)
 
@@ -92,7 +103,7 @@ class Model:
             yield from self.desk.assess(world)
             if world.faults:
                 yield from self.desk.tampering(world)
-        else:
+        elif not world.stranger:
             yield from self.desk.come_up(world)
 
     # --- people ---------------------------------------------------------------------------------------------
@@ -105,7 +116,8 @@ class Model:
             return
         b, v = world.b, world.v
         begin = BEGIN_FINAL if self.bounds.final else BEGIN
-        if quiet and world.notes and not (b.transport or b.tray or v.store or v.jam or world.broken):
+        foreign = b.transport or b.tray or v.store or v.asleep
+        if quiet and world.notes and not (foreign or v.jam or world.broken):
             yield Move(
                 "somebody begins a deposit",
                 PERSON,
@@ -118,21 +130,34 @@ class Model:
         if world.bezel and (world.port or offered):
             taken = world._replace(bezel="", out=plus(world.out, world.bezel))
             yield Move(f"the depositor takes {world.bezel}", PERSON, taken)
-        free = v.enabled and not (v.busy or v.jam or v.stopped or v.blocked or v.restarted or world.bezel)
+        hindered = v.jam or v.stopped or v.blocked or v.restarted or v.asleep or world.bezel
+        free = v.enabled and not (v.busy or hindered)
         if free and world.port and world.notes:
             for kind in self.bounds.kinds:
                 yield Move(f"the depositor inserts {kind}", PERSON, self._insert(world, kind))
+                if self.bounds.wild and kind != "U":
+                    slow = world._replace(v=v._replace(path=("reading", kind)), notes=world.notes - 1)
+                    yield Move(f"the depositor inserts {kind}, which is read slowly", PERSON, slow)
 
     def _insert(self, world: World, kind: str) -> World:
         v, fewer = world.v, world._replace(notes=world.notes - 1)
         if kind == "U":
-            return fewer._replace(v=validator.post(v, ("refused", 0)))
+            return fewer._replace(v=post(v, ("refused", 0)))
         return fewer._replace(v=v._replace(path=("escrow", kind), read_shown=False))
 
     # --- technician -----------------------------------------------------------------------------------------
 
-    def _technician(self, world: World, *, quiet: bool) -> Iterator[Move]:
+    def _technician(self, world: World) -> Iterator[Move]:
         v = world.v
+        if self.bounds.wild:
+            yield from self._wild(world)
+        if world.resets:
+            ordered = self.desk.reset(world._replace(resets=world.resets - 1))
+            if ordered is not None:
+                yield Move("a person orders a reset", TECHNICIAN, ordered)
+        if v.asleep and world.recorded:
+            fetched = world._replace(v=v._replace(asleep=""))
+            yield Move("a technician takes the held note out", TECHNICIAN, fetched)
         if v.jam:
             for how, after in validator.power_cut(world):
                 yield Move(f"a technician clears the jam: {how}", TECHNICIAN, after)
@@ -143,6 +168,25 @@ class Model:
             yield Move("the stacker is taken out", TECHNICIAN, out)
         if world.broken:
             yield Move(f"a technician mends the {world.broken}", TECHNICIAN, world._replace(broken=""))
+
+    def _wild(self, world: World) -> Iterator[Move]:
+        v = world.v
+        for label, after in validator.wild(world):
+            yield Move(label, MACHINE if not v.jam else TECHNICIAN, after)
+        if world.stranger:
+            yield Move("a technician accepts the other validator", TECHNICIAN, self.desk.accept_stranger(world))
+        elif world.faults:
+            yield Move("another validator is put in its place", TECHNICIAN, self._swapped(world))
+
+    def _swapped(self, world: World) -> World:
+        """Its counters are its own. A note that had been ordered in is inside the old one, wherever there."""
+        v, kept = world.v, ""
+        if v.path is not None and v.path[0] not in ("reading", "rejecting"):
+            ordered = v.path[0] != "escrow" or self.desk.deposit(world).accepting is not None
+            kept = v.path[1] if ordered else ""
+        new = Validator(kind=v.kind, life=v.life + 1, restarted=True, stored=7, stacked=7)
+        hurt = world._replace(v=new, faults=world.faults - 1, stranger=True, c=Controller(fresh=world.c.fresh))
+        return hurt._replace(removed=plus(world.removed, v.store + v.cassette + v.asleep + kept))
 
     # --- crashes --------------------------------------------------------------------------------------------
 
@@ -166,6 +210,6 @@ def _aged(world: World) -> World:
     """What an earlier deposit left anywhere is not the next one's."""
     v, b = world.v, world.b
     path = None if v.path is None else (v.path[0], v.path[1].lower())
-    v = v._replace(store=v.store.lower(), path=path)
+    v = v._replace(store=v.store.lower(), path=path, cassette="")
     b = b._replace(transport=b.transport.lower(), tray=b.tray.lower(), cabinet="", retract="")
-    return world._replace(v=v, b=b, bezel=world.bezel.lower(), out="", front="")
+    return world._replace(v=v, b=b, bezel=world.bezel.lower(), out="", front="", removed="")

@@ -1,5 +1,7 @@
 """Deposits on validators without bunch escrow: credited note by note, cut anywhere, judged by the world."""
 
+import asyncio
+import contextlib
 import shutil
 from pathlib import Path
 
@@ -9,8 +11,8 @@ from hwsim.config import CctalkConfig, CctalkProfile, EbdsConfig, EbdsProfile
 from kiosk.core.ledger import HELD, IN_DOUBT
 from kiosk.core.state import State
 from tests.simulation.judge import Verdict, judge
-from tests.simulation.rig import Rig, books
-from tests.simulation.scripts import FINAL_SCRIPTS, crash_once, glitch_once
+from tests.simulation.rig import PowerCut, Rig, books
+from tests.simulation.scripts import DARK_S, FINAL_SCRIPTS, afterwards, crash_once, glitch_once
 from tests.simulation.test_power_cuts import CHUNK_STEP, memory
 from tests.simulation.validators import ValidatorKind
 
@@ -97,6 +99,43 @@ def test_whatever_dies_no_note_is_lost(memory: Path, kind: str, script: str, wha
     assert {reason for _, verdict in verdicts for reason in verdict.disputes} <= explained
     if kind == "ebds" and not power:
         assert [number for number, verdict in verdicts if verdict.disputes] == [], "the device still knows"
+
+
+def test_a_second_death_while_an_event_list_that_lost_a_note_is_heard_out(memory: Path) -> None:
+    """The place in the list is of its new life by then, and complete since: the note was ordered in before that."""
+    stacked = 0
+    for number in range(1, 9):
+        rig = Rig(memory / str(number), validator=KINDS["cctalk-mute"])
+        rig.start()
+
+        async def until_stacking(rig: Rig = rig) -> None:
+            await rig.identify()
+            await rig.feed(10000)
+            rig.world.insert("CNY", 5000)
+            await rig.until(lambda: rig.deposit.accepting is not None)
+            await asyncio.sleep(0.4)
+            rig.crash_at = ("frame", rig.counts["frame"] + 1)
+            await asyncio.sleep(10)
+
+        try:
+            with pytest.raises(PowerCut):
+                rig.run(until_stacking())
+            rig.bury()
+            rig.loop.run_until_complete(asyncio.sleep(DARK_S))
+            rig.start()
+            rig.crash_takes_power = False
+            rig.crash_at = ("after-write", rig.counts["after-write"] + number)
+            with contextlib.suppress(PowerCut):
+                rig.run(afterwards(rig, comes_back=True))
+            if rig.crashed:
+                rig.bury()
+                rig.start()
+                rig.run(afterwards(rig, comes_back=True))
+            assert judge(rig).complaints == [], f"dead again {number} writes after the start"
+            stacked += sum(1 for note in rig.world.notes.all() if note.inserted) == 2
+        finally:
+            rig.close()
+    assert stacked == 8
 
 
 @pytest.mark.parametrize(

@@ -107,6 +107,22 @@ def test_a_note_in_escrow_at_a_power_cut(profile: str) -> None:
     on_bench(make(cut_in_escrow=profile), script)
 
 
+def test_a_gap_is_said_until_the_evidence_was_asked_for() -> None:
+    async def script(bench: Bench) -> None:
+        await bench.held()
+        assert not (await bench.driver.poll()).gap
+        bench.world.power("validator", on=False)
+        await asyncio.sleep(1.0)
+        bench.world.power("validator", on=True)
+        await bench.until_fault()
+        await bench.started()
+        assert (await bench.driver.poll()).gap
+        await bench.driver.evidence()
+        assert not (await bench.driver.poll()).gap
+
+    on_bench(make(), script)
+
+
 @pytest.mark.parametrize("first", ["0,0", "0,2"])
 def test_the_event_that_a_device_puts_first_by_itself_says_nothing_of_the_note(first: str) -> None:
     """Found by the simulation: 0,2 after power-up was taken for a refusal of the note that had been let in."""

@@ -5,7 +5,7 @@ from msgspec.structs import replace
 from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.facts import Evidence
-from kiosk.core.ledger import HELD, IN_DOUBT
+from kiosk.core.ledger import FISHED, HELD, IN_DOUBT
 from kiosk.core.money import Claim, Place
 from kiosk.core.records import deposit_record, totals
 from kiosk.core.state import State
@@ -114,6 +114,13 @@ def test_a_note_of_which_nothing_is_heard_is_disputed_unless_the_event_list_is_c
     assert play.deposit.state is State.SUSPENDED
 
 
+def test_a_complete_event_list_says_nothing_of_what_was_ordered_in_before_it_began() -> None:
+    play = with_notes(2).do(f.NoteRead(1), f.Acknowledged(9, gap=True), f.Reconciled("", COMPLETE, restarted=True))
+    assert play.deposit.notes[-1].reason == IN_DOUBT
+    play = with_notes(2).do(f.Acknowledged(9, gap=True), f.NoteRead(1), f.Reconciled("", COMPLETE, restarted=True))
+    assert money(play)["disputed"] == 0
+
+
 def test_a_note_that_the_validator_holds_and_will_not_say_is_disputed_once() -> None:
     held = Evidence(replace(validator(), counted=False, note_held=True), board())
     play = with_notes(2).do(f.NoteRead(1), f.Reconciled("", held, restarted=True))
@@ -128,7 +135,7 @@ def test_a_note_with_a_string_is_disputed_because_nobody_knows_where_it_is() -> 
     play = with_notes(2).do(f.NoteRead(1), f.FraudSeen(0), f.FraudSeen(0))
     assert play.deposit.state is State.SETTLING
     assert money(play) == {"inserted": 11000, "credited": 10000, "returned": 0, "retained": 0, "disputed": 1000}
-    assert play.deposit.notes[-1].reason == IN_DOUBT
+    assert play.deposit.notes[-1].reason == FISHED
 
 
 def test_a_jam_that_nobody_clears_disputes_the_note_that_was_ordered_in() -> None:
