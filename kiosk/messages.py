@@ -276,6 +276,7 @@ class Delivered(Message, frozen=True):
     """The statement was taken. `result` is the sealed record of a command's result, for the lane `result`."""
 
     result: bytes = b""
+    resend_from: int | None = None  # records from here on are in the outbox again
 
 
 class LinkReport(Message, frozen=True):

@@ -138,6 +138,7 @@ class KioskSide:
 
     def __init__(self, keys_dir: Path, kiosk: str = KIOSK) -> None:
         self._db = sqlite3.connect(":memory:", isolation_level=None)
+        self.later_s = 0.0  # how long after NOW its records are made
         log.create_tables(self._db)
         vault = personal.PersonalVault(self._db, personal.load_kek(keys_dir / "vault.key"))
         self.records = log.RecordLog(
@@ -160,7 +161,7 @@ class KioskSide:
 
     def append(self, kind: str, content: dict[str, object]) -> bytes:
         with self._transaction():
-            return self.records.append(kind, content, NOW).envelope
+            return self.records.append(kind, content, NOW + timedelta(seconds=self.later_s)).envelope
 
     def acknowledge(self, ack: bytes) -> int:
         with self._transaction():

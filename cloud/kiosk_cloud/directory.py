@@ -147,7 +147,7 @@ def prepare(config: BankConfig, kiosk: str, names: dict[str, str], now: datetime
         entries = {statement.keyed_hash(account, key): name for account, name in names.items()}
         if last is not None and dict(last.entries) == entries:
             return Edition(kiosk, last.version, len(entries), new=False, data=path.read_bytes())
-        version = 1 + (last.version if last else _accepted(config, kiosk))
+        version = 1 + (last.version if last else accepted(config, kiosk, "directory_accepted"))
         try:
             data = statement.make(kiosk, version, names, key, now, keyring.command)
         except ValueError as error:
@@ -169,8 +169,8 @@ def _last(path: Path, keyring: Keyring, kiosk: str) -> statement.Directory | Non
         ) from error
 
 
-def _accepted(config: BankConfig, kiosk: str) -> int:
-    """The newest version that `kiosk`'s records in our store say it has taken over; 0 if none."""
+def accepted(config: BankConfig, kiosk: str, event: str) -> int:
+    """The newest version that `kiosk`'s records of this event in our store say it has taken over; 0 if none."""
     if not config.store.is_file():
         return 0
     store = Store(config.store, read_only=True)
@@ -180,7 +180,7 @@ def _accepted(config: BankConfig, kiosk: str) -> int:
             for record in store.records(kiosk):
                 if record.kind == "service":
                     match cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX):
-                        case {"event": "directory_accepted", "version": int(version)}:
+                        case {"event": found, "version": int(version)} if found == event:
                             newest = max(newest, version)
     finally:
         store.close()

@@ -1,5 +1,6 @@
 """The bank's own keys, and the kiosks' public keys as they were pinned when each was provisioned."""
 
+import os
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -7,6 +8,7 @@ from pathlib import Path
 from kiosk.core import topics
 from kiosk.errors import VerificationError
 from kiosk.guarantee import files, note
+from kiosk.guarantee.commands import SECOND_FILE, Commanders
 from kiosk.guarantee.directory import KEY_FILE
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.guarantee.seal import SealPrivateKey
@@ -26,11 +28,28 @@ class Keyring:
     def __init__(self, directory: Path) -> None:
         self._directory = directory
         self._kiosks: dict[str, KioskKeys] = {}
+        self._seals: dict[bytes, SealPrivateKey] = {}
 
     @cached_property
     def seal(self) -> SealPrivateKey:
         """Opens envelopes. ConfigError."""
         return SealPrivateKey.load(self._directory / "seal.key")
+
+    def seal_for(self, recipient: bytes) -> SealPrivateKey:
+        """The key of this id: seal.key, or a seal-*.key, which came in by a command. VerificationError; ConfigError.
+
+        Keys that kiosks do not seal to any more stay: they open what is stored.
+        """
+        if recipient == self.seal.public.key_id:
+            return self.seal
+        if recipient not in self._seals:
+            loaded = (SealPrivateKey.load(path) for path in sorted(self._directory.glob("seal-*.key")))
+            self._seals = {key.public.key_id: key for key in loaded}
+        found = self._seals.get(recipient)
+        if found is None:
+            message = f"sealed to key {recipient.hex()[:16]}, which is not ours"
+            raise VerificationError(message)
+        return found
 
     @cached_property
     def ack(self) -> Ed25519Signer:
@@ -51,6 +70,18 @@ class Keyring:
     def command_public(self) -> PublicKeys:
         """Verifies our own commands and directories."""
         return PublicKeys([self.command.public])
+
+    @property
+    def commanders(self) -> Commanders:
+        """Whose signatures make a command, as kiosks have them pinned. ConfigError."""
+        second = self._directory / SECOND_FILE
+        return Commanders(self.command_public, PublicKeys.load(*([second] if second.exists() else [])))
+
+    def new_seal_key(self) -> SealPrivateKey:
+        """A new key beside the others, for a command to say so. ConfigError; OSError."""
+        key = SealPrivateKey.generate(os.urandom)
+        key.save(self._directory / f"seal-{key.public.key_id.hex()[:16]}.key")
+        return key
 
     def directory_key(self, kiosk: str) -> bytes:
         """The key of the hashes in the account directory of `kiosk`, 32 bytes. ConfigError."""

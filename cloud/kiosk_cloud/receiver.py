@@ -16,6 +16,8 @@ from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, merkle
+from kiosk.guarantee.complaints import Kind
+from kiosk_cloud.commanding.queue import COMPLAINT, RESULT, Queue, about, is_online
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import open_record
 from kiosk_cloud.posting import outbox
@@ -58,6 +60,7 @@ class Receiver:
     def __init__(self, store: Store, keyring: Keyring, clock: Clock, limits: Limits | None = None) -> None:
         self._store = store
         self._outbox = outbox.Outbox(store)
+        self._queue_out = Queue(store)
         self._keyring = keyring
         self._clock = clock
         self._limits = limits or Limits()
@@ -77,8 +80,11 @@ class Receiver:
                     answer.add(kiosk)
             return [out for kiosk in sorted(answer) for out in self._advance(kiosk)]
 
-    def tick(self) -> None:
-        """Complain of holes that have stayed for `gap_s`; to be called every second or so."""
+    def tick(self) -> list[Outgoing]:
+        """Complain of holes that have stayed for `gap_s`; to be called every second or so.
+
+        Returns the commands and complaints that it is time to send, to kiosks that are online.
+        """
         now_s = self._clock.monotonic_s()
         seen: dict[str, tuple[int, float]] = {}
         for kiosk, size in self._store.prefixes():
@@ -89,6 +95,11 @@ class Receiver:
             if now_s - seen[kiosk][1] >= self._limits.gap_s:
                 self._complain(kiosk, size)
         self._holes = seen
+        if not self._queue_out.waiting():
+            return []
+        with self._store.transaction():
+            due = self._queue_out.due(self._clock.now_utc())
+        return [Outgoing(topics.topic(kiosk, lane), data, retain=False) for kiosk, lane, data in due]
 
     def tell_cosigned(self) -> list[Outgoing]:
         """New acknowledgements for kiosks whose newest checkpoint witnesses have cosigned since the last one."""
@@ -104,14 +115,15 @@ class Receiver:
     def _judge(self, message: Message) -> tuple[str, Callable[[], bool]] | None:
         """The kiosk, and what to do inside the transaction, which says whether the kiosk is owed an answer."""
         parsed = topics.parse(message.topic)
-        if parsed is None or parsed[1] not in ("record", "checkpoint", "birth"):
+        if parsed is None or parsed[1] not in ("record", "result", "checkpoint", "birth"):
             log.warning("message on a topic that is not received: %s", message.topic)
             return None
         kiosk, lane = parsed
         payload = message.payload
         try:
-            if lane == "record":
-                return kiosk, partial(self._record, open_record(payload, kiosk, self._keyring))
+            if lane in ("record", "result"):
+                take = self._record if lane == "record" else self._answered
+                return kiosk, partial(take, open_record(payload, kiosk, self._keyring))
             if lane == "checkpoint":
                 found = checkpoint.verify(payload, self._keyring.kiosk(kiosk).checkpoint)
                 return kiosk, partial(self._checkpoint, kiosk, found, payload)
@@ -123,12 +135,27 @@ class Receiver:
 
     # --- inside the transaction --------------------------------------------------------------------
 
+    def _answered(self, record: StoredRecord) -> bool:
+        """A command's result ahead of its place in the log, where it comes again and is stored."""
+        self._heard(record)
+        return False
+
+    def _heard(self, record: StoredRecord) -> None:
+        """What the queues to the kiosk wait for."""
+        if record.kind == RESULT:
+            content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+            self._queue_out.settle(record.kiosk, content, record.envelope)
+        elif record.kind == COMPLAINT:
+            content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+            self._queue_out.taken(record.kiosk, content, self._now())
+
     def _record(self, record: StoredRecord) -> bool:
         kiosk = record.kiosk
+        self._heard(record)
         known = self._store.record(kiosk, record.sequence)
         if known is not None:
             if known.leaf_hash != record.leaf_hash:
-                self._fork(record, f"two signed records of sequence {record.sequence}")
+                self._fork(record, f"two signed records of sequence {record.sequence}", back=self._went_back(record))
             return True
         size = self._store.tree(kiosk).size
         if record.sequence >= size + self._limits.ahead_records_max:
@@ -186,6 +213,8 @@ class Receiver:
 
     def _birth(self, kiosk: str, payload: bytes) -> bool:
         self._store.set_birth(kiosk, payload, self._now())
+        if is_online(payload):
+            self._queue_out.came_online(kiosk)
         return False
 
     def _compare(self, kiosk: str, size: int, root: bytes, note: bytes) -> None:
@@ -198,16 +227,31 @@ class Receiver:
 
     # --- evidence ----------------------------------------------------------------------------------
 
-    def _fork(self, record: StoredRecord, reason: str, *, kind: str = "record") -> None:
-        self._alarm(record.kiosk, kind, record.sequence, record.envelope, reason, record.leaf_hash)
+    def _went_back(self, record: StoredRecord) -> bool:
+        """Whether a record that contradicts one of ours was written after all that we hold: an old disk, put back."""
+        newest = self._store.record(record.kiosk, self._store.tree(record.kiosk).size - 1)
+        return newest is not None and _made_at(record) > _made_at(newest)
+
+    def _fork(self, record: StoredRecord, reason: str, *, kind: str = "record", back: bool = False) -> None:
+        self._alarm(record.kiosk, kind, record.sequence, record.envelope, reason, record.leaf_hash, back=back)
 
     def _alarm(
-        self, kiosk: str, kind: str, sequence: int, payload: bytes, reason: str, digest: bytes | None = None
+        self,
+        kiosk: str,
+        kind: str,
+        sequence: int,
+        payload: bytes,
+        reason: str,
+        digest: bytes | None = None,
+        *,
+        back: bool = False,
     ) -> None:
         # A re-sealed envelope of the same forked record is the same evidence: its leaf hash names it.
         name = digest or hashlib.sha256(payload).digest()
         if self._store.add_fork(kiosk, kind, sequence, name, payload, reason, self._now()):
             log.critical("FORK at kiosk %s: %s. Keep the store as evidence and call the auditor.", kiosk, reason)
+            evidence = hashlib.sha256(payload).digest()
+            self._complain_of(kiosk, "rollback" if back else "fork", sequence, reason, evidence)
 
     def _quarantine(self, kiosk: str, lane: str, payload: bytes, reason: str) -> bool:
         digest = hashlib.sha256(payload).digest()
@@ -222,6 +266,17 @@ class Receiver:
         with self._store.transaction():
             if self._store.add_gap(kiosk, first_missing, self._now()):
                 log.error("%s: record %d is missing while later ones are here", kiosk, first_missing)
+                reason = f"record {first_missing} is missing while later ones are here"
+                self._complain_of(kiosk, "gap", first_missing, reason, b"")
+
+    def _complain_of(self, kiosk: str, kind: Kind, sequence: int, reason: str, evidence: bytes) -> None:
+        complaint = about(kiosk, kind, sequence, reason, evidence, self._clock.now_utc())
+        self._queue_out.complain(complaint, self._keyring.ack, self._store.tree(kiosk))
 
     def _now(self) -> str:
         return rfc3339(self._clock.now_utc())
+
+
+def _made_at(record: StoredRecord) -> str:
+    """The kiosk's clock when it made the record; its form lets texts compare as times do."""
+    return str(cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)["at"])

@@ -43,6 +43,7 @@ RECONNECT_S_MAX: Final = 30
 INCOMING_BYTES_MAX: Final = 1 << 20
 SUBSCRIPTIONS: Final = (
     f"$share/{topics.RECEIVER_GROUP}/{topics.every('record')}",
+    topics.every("result"),
     topics.every("checkpoint"),
     topics.every("birth"),
 )
@@ -134,7 +135,7 @@ class ReceiverService:
                     raise SubscriptionRefused(listener.refused)
             if self._clock.monotonic_s() - ticked_s >= TICK_S:
                 ticked_s = self._clock.monotonic_s()
-                receiver.tick()
+                self._publish(receiver.tick())
 
     def _publish(self, messages: list[Outgoing]) -> None:
         for listener in self._listeners:

@@ -16,10 +16,11 @@ from typing import Final
 
 from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
+from kiosk_cloud.commanding.schema import SCHEMA as COMMANDING_SCHEMA
 from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
 
 BUSY_TIMEOUT_MS: Final = 10_000
-SCHEMA_VERSION: Final = 3
+SCHEMA_VERSION: Final = 4
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
@@ -433,7 +434,10 @@ def _create(path: Path) -> None:
         made = Path(folder) / path.name
         made.touch(mode=0o600)
         db = sqlite3.connect(made, isolation_level=None)
-        db.executescript(f"BEGIN IMMEDIATE; {SCHEMA} {POSTING_SCHEMA} PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;")
+        db.executescript(
+            f"BEGIN IMMEDIATE; {SCHEMA} {POSTING_SCHEMA} {COMMANDING_SCHEMA}"
+            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
+        )
         db.close()
         with contextlib.suppress(FileExistsError):  # another receiver was quicker
             os.link(made, path)

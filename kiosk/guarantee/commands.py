@@ -96,6 +96,11 @@ def add_signature(message: bytes, signer: Signer) -> bytes:
     return _message([*parts, cose.sign1(cose.parse(parts[0]).payload, signer, cose.COMMAND_TYPE)])
 
 
+def signatures(message: bytes) -> int:
+    """How many signatures there are, good or not. Raises VerificationError for what is no message."""
+    return len(_parts(message))
+
+
 def read(message: bytes) -> Order:
     """What a message says, its signatures not looked at: for who is about to sign it. Raises VerificationError."""
     return _order(cose.parse(_parts(message)[0], PAYLOAD_BYTES_MAX + 512).payload)

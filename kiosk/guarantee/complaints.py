@@ -48,6 +48,14 @@ def make(complaint: Complaint, signer: Signer) -> bytes:
     return cose.sign1(_payload(complaint), signer, cose.COMPLAINT_TYPE)
 
 
+def about(data: bytes) -> str:
+    """The kiosk that a complaint names, nothing verified. Raises VerificationError."""
+    match cbor.decode(cose.parse(data, COMPLAINT_BYTES_MAX).payload, COMPLAINT_BYTES_MAX):
+        case {"kiosk": str(kiosk)}:
+            return kiosk
+    raise VerificationError("not a complaint")
+
+
 def verify(data: bytes, keys: PublicKeys, kiosk: str) -> Complaint:
     """The complaint in `data`, by one of the bank's pinned acknowledgement `keys`, about `kiosk`. VerificationError."""
     if len(data) > COMPLAINT_BYTES_MAX:

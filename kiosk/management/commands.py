@@ -39,10 +39,11 @@ class CommandRefused(Exception):
 
 @dataclass(frozen=True)
 class Carried:
-    """What a command came to. `then` runs on the loop once it is durable."""
+    """What a command came to. `then` runs on the loop once it is durable; the uplink goes back to `resend_from`."""
 
     details: Mapping[str, object] = field(default_factory=dict)
     then: Callable[[], None] = lambda: None
+    resend_from: int | None = None
 
 
 Settle = Callable[[Journal, Any, SignedOrder], Carried]
@@ -80,9 +81,9 @@ class CommandDesk:
                 return Refused(
                     "not_next", f"command {sequence} is not the next one, {last + 1} is", "Send that one first."
                 )
-            return Delivered(await self._carry_out(signed))
+            return await self._carry_out(signed)
 
-    async def _carry_out(self, signed: SignedOrder) -> bytes:
+    async def _carry_out(self, signed: SignedOrder) -> Delivered:
         carried = Carried()
 
         def write(journal: Journal, now: datetime) -> bytes:
@@ -97,7 +98,7 @@ class CommandDesk:
             envelope = await self._c.runner.run(self._c.journal.commit_bank, write, self._c.clock.now_utc())
             carried.then()
         self._c.recorded()
-        return envelope
+        return Delivered(envelope, carried.resend_from)
 
     def _outcome(
         self, journal: Journal, signed: SignedOrder, now: datetime, *, resting: bool
@@ -154,7 +155,7 @@ def _resend(journal: Journal, command: c.Resend, signed: SignedOrder) -> Carried
         rows = journal.log.resend(command.first_sequence, signed.order.issued_at)
     except ValueError as error:
         raise CommandRefused(str(error)) from error
-    return Carried({"rows": rows})
+    return Carried({"rows": rows}, resend_from=command.first_sequence)
 
 
 def _set_seal_key(journal: Journal, command: c.SetSealKey, _: SignedOrder) -> Carried:

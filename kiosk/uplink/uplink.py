@@ -247,8 +247,12 @@ class Uplink:
             reply = await self._bus.request(statement)
             if isinstance(reply, Refused):
                 log.warning("the controller refused a %s: %s (%s)", statement.lane, reply.message, reply.code)
-            elif isinstance(reply, Delivered) and reply.result:
-                self._results.append(reply.result)
+            elif isinstance(reply, Delivered):
+                if reply.result:
+                    self._results.append(reply.result)
+                if reply.resend_from is not None:
+                    self._window.go_back_to(reply.resend_from)
+                    self._stale = True
 
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""

@@ -175,6 +175,12 @@ class Window:
         self._doubtful = self._cursor
         self._again = self._cursor > self._base
 
+    def go_back_to(self, sequence: int) -> None:
+        """The bank wants what it had signed for once more, from `sequence` on: they are in the outbox again."""
+        if sequence < self._base:
+            self._held.clear()
+            self._base = self._cursor = sequence
+
     # --- publishing -------------------------------------------------------------------------------
 
     def ready(self, now_s: float) -> Row | None:
