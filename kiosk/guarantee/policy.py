@@ -92,9 +92,14 @@ def record_key_line(kiosk: str, key: PublicKey) -> str:
 
 def load(path: Path) -> Policy:
     """Read a policy file. Raises ConfigError."""
+    return parse(load_bytes(path))
+
+
+def load_bytes(path: Path) -> bytes:
+    """The bytes of a policy file, which its hash is of; not parsed. Raises ConfigError."""
     try:
         with path.open("rb") as file:
-            return parse(file.read(POLICY_BYTES_MAX + 1))
+            return file.read(POLICY_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(
             f"the policy {path} cannot be read: {error.strerror}", remedy="Get it from the branch or a mirror."

@@ -3,6 +3,7 @@
 Exit codes: 0 it holds, 1 it does not (or a vector disagrees), 2 wrong usage or files.
 """
 
+import hashlib
 import json
 import sys
 from pathlib import Path
@@ -12,11 +13,12 @@ import click
 
 from kiosk.errors import ConfigError
 from kiosk.guarantee import policy as policies
-from kiosk.verifier import checking, reading, report, vectors
+from kiosk.verifier import checking, page, reading, report, vectors
 
 EXIT_REFUSED: Final = 1
 EXIT_USAGE: Final = 2
 VECTORS: Final = "vectors"
+PAGE: Final = "page"
 
 
 class _ReceiptByDefault(click.Group):
@@ -47,7 +49,7 @@ def main() -> None:
 @main.command("receipt")
 @click.argument("files", nargs=-1, required=True, type=click.Path(path_type=Path, allow_dash=True))
 @click.option("--policy", "policy_file", required=True, type=click.Path(path_type=Path), help="Whom to trust.")
-@click.option("--language", type=click.Choice(("en", "zh")), default="en", show_default=True)
+@click.option("--language", type=click.Choice(("en", "zh", "ru")), default="en", show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="One JSON object instead of words.")
 def receipt(files: tuple[Path, ...], policy_file: Path, language: report.Language, *, as_json: bool) -> None:
     """Check the receipt in FILES: photos of its codes, or their texts; - reads texts from standard input."""
@@ -77,6 +79,21 @@ def run_vectors(file: Path) -> None:
         _usage(error)
     click.echo(json.dumps(result))
     sys.exit(EXIT_REFUSED if result["disagreed"] or not result["cases"] else 0)
+
+
+@main.command(PAGE)
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), required=True, help="The file to write.")
+@click.option("--policy", "policy_file", type=click.Path(path_type=Path), help="Whom it trusts at first; built in.")
+def write_page(out: Path, policy_file: Path | None) -> None:
+    """Write the page that checks receipts on a phone: one file, no server, no network."""
+    try:
+        text = page.build(None if policy_file is None else policies.load_bytes(policy_file))
+        out.write_text(text, encoding="utf-8")
+    except ConfigError as error:
+        _usage(error)
+    except OSError as error:
+        _usage(ConfigError(f"{out} cannot be written: {error.strerror}", remedy="Name another file."))
+    click.echo(f"{out}: {len(text.encode()) // 1024} KiB, SHA-256 {hashlib.sha256(text.encode()).hexdigest()}")
 
 
 def _usage(error: ConfigError) -> NoReturn:

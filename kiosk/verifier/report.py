@@ -9,7 +9,7 @@ from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.receipt import CLAIMS
 from kiosk.verifier.checking import Checked
 
-Language = Literal["en", "zh"]
+Language = Literal["en", "zh", "ru"]
 WORDS: Final[dict[str, dict[str, str]]] = tomllib.loads(
     (resources.files(__package__) / "words.toml").read_text(encoding="utf-8")
 )
