@@ -15,6 +15,7 @@ from kiosk.core.state import Deposit, Doubt, DoubtKind, State
 HANDED_BACK: Final = "cleared to the front after its credit"
 _U32 = 1 << 32
 HELD: Final = "held inside the validator, which neither takes nor gives it"
+BY_COUNTERS: Final = "found by the validator's counters"
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
 JAMMED: Final = f"{IN_DOUBT}: it jammed"
 FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
@@ -27,7 +28,6 @@ def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reaso
     Without bunch escrow nothing could turn it back any more: it is credited at once.
     """
     kind = deposit.policy.kind(channel)
-    ours = Claim.OPEN if deposit.policy.bunch_escrow else Claim.CREDITED
     suspect = kind is not None and kind.suspect
     note = Note(
         number=len(deposit.notes) + 1,
@@ -36,10 +36,26 @@ def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reaso
         currency=kind.currency if kind else "",
         suspect=suspect,
         place=place,
-        claim=Claim.RETAINED if suspect else ours if kind else Claim.DISPUTED,
+        claim=_ours(deposit, channel),
         reason=reason if kind else "channel outside the table",
     )
     return replace(deposit, notes=(*deposit.notes, note), accepting=None)
+
+
+def _ours(deposit: Deposit, channel: int) -> Claim:
+    kind = deposit.policy.kind(channel)
+    if kind is None:
+        return Claim.DISPUTED
+    if kind.suspect:
+        return Claim.RETAINED
+    return Claim.OPEN if deposit.policy.bunch_escrow else Claim.CREDITED
+
+
+def _freed(deposit: Deposit, flying: Note, place: Place, how: str) -> Deposit:
+    """The note in flight has arrived. One that a jam had held, disputed, is nobody's doubt any more."""
+    if flying.reason == STUCK:
+        deposit = update(deposit, flying.number, claim=_ours(deposit, flying.channel), reason=how)
+    return settle(deposit, place)
 
 
 def doubt(deposit: Deposit, channel: int, place: Place, reason: str) -> Deposit:
@@ -105,7 +121,9 @@ def pair(deposit: Deposit, fact: AtReset) -> Deposit:
     doubtful = next((note for note in _awaited(deposit) if _explains(deposit, fact, note.channel)), None)
     flying = deposit.note(deposit.in_flight)
     if flying is not None and _explains(deposit, fact, flying.channel):
-        return settle(deposit, place)
+        jammed = flying.reason == STUCK  # its credit may still be said, and is the same note's
+        deposit = _freed(deposit, flying, place, "paired at power-up")
+        return replace(deposit, paired_channel=flying.channel if jammed else deposit.paired_channel)
     if deposit.accepting is not None and _explains(deposit, fact, deposit.accepting):
         channel = deposit.accepting
         return replace(credit(deposit, channel, place, "paired at power-up"), paired_channel=channel)
@@ -157,7 +175,7 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     if surplus > 0 and deposit.accepting is not None:
         known_stored = len(at(known, Place.ESCROW, Place.OUT))
         place = Place.ESCROW if stored > known_stored else stacker_exit(deposit)
-        deposit = credit(deposit, deposit.accepting, place, "found by the validator's counters")
+        deposit = credit(deposit, deposit.accepting, place, BY_COUNTERS)
         surplus -= 1
     elif deposit.jam_safe and deposit.accepting is not None and not deposit.told:
         return _in_the_jam(deposit, deposit.accepting)
@@ -238,6 +256,8 @@ def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Depo
     flying = deposit.note(deposit.in_flight)
     if flying is None:
         return deposit
+    if short and flying.reason == STUCK and not deposit.told:
+        return deposit  # disputed already, and the jam still holds it: what frees it will say where it went
     if short:
         lost = update(
             deposit,
@@ -248,4 +268,4 @@ def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Depo
         )
         return replace(lost, in_flight=None)
     at_store = evidence.validator.level > len(deposit.escrowed)
-    return settle(deposit, Place.ESCROW if at_store else stacker_exit(deposit))
+    return _freed(deposit, flying, Place.ESCROW if at_store else stacker_exit(deposit), BY_COUNTERS)

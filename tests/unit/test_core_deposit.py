@@ -406,3 +406,16 @@ def test_a_purge_that_moves_what_left_the_store_unseen_has_found_it() -> None:
     play.do(f.BoardFinished(7, 0, replace(board(), purged=3)))
     assert [note.place for note in play.deposit.notes] == [Place.RETRACT] * 3
     assert len(play.deposit.notes) == 3
+
+
+def test_a_jam_that_outlasts_two_faults_of_other_devices_holds_one_disputed_note() -> None:
+    play = with_notes(2).do(f.NoteRead(2), f.Jammed(safe=True))
+    one = Evidence(validator(stored=1, level=1), board())
+    for _ in range(2):
+        play.do(f.Reconciled("", one, restarted=False), f.Resume(), f.Jammed(safe=True))
+    play.do(f.AtReset("cleared_into_cashbox", 2, None, ""))
+    play.do(f.Reconciled("", Evidence(validator(stored=1, stacked=1, level=1), board()), restarted=False))
+    assert [(note.claim, note.place) for note in play.deposit.notes] == [
+        (Claim.OPEN, Place.ESCROW),
+        (Claim.OPEN, Place.TRANSPORT),  # once freed it is in no doubt
+    ]
