@@ -83,6 +83,8 @@ def prepared(deposit: Deposit, fact: Prepared) -> Outcome:
     deposit = replace(deposit, baseline=fact.evidence, bookmark=fact.evidence.validator.bookmark)
     if fact.evidence.validator.level or board.tray_notes or board.transport_occupied:
         return steps.close(steps.remark(deposit, "store or tray not empty at cash-in start"), "position_not_empty")
+    if deposit.policy.bunch_escrow and board.finished_result:  # of its homing just before
+        return steps.close(steps.remark(deposit, f"the board is not ready: {steps.told(board)}"), "board_not_ready")
     return steps.stay(deposit, OpenShutter())
 
 

@@ -185,6 +185,11 @@ def _parted(deposit: Deposit, numbers: set[int], place: Place, reason: str) -> D
 _OBSTACLES = {JAM: "a jam", NO_TRAY: "the tray is out", INTERLOCK: "door or emergency stop"}
 
 
+def told(board: BoardEvidence) -> str:
+    """What its last result means, in words."""
+    return _OBSTACLES.get(board.finished_result, f"result {board.finished_result}")
+
+
 def may_wait(deposit: Deposit, result: int) -> bool:
     """Whether a person can change what the board complains of, and the time for that is not over."""
     timing = deposit.policy.timing

@@ -30,6 +30,7 @@ from kiosk.management.boardring import BoardRing
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
 from kiosk.management.machine import (
+    OBSTACLES,
     TAMPERED,
     Devices,
     Machine,
@@ -405,6 +406,8 @@ class Controller:
             await self.clock.sleep(SUPPLIES_S)
             if self.deposit.state is not State.IDLE:
                 continue
+            if machine.snapshot is not None and machine.snapshot.finished_result in OBSTACLES:
+                await self._hands.home()  # a tray put back, a door closed: only the board itself can say so
             before = (machine.receipt_printer, machine.printer, machine.levels)
             machine.receipt_printer = await receipt_printer_status(self.devices)
             if machine.printer is not None and not machine.printer.ready:

@@ -166,6 +166,8 @@ class Hands:
     async def _prepare(self) -> None:
         settings, policy = self._c.settings, self._c.deposit.policy
         accept = settings.accept_channels
+        if policy.bunch_escrow:
+            await self.home()  # no note may come in before the board has shown that it can work, tray and all
         suspect = settings.suspect_channels if policy.suspect_custody else frozenset[int]()
         async with self._c.batches.lock:
             await self._c.devices.validator.configure(accept - (settings.suspect_channels - suspect), suspect)
@@ -184,6 +186,20 @@ class Hands:
         await self._c.devices.board.submit(command)
         self._pending_until_s = self._c.clock.monotonic_s() + BOARD_REPLY_S_MAX
         self._pending = BoardPending(order.opcode, sequence, snapshot.boot_id)
+
+    async def home(self) -> None:
+        """Let the board look where everything is. HOME moves no note: nothing about it is journalled."""
+        board, clock = self._c.devices.board, self._c.clock
+        snapshot = await board.snapshot()
+        sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
+        await board.submit(BoardCommand(sequence, BoardOpcode.HOME, (), snapshot.boot_id))
+        end_s = clock.monotonic_s() + BOARD_REPLY_S_MAX
+        while snapshot.finished_sequence != sequence:
+            if clock.monotonic_s() > end_s:
+                raise DeviceFault("board", "it does not find home")
+            await clock.sleep(LINE_POLL_S)
+            snapshot = await board.snapshot()
+        self._c.machine.snapshot = snapshot
 
     async def board_seen(self, snapshot: BoardSnapshot) -> None:
         """Called with each snapshot: the end of the pending command becomes a fact."""

@@ -7,6 +7,7 @@ from typing import Final
 from firmware_bridge.errors import DeviceFault
 from firmware_bridge.interfaces import (
     BoardEventCode,
+    BoardResult,
     BoardSnapshot,
     Counters,
     DepositBoard,
@@ -161,6 +162,14 @@ def _supply(lines: Lines) -> Iterator[str]:
         yield "the cabinet's lines cannot be read"
 
 
+# Of the board's last command: what a person must see to. `Controller` lets it look again until it is gone.
+OBSTACLES: Final[dict[int, str]] = {
+    BoardResult.JAM: "the board is jammed",
+    BoardResult.NO_TRAY: "the tray is out",
+    BoardResult.INTERLOCK: "the board may not move: door or emergency stop",
+}
+
+
 def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     """Why no deposit may begin now; nothing when one may. Cash-in start needs all of it (DESIGN.md section 3)."""
     lines = devices.lines
@@ -190,6 +199,8 @@ def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
 def _bundling(machine: Machine) -> Iterator[str]:
     """What only a deposit that becomes a bundle needs."""
     board = machine.snapshot
+    if board is not None and board.finished_result in OBSTACLES:
+        yield OBSTACLES[board.finished_result]
     if board is not None and board.strap_stock == 0:
         yield "no straps are left"
     if board is not None and board.cabinet_fill_permille >= CABINET_FULL_PERMILLE:

@@ -83,6 +83,7 @@ RESULTS: Final = {
     "jammed": "jammed",
     "refused_risk": "refused_risk",
     "position_not_empty": "machine",
+    "board_not_ready": "machine",
     "shutter_jammed": "machine",
 }  # outcome of the deposit -> words; every other outcome means that nothing was deposited
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Final
 import msgspec
 
 from firmware_bridge.errors import DeviceFault
-from hwsim.errors import InsertionRefused
+from hwsim.errors import InsertionRefused, UnknownFault
 from kiosk.core.actions import AcceptDevice
 from kiosk.core.state import State
 from kiosk.management.machine import not_ready
@@ -29,6 +29,7 @@ SILENCES_MAX: Final = 2
 _UNDER_WAY: Final = (State.REFUSING, State.ACCEPTING, State.STACKING, State.PURGING)
 _STEP_OF: Final = {
     State.WATCHING: "watching",
+    State.CONSENTING: "watching",
     State.STARTING: "watching",
     State.CASH_IN: "cash_in",
     State.REVIEW: "review",
@@ -133,6 +134,8 @@ class Customer:
     async def _act(self, state: State) -> None:  # noqa: C901 - one answer to each screen
         decision = self._visit.decision
         match state:
+            case State.CONSENTING:
+                await self._touch("consent")
             case State.CASH_IN:
                 await self._feed()
             case State.REVIEW if decision == "confirm":
@@ -264,6 +267,7 @@ class Technician:
             ("validator", "stacker_emptied", {}),
             ("validator", "stacker_replaced", {}),
             ("validator", "path_closed", {}),
+            ("validator", "repaired", {}),
             ("board", "tray_returned", {}),
             ("board", "sensors_repaired", {}),
             ("board", "forget_faults", {}),
@@ -276,7 +280,8 @@ class Technician:
             *(("receipt", name, {"on": False}) for name in ("cover_open", "cutter_stuck", "unrecoverable", "hot")),
         )
         for device, fault, details in repairs:
-            world.fault(device, fault, **details)
+            with contextlib.suppress(UnknownFault):  # of another validator
+                world.fault(device, fault, **details)
         world.restock(straps=50)
         for role, level in (("e_stop", False), ("tamper", False), ("service_key", False), ("door_closed", True)):
             world.set_line(role, level)

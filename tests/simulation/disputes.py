@@ -112,6 +112,11 @@ TABLE: Final = (
         "a validator without counters does not say what became of the note it was told to take",
     ),
     _why(
+        r"reset by \w+ before the confirmation",
+        ("people.reset",),
+        "a person had everything inside moved to a known place, and none of it had been confirmed",
+    ),
+    _why(
         r"credited in state",
         (*POWER, *VALIDATOR),
         "a credit came when no note could come in",

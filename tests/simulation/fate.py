@@ -7,6 +7,7 @@ from collections import Counter
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
+from hwsim.errors import UnknownFault
 from kiosk.messages import AssessRequest, RiskReport
 from tests.simulation import kinds
 from tests.simulation.noise import LineNoise
@@ -103,9 +104,9 @@ class Fate:
 
     def strike(self, strike: Strike) -> None:
         """One trouble of a schedule, now."""
-        self.happened(strike.kind)
         kind = _BY_LABEL.get(strike.kind)
         if kind is None:
+            self.happened(strike.kind)
             self._other(strike)
             return
         parameters = dict(strike.parameters)
@@ -113,35 +114,71 @@ class Fate:
             parameters["line"] = parameters["line"].rstrip("!")
         if kind.fault == "line_pulse":
             parameters["seconds"] = strike.seconds
-        self._rig.world.fault(kind.device, kind.fault, **parameters)
+        with contextlib.suppress(UnknownFault):  # of another validator than the one that is built in
+            self._rig.world.fault(kind.device, kind.fault, **parameters)
+            self.happened(strike.kind)
 
     def _other(self, strike: Strike) -> None:
         group, _, what = strike.kind.partition(".")
-        world, rig = self._rig.world, self._rig
-        match group, what:
-            case "hand", _:
-                world.set_scene(hand=True)
-                rig.loop.call_later(strike.seconds, lambda: world.set_scene(hand=False))
-            case "stock", "straps_out":
-                world.restock(straps=0)
-            case "stock", _:
-                world.slots = ["earlier" if number else slot for number, slot in enumerate(world.slots)]
-            case "disk", "slow":
-                rig.commit_s = SLOW_COMMIT_S
-                rig.loop.call_later(strike.seconds, setattr, rig, "commit_s", self._play.schedule.commit_s)
-            case "disk", _:
-                self.disk = what
-                self.spoil_disk()
-            case "clock", "back_a_day":
-                rig.clock.step -= timedelta(days=1)
-            case "clock", "forward_a_year":
-                rig.clock.step += timedelta(days=365)
-            case "clock", _:
-                rig.synchronised = False
-            case "watcher", "covered":
+        match group:
+            case "hand":
+                self._rig.world.set_scene(hand=True)
+                self._rig.loop.call_later(strike.seconds, lambda: self._rig.world.set_scene(hand=False))
+            case "stock":
+                self._stock(what)
+            case "disk":
+                self._disk(what, strike.seconds)
+            case "clock":
+                self._clock(what)
+            case "mains":
+                self._mains_fail(strike.seconds, goes=what == "gone")
+            case "people" if what == "reset":
+                self._rig.loop.create_task(self._play.staff.reset())
+            case "people":
+                self._play.staff.wants_exchange = True
+            case _ if what == "covered":
                 self._lens = "covered"
             case _:
                 self._grade = what
+
+    def _stock(self, what: str) -> None:
+        world = self._rig.world
+        if what == "straps_out":
+            world.restock(straps=0)
+        else:
+            world.slots = ["earlier" if number else slot for number, slot in enumerate(world.slots)]
+
+    def _disk(self, what: str, seconds: float) -> None:
+        if what == "slow":
+            self._rig.commit_s = SLOW_COMMIT_S
+            self._rig.loop.call_later(seconds, setattr, self._rig, "commit_s", self._play.schedule.commit_s)
+        else:
+            self.disk = what
+            self.spoil_disk()
+
+    def _clock(self, what: str) -> None:
+        if what == "unsynchronised":
+            self._rig.synchronised = False
+        else:
+            self._rig.clock.step += timedelta(days=-1 if what == "back_a_day" else 365)
+
+    def _mains_fail(self, seconds: float, *, goes: bool) -> None:
+        """The kiosk runs on by its own supply; in the end it is dark, unless the mains comes back before."""
+        world = self._rig.world
+        world.set_line("power_good", False)
+        if goes:
+            self._rig.loop.call_later(self._rig.hold_up_s, self._supply_empty, seconds)
+        else:
+            self._rig.loop.call_later(seconds, world.set_line, "power_good", True)
+
+    def _supply_empty(self, dark_s: float) -> None:
+        rig = self._rig
+        rig.loop.call_later(dark_s, rig.world.set_line, "power_good", True)
+        if rig.crashed and rig.crash_takes_power:
+            return  # dark already
+        self._play.cause("crash.all")
+        self._play.dark_s, rig.crash_takes_power = dark_s, True
+        rig.die()
 
     def spoil_disk(self) -> None:
         """What a full or read-only disk is to SQLite, by its own means: the engine itself refuses the write."""

@@ -66,7 +66,7 @@ def judge(rig: Rig) -> Verdict:
     _no_wrong_claim(verdict, booked, real)
     _receipts(verdict, rig)
     verdict.complaints += forbidden_clearings(rig.journal)
-    _units(verdict, rig, records)
+    same_units(verdict, rig, records)
     return verdict
 
 
@@ -84,7 +84,7 @@ def forbidden_clearings(journal: Journal) -> list[str]:
     return found
 
 
-def _units(verdict: Verdict, rig: Rig, records: list[dict[str, Any]]) -> None:
+def same_units(verdict: Verdict, rig: Rig, records: list[dict[str, Any]]) -> None:
     """The storage units hold what the deposits' records say, and every deposit is in one business date."""
     ledger = rig.journal.units(whole=True)
     if rig.controller.storage.ledger != ledger or rig.journal.units() != ledger:

@@ -38,6 +38,9 @@ FAULTS: Final = (
     _kind("validator", "restart"),
     _kind("validator", "escrow_forgotten"),
     _kind("validator", "swapped"),
+    _kind("validator", "failure"),
+    _kind("validator", "event_burst"),
+    _kind("validator", "lost_echo", count=3),
     *(_kind("board", "jam", f":{place}", place=place) for place in ("transport", "tray", "gate")),
     _kind("board", "jam", ":stubborn", place="transport", stubborn=True),
     *(_kind("board", name, f":{count}", count=count) for name in ("strap_fails", "label_fails") for count in (1, 3)),
@@ -92,6 +95,10 @@ OTHERS: Final = (
     "watcher.high",
     "watcher.silent",
     "watcher.covered",
+    "mains.dip",
+    "mains.gone",
+    "people.reset",
+    "people.exchange",
 )
 LINE_NOISE: Final = ("delay", "loss", "duplicate", "corrupt", "split", "merge")
 LINES: Final = ("validator", "board", "label", "receipt")
@@ -102,6 +109,7 @@ REPAIRS: Final = frozenset(  # what the technician does; never a trouble by itse
         ("validator", "clear_jam"),
         ("validator", "stacker_emptied"),
         ("validator", "stacker_replaced"),
+        ("validator", "repaired"),
         ("validator", "path_closed"),
         ("board", "clear_jam"),
         ("board", "tray_returned"),
@@ -114,6 +122,7 @@ REPAIRS: Final = frozenset(  # what the technician does; never a trouble by itse
         ("cabinet", "power_cut"),  # schedules cut the power by their own crash points
     }
 )
+VALIDATORS: Final = ("ssp", "ebds", "cctalk")
 CrashWhere = Literal["before-write", "after-write", "frame", "time"]
 
 
@@ -127,5 +136,6 @@ def labels() -> tuple[str, ...]:
         *(f"depositor.leaves:{step}" for step in LEAVES),
         "depositor.forgets_code",
         "technician.takes_note",
+        *(f"validator.is:{kind}" for kind in VALIDATORS),
         *(f"note.{kind}" for kind in ("suspect", "unreadable", "long", "double")),
     )

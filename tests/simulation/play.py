@@ -14,7 +14,7 @@ from typing import Any, Final
 
 import msgspec
 
-from hwsim.config import SspProfile, ValidatorConfig
+from hwsim.config import CctalkConfig, CctalkProfile, EbdsConfig, EbdsProfile, SspProfile, ValidatorConfig
 from hwsim.notes import Place as Real
 from hwsim.world import Happening
 from kiosk.core import facts as f
@@ -27,6 +27,8 @@ from tests.simulation.fate import Fate
 from tests.simulation.people import PINS, clear_all, found
 from tests.simulation.rig import Rig
 from tests.simulation.schedule import Schedule
+from tests.simulation.staff import Staff
+from tests.simulation.validators import ValidatorKind
 from tests.simulation.write_ahead import WriteAhead
 
 RESTART_S: Final = 0.5  # what systemd waits before it starts a controller again
@@ -34,6 +36,16 @@ FAILED_RESTART_S: Final = 5.0  # and when it failed by itself
 RESTARTS_MAX: Final = 4000
 AT_REST_S_MAX: Final = 3 * 3600.0
 LAST_VISITS: Final = 4
+
+
+def built_in(schedule: Schedule) -> ValidatorKind:
+    """The validator of a schedule, with its maker's choices."""
+    match schedule.validator:
+        case "ebds":
+            return EbdsConfig(profile=EbdsProfile(**schedule.profile))
+        case "cctalk":
+            return CctalkConfig(profile=CctalkProfile(**schedule.profile))
+    return ValidatorConfig(profile=SspProfile(**schedule.profile))
 
 
 @dataclass
@@ -54,8 +66,8 @@ class Play:
 
     def __init__(self, folder: Path, schedule: Schedule, *, trace: bool = False) -> None:
         self.schedule = schedule
-        validator = ValidatorConfig(profile=SspProfile(**schedule.profile))
-        self.serial = validator.serial_number
+        validator = built_in(schedule)
+        self.serial = 0 if isinstance(validator, EbdsConfig) else validator.serial_number  # an EBDS device tells none
         self.rig = Rig(folder, seed=schedule.seed, validator=validator)
         self.rig.commit_s = schedule.commit_s
         self.rig.durable = self._durable
@@ -76,22 +88,27 @@ class Play:
         self._visit = -1
         self._early_causes: set[str] = set()
         self._by_note: dict[int, Told] = {}
+        self.staff = Staff(self)
         self.fate = Fate(self)
+        self.fate.struck[f"validator.is:{schedule.validator}"] += 1
         if trace:
             self._listen()
-            logging.getLogger("kiosk").addHandler(_Traced(self))
 
     # --- the run ----------------------------------------------------------------------------------------
 
     def run(self) -> None:
         """Play it to the end; `stuck` says whether it came to one."""
         logging.disable(logging.NOTSET if self.trace is not None else logging.CRITICAL)
+        traced = _Traced(self)
+        logging.getLogger("kiosk").addHandler(traced)
         loop = self.rig.loop
         loop.set_exception_handler(lambda *_: None)  # tasks of dead controllers
         try:
             loop.run_until_complete(self._all())
         except Stuck as stuck:
             self.stuck = str(stuck)
+        finally:
+            logging.getLogger("kiosk").removeHandler(traced)
 
     async def _all(self) -> None:
         self.rig.start()
@@ -136,12 +153,14 @@ class Play:
             await asyncio.sleep(visit.waits_s)
             self._visit = number
             await Customer(self, visit).visit()
+            await self.staff.exchange()
         for _ in range(LAST_VISITS):
             await self._at_rest()
+            await self.staff.exchange()
             if not technician.wanted():
                 return
             await technician.repair()
-            await asyncio.sleep(60.0)
+            await asyncio.sleep(30.0)
         await self._at_rest()
 
     async def _at_rest(self) -> None:
@@ -221,6 +240,8 @@ class Play:
             self._told.confirming = True
         if isinstance(fact, f.Confirm) and self._told is not None and outcome.deposit.confirmed:
             self._told.confirmed = sums(outcome.deposit.notes, Claim.CREDITED)
+        if self._told is not None and outcome.deposit.consented_at:
+            self._credited_so_far(self._told, outcome.deposit)
         for draft in outcome.records:
             if draft.kind == "deposit" and self._told is not None:
                 places = {number: self.rig.world.notes.get(number).place for number in self._told.fed}
@@ -230,6 +251,13 @@ class Play:
         if outcome.deposit.state is State.IDLE and self._told is not None:
             self._early_causes = {label for label in self._told.causes if label.startswith(_LASTING)}
             self._told = None
+
+    def _credited_so_far(self, told: Told, deposit: Deposit) -> None:
+        """Without bunch escrow each credit is final when it is durable: it may never become less."""
+        now, before = sums(deposit.notes, Claim.CREDITED), told.confirmed or {}
+        if any(now.get(currency, 0) < minor for currency, minor in before.items()):
+            self.complaints.append(f"deposit {told.number}: {before} was credited, then {now}")
+        told.confirmed = now
 
     def _left_behind(self, heir: Told) -> None:
         """A note left in the throat is within reach of whoever comes next: when it goes in, it goes in for them."""

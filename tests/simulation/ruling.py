@@ -12,9 +12,11 @@ from hwsim.notes import Kind, Note
 from hwsim.notes import Place as Real
 from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.ledger import IN_DOUBT
+from kiosk.errors import VerificationError
 from kiosk.management.receipt_page import WORDS
+from kiosk_cloud.days import Days
 from tests.simulation.disputes import explain
-from tests.simulation.judge import deposit_records
+from tests.simulation.judge import Verdict, deposit_records, same_units
 from tests.simulation.play import Play, Told
 
 _HAND: Final = frozenset({Real.OUT, Real.BEZEL, Real.HAND, Real.THROAT})
@@ -27,6 +29,7 @@ _PLACES: Final = {
     "transport": {Real.TRANSPORT},
     "escrow": {Real.STORE},
     "validator": {Real.PATH, Real.STORE},
+    "cash_in": {Real.CASSETTE},
 }
 Key = tuple[str, int, bool]  # currency, value, suspect
 
@@ -88,7 +91,24 @@ def rule(play: Play) -> Ruling:
             ruling.complaints.append(f"note {note.id} came in outside any deposit")
             ruling.lost_minor += note.value_minor
     _papers(ruling, play)
+    _units(ruling, play, records)
     return ruling
+
+
+def _units(ruling: Ruling, play: Play, records: list[dict[str, Any]]) -> None:
+    """The storage units hold what the records say; dates, exchanges and counts are such as the bank accepts."""
+    verdict = Verdict()
+    same_units(verdict, play.rig, records)
+    ruling.complaints += verdict.complaints
+    log, days = play.rig.journal.log, Days()
+    try:
+        for sequence in range(log.size()):
+            record = log.record(sequence)
+            if record.kind == "deposit":
+                days.deposit(record.content)
+            days.check(record.kind, record.content, sequence, log.root_at(sequence))
+    except VerificationError as error:
+        ruling.complaints.append(f"the bank does not accept the units' records: {error}")
 
 
 def _credited(record: dict[str, Any]) -> int:

@@ -82,12 +82,13 @@ class Schedule:
     technician_s: float  # how long the kiosk waits for one
     technician_takes: bool
     commit_s: float  # how long a journal write takes
+    validator: str  # one of kinds.VALIDATORS
     profile: dict[str, Any]  # the validator's choices where its makers differ
 
     def kinds(self) -> set[str]:
         """The labels of what is in it."""
         found = {strike.kind for strike in self.strikes} | {f"line.{noise.kind}" for noise in self.noises}
-        found |= {f"crash.{crash.what}" for crash in self.crashes}
+        found |= {f"crash.{crash.what}" for crash in self.crashes} | {f"validator.is:{self.validator}"}
         for visit in self.visits:
             found |= {f"note.{kind}" for _, kind in visit.notes if kind != "genuine"}
             found |= {f"depositor.leaves:{visit.leaves}"} if visit.leaves else set()
@@ -97,7 +98,8 @@ class Schedule:
     @property
     def quiet(self) -> bool:
         """Nothing goes wrong and nobody leaves: there may be no dispute at all."""
-        return not self.kinds() - {"note.suspect", "note.unreadable", "note.long", "note.double"}
+        quiet = {"note.suspect", "note.unreadable", "note.long", "note.double"}
+        return not self.kinds() - quiet - {f"validator.is:{self.validator}"}
 
 
 def make(seed: int) -> Schedule:
@@ -106,6 +108,7 @@ def make(seed: int) -> Schedule:
     calm = rng.random() < 0.06
     visits = tuple(_visit(rng, calm) for _ in range(rng.choices((1, 2, 3), (70, 22, 8))[0]))
     lasts = [FIXED_S + NOTE_S * len(visit.notes) for visit in visits]
+    validator = rng.choices(kinds.VALIDATORS, (76, 12, 12))[0]
     strikes = () if calm else tuple(_strikes(rng, lasts))
     return Schedule(
         seed=seed,
@@ -113,10 +116,11 @@ def make(seed: int) -> Schedule:
         strikes=strikes,
         noises=() if calm else tuple(_noises(rng, lasts)),
         crashes=() if calm else tuple(_crashes(rng, visits, lasts)),
-        technician_s=rng.choice((60.0, 120.0, 300.0, 1200.0)),
+        technician_s=rng.choices((45.0, 90.0, 300.0, 1200.0), (4, 3, 2, 1))[0],
         technician_takes=not calm and rng.random() < 0.1,
         commit_s=rng.choice((0.0, 0.0, 0.0, 0.004, 0.03)),
-        profile=_profile(rng),
+        validator=validator,
+        profile=_PROFILES[validator](rng),
     )
 
 
@@ -128,7 +132,7 @@ def _visit(rng: random.Random, calm: bool) -> Visit:
     back = rng.choice((None, rng.uniform(1, 60), rng.uniform(60, 400)))
     return Visit(
         notes=notes,
-        waits_s=rng.uniform(5, 150),
+        waits_s=rng.uniform(2, 30) if rng.random() < 0.9 else rng.uniform(30, 150),
         decision=rng.choices(("confirm", "cancel", "cancel_early", "silence"), (70, 18, 8, 0 if calm else 4))[0],
         leaves=leaves,
         leaves_after=rng.randint(0, count),
@@ -174,7 +178,7 @@ def _noises(rng: random.Random, lasts: list[float]) -> Iterator[Noise]:
 
 def _crashes(rng: random.Random, visits: tuple[Visit, ...], lasts: list[float]) -> Iterator[Crash]:
     deposit = rng.randrange(len(visits))
-    for number in range(rng.choices((0, 1, 2, 3), (28, 45, 17, 10))[0]):
+    for number in range(rng.choices((0, 1, 2, 3), (18, 51, 19, 12))[0]):
         where: CrashWhere = rng.choice(("before-write", "after-write", "frame", "time"))
         first = number == 0
         writes = WRITES_FIXED + WRITES_NOTE * len(visits[deposit].notes) if first else 30
@@ -190,7 +194,7 @@ def _crashes(rng: random.Random, visits: tuple[Visit, ...], lasts: list[float]) 
         )
 
 
-def _profile(rng: random.Random) -> dict[str, Any]:
+def _ssp_profile(rng: random.Random) -> dict[str, Any]:
     """What makers of validators do differently; half of the schedules meet the common one."""
     if rng.random() < 0.5:
         return {}
@@ -205,3 +209,29 @@ def _profile(rng: random.Random) -> dict[str, Any]:
         "transfer_event_on_empty": rng.random() < 0.7,
         "escrow_window_s": rng.choice((5, 10)),
     }
+
+
+def _ebds_profile(rng: random.Random) -> dict[str, Any]:
+    return {
+        "extended_notes": rng.random() < 0.5,
+        "classifies": rng.random() < 0.3,
+        "repeats_reply": rng.random() < 0.8,
+        "held_at_power_up": rng.choice(("escrowed", "out_of_order")),
+        "unread_event_survives": rng.random() < 0.5,
+        "blank_stack_on_insert": rng.random() < 0.5,
+        "escrow_timeout_s": rng.choice((0, 0, 5)),
+    }
+
+
+def _cctalk_profile(rng: random.Random) -> dict[str, Any]:
+    return {
+        "checksum": rng.choice(("sum8", "crc16")),
+        "echo": rng.random() < 0.7,
+        "first_event": rng.choice(("none", "0,0", "0,2")),
+        "repeated_route": rng.choice(("refused", "silent")),
+        "cut_in_escrow": rng.choice(("returned", "stacked_unknown", "stacked_credited")),
+        "cut_while_stacking": rng.choice(("unreported", "stacked_unknown", "stacked_credited")),
+    }
+
+
+_PROFILES: Final = {"ssp": _ssp_profile, "ebds": _ebds_profile, "cctalk": _cctalk_profile}

@@ -12,6 +12,7 @@ from hwsim.config import ValidatorConfig
 from hwsim.notes import Place as Real
 from kiosk.core.money import Claim, Place
 from kiosk.core.state import State
+from kiosk.management.controller import SUPPLIES_S
 from kiosk.messages import Identify, Ok, Refused
 from tests.simulation.judge import deposit_records, judge
 from tests.simulation.rig import ACCOUNT, Rig
@@ -205,3 +206,39 @@ def test_a_return_that_a_silent_link_breaks_off_can_be_asked_for_again(rig: Rig)
         ("returned", 10000),
     ]
     assert judge(rig).complaints == []
+
+
+def test_no_deposit_begins_while_the_tray_of_the_last_one_is_out(rig: Rig) -> None:
+    async def play() -> None:
+        await _in_review(rig, 10000, 5000)
+        await rig.touch("confirm")
+        await rig.state(State.STRAPPING)
+        rig.world.fault("board", "tray_removed", notes="stay")
+        await rig.state(State.DONE, limit_s=3000)  # nobody came
+        await rig.touch("finish")
+        refused = await rig.desk.handle("terminal", Identify(ACCOUNT))
+        assert isinstance(refused, Refused)
+        assert "the tray is out" in refused.message
+        rig.world.fault("board", "tray_returned")
+        await asyncio.sleep(SUPPLIES_S + 2)
+        refused = await rig.desk.handle("terminal", Identify(ACCOUNT))
+        assert isinstance(refused, Refused)  # it came back with the bundle in it
+        assert "notes lie in the tray" in refused.message
+
+    rig.run(play())
+    assert judge(rig).complaints == []
+
+
+def test_a_tray_that_is_taken_out_between_two_deposits_is_noticed_before_a_note_comes_in(rig: Rig) -> None:
+    async def play() -> None:
+        await rig.ready()
+        rig.world.fault("board", "tray_removed", notes="stay")
+        await rig.identify()
+        await rig.state(State.DONE)
+        assert rig.deposit.outcome == "board_not_ready"
+        await rig.touch("finish")
+        rig.world.fault("board", "tray_returned")
+        await asyncio.sleep(SUPPLIES_S + 2)
+        assert isinstance(await rig.desk.handle("terminal", Identify(ACCOUNT)), Ok)
+
+    rig.run(play())

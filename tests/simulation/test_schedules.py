@@ -5,13 +5,13 @@ from pathlib import Path
 
 import pytest
 
-from hwsim.devices.board import DepositBoard
+from hwsim.config import CctalkConfig, EbdsConfig, ValidatorConfig
 from tests.simulation import kinds
 from tests.simulation.__main__ import REPLAY, play, wrong
 from tests.simulation.rig import Rig
 from tests.simulation.schedule import NOTES_MAX, NOTES_MIN, make
 
-SHARDS, OF_EACH = 3, 10
+SHARDS, OF_EACH = 30, 10
 FIRST_SEED = 4_000_000  # never one of `make simulate`, whose fleets begin at multiples of a million
 
 
@@ -31,13 +31,12 @@ def test_every_schedule_attempts_a_deposit_and_most_plan_a_crash() -> None:
 
 
 def test_every_fault_of_the_simulator_is_a_kind_or_a_repair(tmp_path: Path) -> None:
-    rig = Rig(tmp_path)
-    try:
-        assert isinstance(rig.board, DepositBoard)
-        known = {(kind.device, kind.fault) for kind in kinds.FAULTS} | kinds.REPAIRS
-        assert {(spec.device, spec.name) for spec in rig.world.faults.all()} == known
-    finally:
+    found: set[tuple[str, str]] = set()
+    for validator in (ValidatorConfig(), EbdsConfig(), CctalkConfig()):
+        rig = Rig(tmp_path, validator=validator)
+        found |= {(spec.device, spec.name) for spec in rig.world.faults.all()}
         rig.loop.close()
+    assert found == {(kind.device, kind.fault) for kind in kinds.FAULTS} | kinds.REPAIRS
 
 
 @pytest.mark.parametrize("seed", [11, 12, 13])

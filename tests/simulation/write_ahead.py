@@ -7,7 +7,7 @@ known from the commits that have returned. Neither is the controller's own word.
 from collections import Counter
 from typing import Any, Final
 
-from firmware_bridge.interfaces import BoardResult
+from firmware_bridge.interfaces import BoardOpcode, BoardResult
 from hwsim.notes import Place
 from hwsim.world import Happening, World
 from kiosk.core import facts as f
@@ -118,6 +118,8 @@ class WriteAhead:
 
     def _board(self, facts: dict[str, Any]) -> None:
         key = (facts["boot_id"], facts["sequence"], facts["opcode"])
+        if facts["opcode"] == BoardOpcode.HOME:
+            return  # it moves no note
         if key not in self._dispatched:
             self.complaints.append(f"the board took up opcode {key[2]}, sequence {key[1]}, that was not durable")
         self._dispatched.discard(key)  # once only
