@@ -42,6 +42,12 @@ def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reaso
     return replace(deposit, notes=(*deposit.notes, note), accepting=None)
 
 
+def jammed_inside(deposit: Deposit) -> bool:
+    """Whether a jam holds a note beyond reach that was never credited."""
+    flying = deposit.note(deposit.in_flight)
+    return flying is not None and flying.reason == JAMMED
+
+
 def _ours(deposit: Deposit, channel: int) -> Claim:
     kind = deposit.policy.kind(channel)
     if kind is None:

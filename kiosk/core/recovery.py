@@ -30,7 +30,7 @@ def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     if fact in deposit.told:
         return steps.stay(deposit)
     deposit = replace(deposit, told=(*deposit.told, fact))
-    if deposit.rolling_back:
+    if deposit.rolling_back and not ledger.jammed_inside(deposit):  # a jam that held a note let nothing out
         return rollback.into_stacker(deposit, fact)
     return steps.stay(ledger.pair(deposit, fact))
 

@@ -419,3 +419,15 @@ def test_a_jam_that_outlasts_two_faults_of_other_devices_holds_one_disputed_note
         (Claim.OPEN, Place.ESCROW),
         (Claim.OPEN, Place.TRANSPORT),  # once freed it is in no doubt
     ]
+
+
+def test_a_jam_met_again_while_notes_are_to_be_returned_is_still_that_note() -> None:
+    play = with_notes(2).do(f.NoteRead(2), f.Jammed(safe=True))
+    play.do(f.Reconciled("", Evidence(validator(stored=1, level=1), board()), restarted=False), f.Resume(), f.Cancel())
+    assert play.deposit.rolling_back
+    play.do(f.Jammed(safe=True), f.AtReset("cleared_into_cashbox", 2, None, ""))
+    play.do(f.Reconciled("", Evidence(validator(stored=1, stacked=1, level=1), board()), restarted=False))
+    assert [(note.claim, note.place) for note in play.deposit.notes] == [
+        (Claim.OPEN, Place.ESCROW),
+        (Claim.OPEN, Place.TRANSPORT),
+    ]
