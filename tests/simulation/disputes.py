@@ -38,7 +38,7 @@ TABLE: Final = (
     ),
     _why(
         r"the validator did not return them",
-        VALIDATOR,
+        (*VALIDATOR, *GONE),
         "the validator says no to giving them back, three times; its other way out leads to the bank's side only",
     ),
     _why(
