@@ -45,7 +45,7 @@ def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reaso
 def jammed_inside(deposit: Deposit) -> bool:
     """Whether a jam holds a note beyond reach that was never credited."""
     flying = deposit.note(deposit.in_flight)
-    return flying is not None and flying.reason == JAMMED
+    return flying is not None and flying.reason == STUCK
 
 
 def _ours(deposit: Deposit, channel: int) -> Claim:
