@@ -6,10 +6,18 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kiosk.messages import Amount, DenominationCount, DepositView, LookedUp, Status
+from kiosk.messages import Amount, BankText, DenominationCount, DepositView, LookedUp, Status
 from kiosk.terminal.session import Session
 
 ACCOUNT: Final = "0000111122223337"  # made up; the check digit is right
+LONG: Final = ("Nobody from the bank asks you to deposit money for them. " * 3)[:80]
+LONG_ZH: Final = ("银行工作人员不会要求您为他们存款。" * 10)[:80]
+SAID: Final = tuple(
+    BankText(kind, code, text)
+    for kind in ("safety", "notice")
+    for code, text in (("en", LONG), ("zh", LONG_ZH), ("fr", "Pas d'ici"))
+    for _ in range(2)
+)
 IDLE: Final = Status(
     kiosk="demo-0001",
     state="idle",
@@ -99,6 +107,7 @@ def pictures() -> Iterator[Picture]:
         language=False,
     )
     yield Picture("attract", IDLE, language=False)
+    yield Picture("attract-bank-texts", replace(IDLE, bank_texts=SAID), language=False)
     yield Picture("identify", IDLE, digits=ACCOUNT[:10])
     yield Picture("identify-mistake", IDLE, digits=ACCOUNT[:-1] + "4", problem="check_digit")
     yield Picture("account", IDLE, digits=ACCOUNT, looked_up=known)

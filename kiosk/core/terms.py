@@ -18,7 +18,7 @@ Minor = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Seconds = Annotated[int, msgspec.Meta(ge=10, le=3600)]
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]  # BCP 47
 TEXTS_MAX: Final = 24
-TEXT_CHARACTERS_MAX: Final = 160  # two lines on the screen; all of them fit a status push
+TEXT_CHARACTERS_MAX: Final = 80  # two lines of the screen; all of them fit a status push
 
 
 class BankLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

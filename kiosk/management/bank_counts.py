@@ -11,6 +11,7 @@ from kiosk.core.unit_refusals import UnitRefused
 from kiosk.guarantee import counts as statement
 from kiosk.management.controller import Controller
 from kiosk.management.directory import AccountDirectory
+from kiosk.management.refusals import Refusals
 from kiosk.messages import DeliverCounts, Ok, Refused, Reply
 
 _log = logging.getLogger(__name__)
@@ -24,9 +25,10 @@ _NO_KEY = Refused(
 class BankCounts:
     """Takes the bank's word for what was counted. Without the bank's command key none is ever accepted."""
 
-    def __init__(self, directory: AccountDirectory, controller: Controller) -> None:
+    def __init__(self, directory: AccountDirectory, controller: Controller, refusals: Refusals) -> None:
         self._kiosk, self._keys = directory.kiosk, directory.keys  # the bank's command key signs both
         self._c = controller
+        self._refusals = refusals
 
     async def deliver(self, message: DeliverCounts) -> Reply:
         """Post what is new. Raises VerificationError for anything that is not the bank's word to this kiosk."""
@@ -42,4 +44,5 @@ class BankCounts:
                 await asyncio.shield(asyncio.ensure_future(storage.post(count)))
             except UnitRefused as refused:
                 _log.warning("the bank's count of %s is not posted: %s", count.item, refused)
+                await self._refusals.note("counts", message.data, f"the count of {count.item}: {refused}")
         return Ok()

@@ -7,6 +7,7 @@ anything. Every fact is applied under one lock and is durable before its orders 
 
 import asyncio
 import contextlib
+import json
 import logging
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
@@ -56,6 +57,7 @@ SUPPLIES_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
 ACCEPTED_SERIAL: Final = "validator_serial"  # in the journal's memory
+CONFIGURATION: Final = "configuration"  # likewise: what it was at the last start
 WRONG_TABLE: Final = (
     "Correct cash.notes: one entry for each channel of the validator's own table, as its data sheet says."
 )
@@ -77,6 +79,8 @@ class Settings:
     hold_up_s: float = 30.0  # the cabinet runs on for so long without mains power
     power_dip_s: float = 0.3  # and does not look up for less than this
     storage: StorageSettings = field(default_factory=StorageSettings)
+    software: str = ""  # the version that runs
+    config_hash: str = ""  # of the configuration as it was understood
 
 
 class Controller:
@@ -262,6 +266,7 @@ class Controller:
         self.machine.bank_hold = (await self.runner.run(self.journal.bank.get, "hold") or b"").decode()
         self.devices.lines.set_listener(self._line_changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
+        await self._note_configuration()
         await self.storage.load()
         async with asyncio.TaskGroup() as group:
             units = group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
@@ -269,6 +274,22 @@ class Controller:
             await self._serve()
             units.cancel()  # the controller ends in order
             checking.cancel()
+
+    async def _note_configuration(self) -> None:
+        """Another configuration, version or witness policy than at the last start is a record of its own."""
+        present = {
+            "software": self.settings.software,
+            "config_hash": self.settings.config_hash,
+            "policy_sha256": self.witnesses.policy_sha256,
+        }
+        kept = await self.runner.run(self.journal.memory, CONFIGURATION)
+        before = dict.fromkeys(present, "") if kept is None else json.loads(kept)
+        if before != present:
+            draft = service("configuration_changed", {**present, "before": before})
+            await self.runner.run(
+                self.journal.remember, CONFIGURATION, json.dumps(present), draft, self.clock.now_utc()
+            )
+            self.recorded()
 
     async def _check_log(self) -> None:
         """The whole record log once, beside the work: one that does not add up takes no further deposit.

@@ -19,7 +19,7 @@ from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy, Timing
 from kiosk.core.risk import worst
 from kiosk.core.state import State
-from kiosk.errors import VerificationError
+from kiosk.errors import LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.journal import Journal
 from kiosk.management import exchanging
@@ -30,8 +30,9 @@ from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
+from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
-from kiosk.management.statements import Refusals, Statements
+from kiosk.management.statements import Statements
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
 from kiosk.management.terms import BankTerms
 from kiosk.management.view import Books, seen_by
@@ -107,11 +108,11 @@ class Desk:
         authority.register(AcceptDevice, AcceptValidator(controller))
         self._units = StorageDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
-        self._counts = BankCounts(self._directory, controller)
         kiosk = self._directory.kiosk
         self._terms = BankTerms(kiosk, commanders, controller)
         commands = CommandDesk(kiosk, commanders, controller, self._terms)
         self._refusals = Refusals(controller)
+        self._counts = BankCounts(self._directory, controller, self._refusals)
         self._statements = Statements(controller, self._terms, commands, self._refusals)
         authority.register(Reset, ResetDevices(controller, randomness))
         self._resume_tries = 0
@@ -135,8 +136,7 @@ class Desk:
             case FetchOutbox():
                 return await self._c.runner.run(outbox_rows, self._c.journal, request)
             case DeliverAck():
-                await self._c.acknowledged(request.ack)
-                return Ok()
+                return await self._acknowledged(request)
             case DeliverDirectory():
                 async with self._refusals.noting("directory", request.data):
                     reply = await self._directory.deliver(request)
@@ -155,6 +155,16 @@ class Desk:
                 return await self._disputes.listed()
             case _:
                 return await self._service(request)
+
+    async def _acknowledged(self, request: DeliverAck) -> Reply:
+        try:
+            await self._c.acknowledged(request.ack)
+        except (LogForkError, LogRollbackError):  # a leaf would only be one more that contradicts the bank's
+            raise
+        except VerificationError as error:
+            await self._refusals.note("ack", request.ack, str(error.args[0]))
+            raise
+        return Ok()
 
     async def _stated(self, request: DeliverStatement) -> Reply:
         reply = await self._statements.deliver(request)

@@ -83,6 +83,8 @@ def settings_of(config: Config) -> Settings:
         accepted_serial=config.validator.accepted_serial,
         kiosk=config.kiosk.id,
         branch=config.kiosk.branch,
+        software=version("deposit-kiosk"),
+        config_hash=config_hash(config),
         hold_up_s=config.power.hold_up_s,
         power_dip_s=config.power.dip_s,
         receipt_language="en" if config.receipt_printer is None else config.receipt_printer.language,

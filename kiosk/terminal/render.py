@@ -9,12 +9,13 @@ from typing import Final
 import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from kiosk.messages import Status
+from kiosk.messages import BankText, Status
 from kiosk.terminal.screens import STEP_OF, STEPS, Screen, grouped, result_of
 from kiosk.terminal.session import Session
 from kiosk.terminal.words import Words, words_of
 
 REASONS_MAX: Final = 3
+BANK_TEXTS_MAX: Final = 1  # of each language, on the first screen: there is no room for more
 _QUIET: Final = 4  # modules of white around a QR code: ISO/IEC 18004
 
 
@@ -63,6 +64,7 @@ class Renderer:
             phone=house.phone,
             qr_path=qr_path,
             reasons_max=REASONS_MAX,
+            said_by_bank=self._said_by_bank,
             result_of=result_of,
             step_of=STEP_OF,
             steps=STEPS,
@@ -79,6 +81,15 @@ class Renderer:
             status=status,
             d=status.deposit if status is not None else None,
             session=session,
+        )
+
+    def _said_by_bank(self, status: Status) -> tuple[BankText, ...]:
+        """The bank's words in the languages of this house, notices before what always stands, as many as fit."""
+        ordered = sorted(status.bank_texts, key=lambda said: said.kind != "notice")
+        return tuple(
+            said
+            for code in self._house.languages
+            for said in [each for each in ordered if each.language == code][:BANK_TEXTS_MAX]
         )
 
     def page(self, fragment: str, language: str | None) -> str:

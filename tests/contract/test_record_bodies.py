@@ -269,6 +269,7 @@ def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> Non
     assert {type(each) for each in EVERY_COMMAND} == set(c.AnyCommand.__args__)
     rig = Rig(tmp_path)
     rig.commanders = Commanders(PublicKeys([SIGNER.public]), PublicKeys([SECOND.public]))
+    rig.software = "1.0"
     rig.start()
     acks_key = Ed25519Signer.from_seed(bytes([2] * 32))
 
@@ -295,7 +296,9 @@ def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> Non
         rig.close()
     kinds = [content["kind"] for content in contents]
     assert (kinds.count("result"), kinds.count("complaint")) == (len(EVERY_COMMAND), 1)
-    assert {"terms_accepted", "statement_refused"} <= {content.get("event") for content in contents}
+    assert {"terms_accepted", "statement_refused", "configuration_changed"} <= {
+        content.get("event") for content in contents
+    }
     for content in contents:
         schema(content["kind"]).validate_cbor(cbor.encode(content))
         assert not fits({**content, "undocumented": 1})

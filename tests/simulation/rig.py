@@ -127,6 +127,7 @@ class Rig:
         self.receipts = ReceiptPrinter(self.world, ReceiptPrinterConfig())
         self.folder = folder
         self.hold_up_s = 30.0  # of the supply, when the mains power fails
+        self.software = self.config_hash = ""  # as the process would tell them
         self.commit_s = 0.0  # how long a journal write takes
         self.grade: Callable[[AssessRequest], RiskReport | None] = calm
         self.controller: Controller
@@ -200,6 +201,8 @@ class Rig:
                 branch="test",
                 receipt_language=self.receipt_language,
                 hold_up_s=self.hold_up_s,
+                software=self.software,
+                config_hash=self.config_hash,
             ),
             guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
             changed=self._changed,

@@ -17,7 +17,7 @@ from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.complaints import Complaint
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.guarantee.seal import SealPrivateKey
-from kiosk.messages import Delivered, DeliverStatement, GetStatus, Ok, Refused, Reply, Status
+from kiosk.messages import DeliverAck, Delivered, DeliverStatement, GetStatus, Ok, Refused, Reply, Status
 from tests.simulation.rig import _SEAL, PowerCut, Rig, onlooker
 from tests.simulation.scripts import confirmed
 
@@ -381,6 +381,31 @@ def test_a_complaint_of_the_bank_is_a_leaf_and_an_alert_once(rig: Rig) -> None:
     assert (kept["number"], kept["complaint"], kept["sequence"]) == (1, "gap", 7)
     (told,) = [each for each in records(rig, "alert") if each["alert"] == "complaint"]
     assert "record 7" in told["reasons"][0]
+
+
+def test_another_configuration_or_version_is_on_record_once(rig: Rig) -> None:
+    def start(software: str, config_hash: str) -> None:
+        rig.bury()
+        rig.software, rig.config_hash = software, config_hash
+        rig.start()
+        rig.run(rig.ready())
+
+    for software, config_hash in [("1.0", "aa"), ("1.0", "aa"), ("1.0", "bb"), ("1.1", "bb")]:
+        start(software, config_hash)
+    found = records(rig, "service", "configuration_changed")
+    assert [(each["software"], each["config_hash"]) for each in found] == [("1.0", "aa"), ("1.0", "bb"), ("1.1", "bb")]
+    assert found[1]["before"]["config_hash"] == "aa"
+
+
+def test_an_acknowledgement_that_is_none_is_on_record(rig: Rig) -> None:
+    async def play() -> None:
+        await rig.ready()
+        for _ in range(2):
+            with pytest.raises(VerificationError):
+                await rig.desk.handle("uplink", DeliverAck(b"rubbish"))
+
+    rig.run(play())
+    assert [each["lane"] for each in records(rig, "service", "statement_refused")] == ["ack"]
 
 
 def test_without_the_banks_key_nothing_is_accepted(tmp_path: Path) -> None:

@@ -4,9 +4,10 @@ import re
 from html.parser import HTMLParser
 
 import pytest
+from msgspec.structs import replace
 
 from kiosk.core.state import State
-from kiosk.messages import Status
+from kiosk.messages import BankText, Status
 from kiosk.terminal.render import House, Renderer
 from kiosk.terminal.screens import ACTIONS, SCREEN_OF, STEP_OF, Deadline, Screen, grouped, screen
 from kiosk.terminal.session import Session
@@ -156,3 +157,18 @@ def test_the_page_holds_the_screen_and_two_files_of_our_own() -> None:
     page = RENDERER.page(shown(named("attract"), "en")[1], None)
     assert re.findall(r'(?:src|href)="([^"]+)"', page) == ["/static/terminal.css", "/static/terminal.js"]
     assert 'data-screen="attract"' in page
+
+
+def test_the_bank_speaks_on_the_first_screen_in_each_language_notices_first_and_not_in_html() -> None:
+    said = (
+        BankText("safety", "en", "<b>Take</b> your time."),
+        BankText("notice", "en", "Closed today."),
+        BankText("notice", "en", "Third and too many."),
+        BankText("notice", "fr", "Pas d'ici."),
+    )
+    status = replace(IDLE, bank_texts=said)
+    html = RENDERER.fragment(screen(status, Session(), None, LANGUAGES), status, Session())
+    assert "Closed today." in html
+    assert "Third" not in html  # no room
+    assert "<b>" not in html
+    assert "Pas" not in html
