@@ -222,6 +222,22 @@ class RiskReport(Message, frozen=True):
             raise ValueError(message)
 
 
+class EvidencePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a still or clip: 64 KiB, the last one perhaps less; `index` of `chunks` of a file of `size` bytes."""
+
+    sha256: Sha256Hex  # of the whole file
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    chunks: Annotated[int, msgspec.Meta(ge=1)]
+    size: Annotated[int, msgspec.Meta(ge=1)]
+    data: Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
+
+
+class HandOver(Message, frozen=True):
+    """Evidence for the bank, part by part, in order. `Ok`, or `Refused`: begin again, or `no_room`: give it up."""
+
+    part: EvidencePart
+
+
 # --- uplink -------------------------------------------------------------------------------------------
 
 
@@ -277,6 +293,32 @@ class Delivered(Message, frozen=True):
 
     result: bytes = b""
     resend_from: int | None = None  # records from here on are in the outbox again
+
+
+class FetchEvidence(Message, frozen=True):
+    """Sealed chunks behind the id `after` that the bank has not said it holds. Answer: `EvidenceRows`."""
+
+    after: int
+    rows_max: int
+
+
+class EvidenceRow(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One sealed chunk on its way to the bank."""
+
+    id: int
+    sealed: bytes
+
+
+class EvidenceRows(Message, frozen=True):
+    """The answer to `FetchEvidence`, in order of ids."""
+
+    rows: tuple[EvidenceRow, ...]
+
+
+class DeliverEvidenceAck(Message, frozen=True):
+    """The bank's signed word for what it holds of a file, as it came; the controller verifies it. `Ok` or `Refused`."""
+
+    ack: bytes
 
 
 class LinkReport(Message, frozen=True):
@@ -645,6 +687,9 @@ Request = (
     | DeliverDirectory
     | DeliverCounts
     | DeliverStatement
+    | HandOver
+    | FetchEvidence
+    | DeliverEvidenceAck
     | LinkReport
     | GetPeople
     | FoundPeople
@@ -662,12 +707,26 @@ Request = (
     | ListReports
     | PrintSlip
 )
-Reply = Ok | Refused | Status | LookedUp | OutboxRows | Delivered | People | Asked | Disputes | Units | Report | Reports
+Reply = (
+    Ok
+    | Refused
+    | Status
+    | LookedUp
+    | OutboxRows
+    | EvidenceRows
+    | Delivered
+    | People
+    | Asked
+    | Disputes
+    | Units
+    | Report
+    | Reports
+)
 Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({Subscribe, RiskReport}),
+    "watcher": frozenset({Subscribe, RiskReport, HandOver}),
     "uplink": frozenset(
         {
             GetStatus,
@@ -677,6 +736,8 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             DeliverDirectory,
             DeliverCounts,
             DeliverStatement,
+            FetchEvidence,
+            DeliverEvidenceAck,
             LinkReport,
         }
     ),

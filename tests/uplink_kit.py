@@ -17,11 +17,16 @@ from typing import Final
 
 from kiosk.clock import SystemClock
 from kiosk.errors import VerificationError
-from kiosk.guarantee import log, personal
+from kiosk.guarantee import evidence, evidence_queue, log, personal
+from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue
 from kiosk.messages import (
     DeliverAck,
     DeliverCounts,
     DeliverDirectory,
+    DeliverEvidenceAck,
+    EvidenceRow,
+    EvidenceRows,
+    FetchEvidence,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -35,6 +40,7 @@ from kiosk.messages import (
     Subscribe,
 )
 from kiosk_cloud import config as bank_config
+from kiosk_cloud.evidence import EvidenceFiles
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.provision import Plan, Provisioned, provision
 from kiosk_cloud.receiver import Limits, Message, Outgoing, Receiver
@@ -44,6 +50,7 @@ from kiosk_cloud.store import Store
 KIOSK: Final = "demo-0001"
 ACCOUNT: Final = "6222021234567894"
 NOW: Final = datetime(2026, 11, 21, 8, 30, 0, 125_000, tzinfo=UTC)
+EVIDENCE_BYTES_MAX: Final = 4 << 20
 WAIT_S: Final = 20.0  # a bound on waiting for events, not a pace
 
 
@@ -82,12 +89,13 @@ class HandClock:
     def __init__(self) -> None:
         self._now_s = 0.0
         self._sleepers: list[tuple[float, asyncio.Future[None]]] = []
+        self.stepped = timedelta()  # of the wall clock
 
     def monotonic_s(self) -> float:
         return self._now_s
 
     def now_utc(self) -> datetime:
-        return NOW + timedelta(seconds=self._now_s)
+        return NOW + timedelta(seconds=self._now_s) + self.stepped
 
     async def sleep(self, seconds: float) -> None:
         due = asyncio.get_running_loop().create_future()
@@ -141,9 +149,11 @@ class KioskSide:
         self.later_s = 0.0  # how long after NOW its records are made
         log.create_tables(self._db)
         vault = personal.PersonalVault(self._db, personal.load_kek(keys_dir / "vault.key"))
-        self.records = log.RecordLog(
-            self._db, log.LogKeys.load(kiosk, keys_dir), vault, clock_synchronised=lambda: True
-        )
+        keys = log.LogKeys.load(kiosk, keys_dir)
+        self.records = log.RecordLog(self._db, keys, vault, clock_synchronised=lambda: True)
+        for statement in evidence_queue.SCHEMA:
+            self._db.execute(statement)
+        self.evidence = EvidenceQueue(self._db, kiosk, keys.bank_acks, lambda: keys.bank_seal)
 
     @contextmanager
     def _transaction(self) -> Iterator[None]:
@@ -166,6 +176,17 @@ class KioskSide:
     def acknowledge(self, ack: bytes) -> int:
         with self._transaction():
             return self.records.acknowledge(ack)
+
+    def hand_over(self, content: bytes) -> bytes:
+        """A still or clip for the bank; its name."""
+        for piece, data in evidence.pieces(content):
+            with self._transaction():
+                assert self.evidence.take(piece, data, Bounds(free_bytes_min=0), 1 << 40).kept
+        return piece.sha256
+
+    def acknowledge_evidence(self, ack: bytes) -> None:
+        with self._transaction():
+            self.evidence.acknowledge(ack)
 
     def close(self) -> None:
         self._db.close()
@@ -200,6 +221,12 @@ class ControllerBus:
                 return OutboxRows(rows, records.size(), records.checkpoint().encode())
             case DeliverAck(ack):
                 return self._deliver(ack)
+            case FetchEvidence(after, rows_max):
+                chunks = self._kiosk.evidence.chunks(after, rows_max)
+                return EvidenceRows(tuple(EvidenceRow(chunk.id, chunk.sealed) for chunk in chunks))
+            case DeliverEvidenceAck(ack):
+                self._kiosk.acknowledge_evidence(ack)
+                return Ok()
             case DeliverDirectory(data):
                 self.directories.append(data)
                 return Ok()
@@ -257,7 +284,8 @@ class Bank:
         self.clock = HandClock()
         self.store = Store(self.config.store)
         self.keyring = Keyring(self.config.keys)
-        self.receiver = Receiver(self.store, self.keyring, self.clock, Limits(ahead_records_max))
+        self.files = EvidenceFiles(self.store.db, self.config.evidence_folder, self.keyring.ack, EVIDENCE_BYTES_MAX)
+        self.receiver = Receiver(self.store, self.keyring, self.clock, Limits(ahead_records_max), self.files)
 
     def take(self, *payloads: bytes, lane: str = "record", kiosk: str = KIOSK) -> list[Outgoing]:
         return self.receiver.handle([Message(f"kiosk/v1/{kiosk}/{lane}", payload) for payload in payloads])

@@ -13,6 +13,7 @@ Port = Annotated[int, msgspec.Meta(ge=1, le=65535)]
 Instance = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,31}$")]
 Keepalive = Annotated[int, msgspec.Meta(ge=5, le=120)]
 AheadRecords = Annotated[int, msgspec.Meta(ge=256, le=1_000_000)]
+EvidenceMib = Annotated[int, msgspec.Meta(ge=1, le=10_000_000)]
 GapSeconds = Annotated[float, msgspec.Meta(gt=0, le=3600)]
 
 
@@ -37,8 +38,15 @@ class BankConfig(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     ahead_records_max: AheadRecords = 4096  # stored beyond the contiguous prefix, per kiosk; above the kiosk's window
     gap_s: GapSeconds = 30.0
     policy: Path | None = None  # C2SP tlog-policy: the witnesses that are asked to cosign
+    evidence: Path | None = None  # folder of stills and clips; default: `evidence` beside the store
+    evidence_mib_max: EvidenceMib = 1024  # of one kiosk; more is not taken
     mirror: Path | None = None  # folder of tiles, one below it for each kiosk; needs `policy`
     more_brokers: Annotated[tuple[BrokerConfig, ...], msgspec.Meta(max_length=7)] = ()  # that kiosks fail over to
+
+    @property
+    def evidence_folder(self) -> Path:
+        """Where complete files of evidence lie."""
+        return self.evidence or self.store.parent / "evidence"
 
     @property
     def brokers(self) -> tuple[BrokerConfig, ...]:
@@ -70,6 +78,7 @@ def load(path: Path) -> BankConfig:
         keys=base / config.keys,
         policy=None if config.policy is None else base / config.policy,
         mirror=None if config.mirror is None else base / config.mirror,
+        evidence=None if config.evidence is None else base / config.evidence,
     )
 
 

@@ -15,9 +15,11 @@ from typing import Final
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, cbor, checkpoint, cose, merkle
+from kiosk.guarantee import acks, cbor, checkpoint, cose, evidence, merkle
 from kiosk.guarantee.complaints import Kind
+from kiosk.guarantee.evidence import Piece
 from kiosk_cloud.commanding.queue import COMPLAINT, RESULT, Queue, about, is_online
+from kiosk_cloud.evidence import EvidenceFiles
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.opening import open_record
 from kiosk_cloud.posting import outbox
@@ -57,8 +59,17 @@ class Limits:
 class Receiver:
     """One instance; several may share a store, each with its own connection."""
 
-    def __init__(self, store: Store, keyring: Keyring, clock: Clock, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        store: Store,
+        keyring: Keyring,
+        clock: Clock,
+        limits: Limits | None = None,
+        files: EvidenceFiles | None = None,
+    ) -> None:
+        """`files`: where evidence goes, on the store's connection; without it none is taken."""
         self._store = store
+        self._files = files
         self._outbox = outbox.Outbox(store)
         self._queue_out = Queue(store)
         self._keyring = keyring
@@ -74,11 +85,15 @@ class Receiver:
         """
         judged = [judgement for message in messages if (judgement := self._judge(message)) is not None]
         answer: set[str] = set()
+        said: list[Outgoing] = []
         with self._store.transaction():
             for kiosk, store in judged:
-                if store():
+                done = store()
+                if isinstance(done, Outgoing):
+                    said.append(done)
+                elif done:
                     answer.add(kiosk)
-            return [out for kiosk in sorted(answer) for out in self._advance(kiosk)]
+            return [out for kiosk in sorted(answer) for out in self._advance(kiosk)] + said
 
     def tick(self) -> list[Outgoing]:
         """Complain of holes that have stayed for `gap_s`; to be called every second or so.
@@ -112,26 +127,33 @@ class Receiver:
 
     # --- before the transaction: what is it? -------------------------------------------------------
 
-    def _judge(self, message: Message) -> tuple[str, Callable[[], bool]] | None:
-        """The kiosk, and what to do inside the transaction, which says whether the kiosk is owed an answer."""
+    def _judge(self, message: Message) -> tuple[str, Callable[[], bool | Outgoing]] | None:
+        """The kiosk, and what to do inside the transaction: it says whether an acknowledgement is owed, or answers."""
         parsed = topics.parse(message.topic)
-        if parsed is None or parsed[1] not in ("record", "result", "checkpoint", "birth"):
+        if parsed is None or parsed[1] not in ("record", "result", "checkpoint", "birth", "evidence"):
             log.warning("message on a topic that is not received: %s", message.topic)
             return None
         kiosk, lane = parsed
         payload = message.payload
         try:
-            if lane in ("record", "result"):
-                take = self._record if lane == "record" else self._answered
-                return kiosk, partial(take, open_record(payload, kiosk, self._keyring))
-            if lane == "checkpoint":
-                found = checkpoint.verify(payload, self._keyring.kiosk(kiosk).checkpoint)
-                return kiosk, partial(self._checkpoint, kiosk, found, payload)
-            if len(payload) > BIRTH_BYTES_MAX:
-                return kiosk, partial(self._quarantine, kiosk, lane, payload, f"birth of {len(payload)} bytes")
-            return kiosk, partial(self._birth, kiosk, payload)
+            return kiosk, self._judged(kiosk, lane, payload)
         except VerificationError as error:
             return kiosk, partial(self._quarantine, kiosk, lane, payload, str(error))
+
+    def _judged(self, kiosk: str, lane: str, payload: bytes) -> Callable[[], bool | Outgoing]:
+        """Raises VerificationError for what belongs into quarantine."""
+        if lane in ("record", "result"):
+            take = self._record if lane == "record" else self._answered
+            return partial(take, open_record(payload, kiosk, self._keyring))
+        if lane == "checkpoint":
+            found = checkpoint.verify(payload, self._keyring.kiosk(kiosk).checkpoint)
+            return partial(self._checkpoint, kiosk, found, payload)
+        if lane == "evidence":
+            _ = self._keyring.kiosk(kiosk)  # nobody else's is kept
+            return partial(self._evidence, kiosk, *evidence.open_chunk(payload, kiosk, self._keyring.seal))
+        if len(payload) > BIRTH_BYTES_MAX:
+            raise VerificationError(f"birth of {len(payload)} bytes")
+        return partial(self._birth, kiosk, payload)
 
     # --- inside the transaction --------------------------------------------------------------------
 
@@ -210,6 +232,10 @@ class Receiver:
         if self._store.add_checkpoint(kiosk, found.size, found.root, note, self._now()):
             self._compare(kiosk, found.size, found.root, note)
         return False
+
+    def _evidence(self, kiosk: str, piece: Piece, data: bytes) -> bool | Outgoing:
+        answer = None if self._files is None else self._files.take(kiosk, piece, data, self._clock.now_utc())
+        return False if answer is None else Outgoing(topics.topic(kiosk, "evidence_ack"), answer, retain=False)
 
     def _birth(self, kiosk: str, payload: bytes) -> bool:
         self._store.set_birth(kiosk, payload, self._now())

@@ -25,6 +25,7 @@ from kiosk.errors import KioskError
 from kiosk.guarantee import policy
 from kiosk_cloud import client_id
 from kiosk_cloud.config import BankConfig, BrokerConfig
+from kiosk_cloud.evidence import EvidenceFiles
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.receiver import Limits, Message, Outgoing, Receiver
 from kiosk_cloud.store import Store
@@ -44,6 +45,7 @@ INCOMING_BYTES_MAX: Final = 1 << 20
 SUBSCRIPTIONS: Final = (
     f"$share/{topics.RECEIVER_GROUP}/{topics.every('record')}",
     topics.every("result"),
+    f"$share/{topics.RECEIVER_GROUP}/{topics.every('evidence')}",
     topics.every("checkpoint"),
     topics.every("birth"),
 )
@@ -84,7 +86,9 @@ class ReceiverService:
         _ = keyring.seal, keyring.ack  # a missing key is said now, not at the first record
         store = Store(self._config.store)
         try:
-            receiver = Receiver(store, keyring, self._clock, limits)
+            bytes_max = self._config.evidence_mib_max << 20
+            files = EvidenceFiles(store.db, self._config.evidence_folder, keyring.ack, bytes_max)
+            receiver = Receiver(store, keyring, self._clock, limits, files)
             witnessing = self._witnessing(keyring, store)
             arrived: queue.Queue[_Arrived] = queue.Queue(2 * RECEIVE_MAXIMUM * len(self._config.brokers))
             name = client_id.receiver(self._config)

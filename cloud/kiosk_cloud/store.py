@@ -96,6 +96,21 @@ CREATE TABLE IF NOT EXISTS gaps (
     closed_at TEXT,
     PRIMARY KEY (kiosk, first_missing)
 ) STRICT;
+CREATE TABLE IF NOT EXISTS evidence (  -- stills and clips, named by their content
+    kiosk TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    size INTEGER NOT NULL,
+    complete INTEGER NOT NULL,       -- 1: it is a file in the folder of evidence, and its chunks are gone from here
+    received_at TEXT NOT NULL,
+    PRIMARY KEY (kiosk, sha256)
+) STRICT;
+CREATE TABLE IF NOT EXISTS evidence_chunks (
+    kiosk TEXT NOT NULL,
+    sha256 BLOB NOT NULL,
+    part INTEGER NOT NULL,
+    data BLOB NOT NULL,
+    PRIMARY KEY (kiosk, sha256, part)
+) STRICT;
 CREATE TABLE IF NOT EXISTS births (
     kiosk TEXT PRIMARY KEY,
     payload BLOB NOT NULL,

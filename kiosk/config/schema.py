@@ -216,6 +216,13 @@ class UplinkConfig(Section, frozen=True, kw_only=True):
     keepalive_s: Annotated[int, Meta(ge=5, le=600)] = 20  # MQTT keep-alive: longest silence
 
 
+class EvidenceConfig(Section, frozen=True, kw_only=True):
+    """Stills and clips that wait for the bank. Records are never dropped; evidence is, the oldest first, on record."""
+
+    mib_max: Annotated[int, Meta(ge=1, le=100_000)] = 512  # all of it together, in MiB
+    free_mib_min: Annotated[int, Meta(ge=16, le=100_000)] = 512  # kept free for records on the journal's disk, in MiB
+
+
 class TerminalConfig(Section, frozen=True, kw_only=True):
     """The touch screen, served on this machine's loopback only."""
 
@@ -264,6 +271,7 @@ class Config(Section, frozen=True, kw_only=True):
     units: UnitsConfig = UnitsConfig()
     day: DayConfig = DayConfig()
     uplink: UplinkConfig
+    evidence: EvidenceConfig = EvidenceConfig()
     terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()
     power: PowerConfig = PowerConfig()

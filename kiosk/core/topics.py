@@ -20,11 +20,12 @@ Lane = Literal[
     "counts",
     "command",
     "complaint",
+    "evidence_ack",
 ]
 
 PREFIX: Final = "kiosk/v1"
 FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "telemetry", "result")
-TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "command", "complaint")
+TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "command", "complaint", "evidence_ack")
 RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "terms", "counts"})
 RECEIVER_GROUP: Final = "bank"
 

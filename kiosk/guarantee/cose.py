@@ -18,6 +18,7 @@ DIRECTORY_TYPE: Final = "application/vnd.deposit-kiosk.directory+cbor"
 COUNTS_TYPE: Final = "application/vnd.deposit-kiosk.counts+cbor"
 TERMS_TYPE: Final = "application/vnd.deposit-kiosk.terms+cbor"
 COMMAND_TYPE: Final = "application/vnd.deposit-kiosk.command+cbor"
+EVIDENCE_ACK_TYPE: Final = "application/vnd.deposit-kiosk.evidence-ack+cbor"
 COMPLAINT_TYPE: Final = "application/vnd.deposit-kiosk.complaint+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512

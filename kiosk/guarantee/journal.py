@@ -10,6 +10,7 @@ import contextlib
 import fcntl
 import json
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import datetime
@@ -29,10 +30,12 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import bank_book, books, merkle, receipt, seal, unit_book
+from kiosk.guarantee import bank_book, books, evidence_queue, merkle, receipt, seal, unit_book
 from kiosk.guarantee.bank_book import BankBook
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.disk_trouble import journal_error
+from kiosk.guarantee.evidence import Piece
+from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue, Taken
 from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.keys import Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
@@ -72,6 +75,7 @@ class Journal:
         except JournalError:
             self._lock.close()
             raise
+        self._directory = path.parent
         self.clock_synchronised = clock_synchronised
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
         self._receipt: tuple[bytes, tuple[int, str] | None, Receipt] | None = None
@@ -81,6 +85,7 @@ class Journal:
         self.log = RecordLog(
             self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
         )
+        self.evidence = EvidenceQueue(self._connection, keys.kiosk, keys.bank_acks, lambda: self.log.bank_seal)
         self.bank = BankBook(self._connection)
         key = self.bank.get("seal_key")
         if key is not None:  # by the bank's doubly signed command; the provisioned one is history
@@ -307,6 +312,31 @@ class Journal:
                 )
             raise
 
+    def free_bytes(self) -> int:
+        """What the journal's file system has left."""
+        return shutil.disk_usage(self._directory).free
+
+    def take_evidence(self, piece: Piece, data: bytes, bounds: Bounds, free_bytes: int, now: datetime) -> Taken:
+        """Keep a part of a file for the bank; with it, what had to go and the record of that."""
+        with self._transaction():
+            taken = self.evidence.take(piece, data, bounds, free_bytes)
+            for draft in taken.records:
+                self._append(draft, now)
+        return taken
+
+    def tend_evidence(self, bounds: Bounds, free_bytes: int, now: datetime) -> int:
+        """Drop evidence where the disk needs room; how many records say so."""
+        with self._transaction():
+            drafts = self.evidence.tend(bounds, free_bytes)
+            for draft in drafts:
+                self._append(draft, now)
+        return len(drafts)
+
+    def acknowledge_evidence(self, ack: bytes) -> None:
+        """Apply the bank's word for what it holds of a file; raises `VerificationError`."""
+        with self._transaction():
+            self.evidence.acknowledge(ack)
+
     def distrust(self) -> str:
         """Why this log must not grow by another deposit, as the bank's own signature proved; empty when it may.
 
@@ -453,6 +483,8 @@ def _prepare(connection: sqlite3.Connection) -> None:
         database.table(name).create(columns, pk=key, if_not_exists=True)
     create_tables(connection)
     for statement in unit_book.SCHEMA:
+        connection.execute(statement)
+    for statement in evidence_queue.SCHEMA:
         connection.execute(statement)
     books.create_tables(connection)
     bank_book.create_tables(connection)

@@ -26,7 +26,7 @@ ENVELOPE_BYTES_MAX: Final = PLAINTEXT_BYTES_MAX + 1536  # enc 1,120, tag 16, hea
 _SEALED_BYTES_MIN: Final = 1120 + 16
 _MLKEM_PUBLIC_BYTES: Final = 1184
 _MLKEM_SEED_BYTES: Final = 64
-_SUITE: Final = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
+HPKE: Final = hpke.Suite(hpke.KEM.MLKEM768_X25519, hpke.KDF.HKDF_SHA256, hpke.AEAD.AES_256_GCM)
 
 
 class SealPublicKey:
@@ -125,7 +125,7 @@ def seal(
     HPKE draws its own randomness from OpenSSL, so two envelopes of the same record differ; the leaf hash does not.
     """
     header = Header(kiosk, sequence, leaf_hash, recipient.key_id)
-    sealed = _SUITE.encrypt(cbor.encode([salt, leaf_entry, cose]), recipient.hpke, info=header.info)
+    sealed = HPKE.encrypt(cbor.encode([salt, leaf_entry, cose]), recipient.hpke, info=header.info)
     return cbor.encode([VERSION, SUITE, kiosk, sequence, leaf_hash, recipient.key_id, sealed])
 
 
@@ -140,7 +140,7 @@ def open_envelope(envelope: bytes, private_key: SealPrivateKey) -> Opened:
     if header.recipient != private_key.public.key_id:
         raise VerificationError(f"sealed to key {header.recipient.hex()[:16]}, which is not ours")
     try:
-        plaintext = _SUITE.decrypt(sealed, private_key.hpke, info=header.info)
+        plaintext = HPKE.decrypt(sealed, private_key.hpke, info=header.info)
     except InvalidTag as error:
         raise VerificationError(f"envelope {header.kiosk}/{header.sequence} does not open") from error
     match cbor.decode(plaintext, PLAINTEXT_BYTES_MAX):

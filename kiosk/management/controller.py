@@ -24,6 +24,7 @@ from kiosk.core.records import alert, service
 from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 from kiosk.core.storage import WITH_BUNDLES, WITH_CASSETTE, Ledger
 from kiosk.errors import LogForkError, LogRollbackError, VerificationError
+from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.policy import Policy
 from kiosk.management.batches import AT_REST, Batches
@@ -81,6 +82,7 @@ class Settings:
     storage: StorageSettings = field(default_factory=StorageSettings)
     software: str = ""  # the version that runs
     config_hash: str = ""  # of the configuration as it was understood
+    evidence: Bounds = field(default_factory=Bounds)
 
 
 class Controller:

@@ -29,6 +29,7 @@ from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
+from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
@@ -107,6 +108,7 @@ class Desk:
         authority.register(ClearDispute, self._disputes)
         authority.register(AcceptDevice, AcceptValidator(controller))
         self._units = StorageDesk(controller)
+        self._evidence = EvidenceDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
         kiosk = self._directory.kiosk
         self._terms = BankTerms(kiosk, commanders, controller)
@@ -172,11 +174,13 @@ class Desk:
         return reply
 
     async def _service(self, request: Request) -> Reply:
-        """People, and what they do with the cash."""
+        """People and what they do with the cash; evidence."""
         if isinstance(request, StorageRequest):
             return await self._units.handle(request)
         if isinstance(request, AuthorityRequest):
             return await self.authority.handle(request)
+        if isinstance(request, EvidenceRequest):
+            return await self._evidence.handle(request)
         return Refused("unknown_request", type(request).__name__)
 
     async def books(self) -> Books:

@@ -53,6 +53,13 @@ class StillRing:
             _log.warning("stills: %s could not be kept: %s", digest[:16], error)
         return digest
 
+    def read(self, digest: str) -> bytes | None:
+        """A still by its SHA-256 in hex; None when it is not here any more."""
+        try:
+            return (self._folder / f"{digest}.jpg").read_bytes()
+        except OSError:
+            return None
+
     def _trim(self) -> None:
         files = sorted(
             ((path.stat().st_mtime_ns, path.stat().st_size, path) for path in self._folder.glob("*.jpg")), reverse=True

@@ -34,6 +34,7 @@ from kiosk.messages import (
 from kiosk.monitoring.deposit_watch import DepositWatch, Image, Summary
 from kiosk.monitoring.features import SceneFeatures, SceneRow
 from kiosk.monitoring.frames import Frame, FrameSource
+from kiosk.monitoring.hand_over import hand_over
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
 from kiosk.monitoring.still import StillRing, blurred_jpeg
@@ -48,6 +49,7 @@ ANSWER_ROWS: Final = 10  # about a second of frames: enough to have looked
 ANSWER_STEP_S: Final = 0.05
 DEPOSITS_KEPT: Final = 4  # the controller asks about a deposit shortly after it has ended
 REPORTS_MAX: Final = 32
+STILLS_KEPT: Final = 64
 RATE_WINDOW_S: Final = 3.0
 RATE_FRAMES_MAX: Final = 128
 UNJUDGED: Final = "the {} could not be judged: no model, the empty shop not seen yet, or values that make no sense"
@@ -82,6 +84,8 @@ class Watcher:
         self._told_s = float("-inf")
         self._arrivals: deque[float] = deque(maxlen=RATE_FRAMES_MAX)
         self._answers: set[asyncio.Task[None]] = set()
+        self._stills_told: deque[str] = deque(maxlen=STILLS_KEPT)  # names in reports; each goes to the bank once
+        self._stills_due: deque[str] = deque(maxlen=STILLS_KEPT)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
 
     # --- loops ----------------------------------------------------------------------------------------
@@ -109,9 +113,23 @@ class Watcher:
             _log.error("watcher: the controller refuses the subscription: %s %s", reply.message, reply.remedy)
         self._told = None  # a new connection is told the present state
         while True:
-            reply = await controller.request(await self._reports.get())
+            if self._stills_due and self._reports.empty():  # reports are more urgent
+                await self._hand_over(controller)
+                continue
+            report = await self._reports.get()
+            reply = await controller.request(report)
             if isinstance(reply, Refused):
                 _log.warning("watcher: report refused: %s", reply.message)
+            elif report.still_sha256 is not None and report.still_sha256 not in self._stills_told:
+                self._stills_told.append(report.still_sha256)
+                self._stills_due.append(report.still_sha256)
+
+    async def _hand_over(self, controller: Controller) -> None:
+        """A still that a record may name goes to the bank; one that the ring has dropped meanwhile is lost."""
+        content = self._stills.read(self._stills_due[0])
+        if content is not None:
+            await hand_over(controller, content)
+        self._stills_due.popleft()
 
     async def close(self) -> None:
         """Stop what is under way."""

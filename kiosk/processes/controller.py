@@ -27,6 +27,7 @@ from kiosk.guarantee import policy as policies
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
+from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
@@ -89,6 +90,7 @@ def settings_of(config: Config) -> Settings:
         power_dip_s=config.power.dip_s,
         receipt_language="en" if config.receipt_printer is None else config.receipt_printer.language,
         storage=storage_of(config),
+        evidence=Bounds(config.evidence.mib_max << 20, config.evidence.free_mib_min << 20),
     )
 
 

@@ -17,6 +17,7 @@ import msgspec
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
+from kiosk.guarantee import evidence
 from kiosk.guarantee.acks import ACK_BYTES_MAX
 from kiosk.guarantee.commands import COMMAND_BYTES_MAX
 from kiosk.guarantee.complaints import COMPLAINT_BYTES_MAX
@@ -28,7 +29,10 @@ from kiosk.messages import (
     DeliverCounts,
     DeliverDirectory,
     Delivered,
+    DeliverEvidenceAck,
     DeliverStatement,
+    EvidenceRows,
+    FetchEvidence,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -42,6 +46,8 @@ from kiosk.messages import (
     Status,
     Subscribe,
 )
+from kiosk.uplink.evidence import ROWS_MAX as EVIDENCE_ROWS_MAX
+from kiosk.uplink.evidence import Chunk, EvidenceLane
 from kiosk.uplink.session import Connected, Disconnected, Event, Link, Received, Settled
 from kiosk.uplink.window import Row, Window
 
@@ -94,6 +100,11 @@ class Uplink:
             self._counts_topic: COUNTS_BYTES_MAX,
             **{topic: STATEMENT_BYTES_MAX[lane] for topic, lane in self._lanes.items()},
         }
+        self._evidence = EvidenceLane()
+        self._evidence_topic = topics.topic(kiosk, "evidence")
+        self._evidence_ack = topics.topic(kiosk, "evidence_ack")
+        self._evidence_acks: deque[bytes] = deque(maxlen=STATEMENTS_HELD_MAX)
+        self._bytes_max[self._evidence_ack] = evidence.ACK_BYTES_MAX
         self._checkpoint = b""
         self._checkpoint_sent = b""
         self._connected = False
@@ -146,6 +157,7 @@ class Uplink:
                 if not accepted:
                     log.warning("the broker refused a publish: %s", reason)
                 self._window.settled(token, now_s, accepted=accepted)
+                self._evidence.settled(token, now_s, accepted=accepted)
             case Received(topic, payload, retained):
                 self._received(topic, payload, retained=retained)
         self._wake.set()
@@ -165,11 +177,14 @@ class Uplink:
             self._directory = payload
         elif topic == self._counts_topic:
             self._counts = payload
+        elif topic == self._evidence_ack:
+            self._evidence_acks.append(payload)
         else:
             self._statements.append(DeliverStatement(self._lanes[topic], payload))
 
     def _lost(self) -> None:
         self._window.disconnected()
+        self._evidence.disconnected()
         self._connected = False
 
     # --- what is due -------------------------------------------------------------------------------
@@ -182,6 +197,7 @@ class Uplink:
         await self._deliver_directory()
         await self._deliver_counts()
         await self._deliver_statements()
+        await self._deliver_evidence_acks()
         if self._stale or self._clock.monotonic_s() - self._polled_s >= POLL_S:
             before = self._window.base
             await self._look()
@@ -190,6 +206,8 @@ class Uplink:
         while self._connected and (wanted := self._window.wanted()) is not None:
             if not await self._fetch(*wanted):
                 break
+        if self._connected and (after := self._evidence.wanted()) is not None:
+            await self._fetch_evidence(after)
         if self._connected and not self._given_up():
             self._publish()
 
@@ -254,11 +272,26 @@ class Uplink:
                     self._window.go_back_to(reply.resend_from)
                     self._stale = True
 
+    async def _deliver_evidence_acks(self) -> None:
+        while self._evidence_acks:
+            reply = await self._bus.request(DeliverEvidenceAck(self._evidence_acks.popleft()))
+            if isinstance(reply, Refused):
+                log.warning("the controller refused an answer about evidence: %s (%s)", reply.message, reply.code)
+            else:
+                self._evidence.answered(self._clock.monotonic_s())
+                self._answered()
+
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""
         self._stale = False
         self._polled_s = self._clock.monotonic_s()
         await self._fetch(self._window.base, 1)
+        self._evidence.look(self._polled_s)
+
+    async def _fetch_evidence(self, after: int) -> None:
+        reply = await self._bus.request(FetchEvidence(after, EVIDENCE_ROWS_MAX))
+        if isinstance(reply, EvidenceRows):
+            self._evidence.offer(after, [Chunk(row.id, row.sealed) for row in reply.rows])
 
     async def _fetch(self, first_sequence: int, rows_max: int) -> bool:
         """Fetch rows into the window; whether the window got any further."""
@@ -273,7 +306,7 @@ class Uplink:
         return self._window.wanted() != before
 
     def _publish(self) -> None:
-        """Fill the room: birth, then records in sequence, then the newest checkpoint when no record is ready."""
+        """Fill the room: birth, results, records in sequence, then the newest checkpoint, then evidence."""
         now_s = self._clock.monotonic_s()
         if self._window.stalled(now_s):
             self._link.drop("a publish was not acknowledged in time")
@@ -292,20 +325,31 @@ class Uplink:
             checkpoint = self._checkpoint
             if self._put(self._checkpoint_topic, checkpoint, None, retain=True):
                 self._checkpoint_sent = checkpoint
+        self._publish_evidence(now_s)
+
+    def _publish_evidence(self, now_s: float) -> None:
+        while (chunk := self._evidence.ready(now_s)) is not None and self._window.room:
+            token = self._send(self._evidence_topic, chunk.sealed, None, retain=False)
+            if token is None:
+                return
+            self._evidence.sent(token, now_s)
 
     def _put(self, topic: str, payload: bytes, sequence: int | None, *, retain: bool) -> bool:
+        return self._send(topic, payload, sequence, retain=retain) is not None
+
+    def _send(self, topic: str, payload: bytes, sequence: int | None, *, retain: bool) -> int | None:
         token = self._link.publish(topic, payload, retain=retain)
         if token is None:
             self._lost()  # the connection just went; its `Disconnected` is on the way
-            return False
+            return None
         self._window.sent(token, sequence, self._clock.monotonic_s())
-        return True
+        return token
 
     async def _pause(self, session: asyncio.Task[None]) -> None:
         """Until something happens or a moment comes; a session that died raises here."""
         now_s = self._clock.monotonic_s()
-        wake_at_s = self._window.wake_at_s() if self._connected else None
-        delay_s = max(0.0, min(POLL_S, POLL_S if wake_at_s is None else wake_at_s - now_s))
+        moments = [self._window.wake_at_s(), self._evidence.wake_at_s(now_s)] if self._connected else []
+        delay_s = max(0.0, min([POLL_S, *(at_s - now_s for at_s in moments if at_s is not None)]))
         woken = asyncio.create_task(self._wake.wait())
         timer = asyncio.create_task(self._clock.sleep(delay_s))
         try:

@@ -55,7 +55,7 @@ def test_every_command_of_the_bank_is_described(name: str, command: click.Comman
 
 
 def test_every_topic_is_described_with_its_direction() -> None:
-    rows = dict(re.findall(r"^\| `([a-z]+)` \| ([^|]+)\|", (DOCS / "mqtt.md").read_text(), re.MULTILINE))
+    rows = dict(re.findall(r"^\| `([a-z_]+)` \| ([^|]+)\|", (DOCS / "mqtt.md").read_text(), re.MULTILINE))
     assert set(rows) == {*topics.FROM_KIOSK, *topics.TO_KIOSK}
     assert {lane for lane, sender in rows.items() if sender.startswith("bank")} == set(topics.TO_KIOSK)
 

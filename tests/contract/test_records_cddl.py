@@ -12,7 +12,7 @@ from kiosk import guarantee
 from kiosk.clock import rfc3339
 from kiosk.core.commands import OutOfService
 from kiosk.core.terms import BankLimit, Terms, Words
-from kiosk.guarantee import cbor, commands, complaints, cose, directory, terms
+from kiosk.guarantee import cbor, commands, complaints, cose, directory, evidence, terms
 from kiosk.guarantee.complaints import Complaint
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import statement
@@ -49,7 +49,13 @@ def _made() -> dict[str, bytes]:
     signed = cbor.decode(ordered, commands.COMMAND_BYTES_MAX)[0]
     complaint = Complaint(KIOSK, 1, "fork", 0, 1, kit.records.root(), "two records", bytes(32), rfc3339(NOW))
     complained = complaints.make(complaint, kit.ack_signer)
+    piece, still = evidence.pieces(b"a still")[0]
+    held = evidence.make_ack(evidence.ack_of(KIOSK, piece.sha256, 1, NOW, complete=True), kit.ack_signer)
     return {
+        "evidence-chunk": evidence.seal_chunk(KIOSK, piece, still, kit.seal_key.public),
+        "signed-evidence-ack": held,
+        "evidence-ack-protected": cose.parse(held).protected,
+        "evidence-ack": cose.parse(held).payload,
         "envelope": done.envelope,
         "opening": cbor.encode([record.salt, record.leaf_entry, record.cose]),
         "leaf-entry": record.leaf_entry,

@@ -117,6 +117,20 @@ async def test_without_a_receiver_nothing_leaves_the_outbox_and_the_second_broke
             await bus.until(lambda: kiosk.records.outbox_rows() == 0)
 
 
+async def test_evidence_goes_on_where_it_was_and_is_a_file_at_the_bank(broker: Mosquitto, kiosk: KioskSide) -> None:
+    clip = bytes(range(256)) * 4000  # sixteen chunks
+    name = kiosk.hand_over(clip)
+    kiosk.deposit(0)
+    bus = ControllerBus(kiosk)
+    config = broker.provisioned[0].bank_config
+    with receiving(config):
+        async with uplinked(bus, settings(broker)):
+            await bus.until(lambda: len(kiosk.evidence.chunks(0, 8)) == 8 and kiosk.evidence.chunks(0, 1)[0].id > 1)
+        async with uplinked(bus, settings(broker)):  # the uplink's process was started again
+            await bus.until(lambda: kiosk.evidence.files_kept() == 0)
+    assert (config.parent / "evidence" / KIOSK / name.hex()).read_bytes() == clip
+
+
 def signed_for(kiosk: KioskSide, size: int) -> bool:
     return kiosk.records.acknowledged() == size
 

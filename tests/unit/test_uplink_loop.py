@@ -5,6 +5,7 @@ import json
 import random
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import suppress
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,7 @@ from kiosk.errors import BusError
 from kiosk.guarantee.acks import ACK_BYTES_MAX
 from kiosk.guarantee.counts import COUNTS_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
+from kiosk.guarantee.evidence import CHUNK_BYTES
 from kiosk.messages import LinkReport, Ok, OutboxGrew, Refused, Reply, Request
 from kiosk.uplink.session import (
     Broker,
@@ -151,7 +153,7 @@ async def test_birth_then_records_in_sequence_then_the_checkpoint(started: Room)
     envelopes = [started.kiosk.deposit(number) for number in range(2)]
     will = started.link.connect()
     await started.settle()
-    lanes = ("ack", "directory", "counts", "terms", "command", "complaint")
+    lanes = ("ack", "directory", "counts", "terms", "command", "complaint", "evidence_ack")
     assert started.link.subscribed == tuple(f"kiosk/v1/{KIOSK}/{lane}" for lane in lanes)
     assert started.link.lanes() == ["birth", "record", "record", "checkpoint"]
     assert [retain for _, _, retain in started.link.published] == [True, False, False, True]
@@ -243,6 +245,46 @@ async def test_a_record_that_the_broker_lost_follows_as_soon_as_the_bank_answers
     for out in started.bank.take(envelopes[3]):
         started.link.tell(Received(out.topic, out.payload))
     await started.link.until(lambda: started.link.records() == [*envelopes, envelopes[1]])
+
+
+async def test_evidence_goes_out_behind_the_records_and_leaves_on_the_banks_signature(started: Room) -> None:
+    started.kiosk.hand_over(bytes(3 * CHUNK_BYTES))
+    envelope = started.kiosk.deposit(0)
+    started.link.connect()
+    for _ in range(3):
+        await started.settle()
+        started.link.settle_all()
+    assert started.link.lanes() == ["birth", "record", "checkpoint", "evidence", "evidence", "evidence"]
+    assert started.link.records() == [envelope]
+    for lane, payload, _ in started.link.published:
+        for out in started.bank.take(payload, lane=lane) if lane == "evidence" else ():
+            started.link.tell(Received(out.topic, out.payload))
+    await started.bus.until(lambda: started.kiosk.evidence.files_kept() == 0)
+
+
+async def test_evidence_that_the_broker_refused_comes_again_after_a_pause(started: Room) -> None:
+    started.kiosk.hand_over(b"a still")
+    started.link.connect()
+    await started.settle()
+    started.link.settle_all(accepted=False)
+    await started.settle()
+    assert started.link.lanes().count("evidence") == 1
+    started.clock.advance(1)
+    await started.link.until(lambda: started.link.lanes().count("evidence") == 2)
+
+
+async def test_a_clock_that_steps_changes_nothing_on_the_way(started: Room) -> None:
+    started.kiosk.deposit(0)
+    started.link.connect()
+    await started.settle()
+    started.link.settle_all()
+    for stepped in (timedelta(days=-9000), timedelta(days=9000)):
+        started.clock.stepped = stepped
+        await started.settle()
+        assert len(started.link.records()) == 1  # nothing is overdue because the calendar says so
+    started.deliver()
+    await started.bus.until(lambda: started.kiosk.records.outbox_rows() == 0)
+    assert started.link.dropped == []
 
 
 async def test_a_broker_over_which_the_bank_is_silent_is_left_for_the_next(started: Room) -> None:

@@ -13,7 +13,17 @@ from hwsim.config import SensorConfig
 from hwsim.devices.board_sensors import Disturbance, SensorState, read_sensors
 from hwsim.scene import SceneRenderer, SceneState
 from kiosk.appraisal.model import StreamModel
-from kiosk.messages import AssessRequest, Ok, Reply, Request, RiskReport, SensorReading, StageChanged, Subscribe
+from kiosk.messages import (
+    AssessRequest,
+    HandOver,
+    Ok,
+    Reply,
+    Request,
+    RiskReport,
+    SensorReading,
+    StageChanged,
+    Subscribe,
+)
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import Frame
 from kiosk.monitoring.still import StillRing, blurred_jpeg
@@ -79,6 +89,7 @@ class ScriptedController:
     def __init__(self) -> None:
         self.reports: list[RiskReport] = []
         self.subscribed: list[Subscribe] = []
+        self.evidence: dict[str, bytes] = {}
         self.news = asyncio.Event()
 
     async def request(self, message: Request) -> Reply:
@@ -87,7 +98,17 @@ class ScriptedController:
             self.news.set()
         elif isinstance(message, Subscribe):
             self.subscribed.append(message)
+        elif isinstance(message, HandOver):
+            self.evidence[message.part.sha256] = self.evidence.get(message.part.sha256, b"") + message.part.data
+            self.news.set()
         return Ok()
+
+    async def handed_over(self, name: str) -> bytes:
+        async with asyncio.timeout(20):
+            while name not in self.evidence:
+                self.news.clear()
+                await self.news.wait()
+        return self.evidence[name]
 
     async def answer(self, request_id: int) -> RiskReport:
         async with asyncio.timeout(20):
@@ -218,7 +239,9 @@ async def test_the_still_is_a_blurred_picture_on_disk_named_by_its_hash(kiosk: K
     await kiosk.camera.show(ALONE, 2)
     report = await kiosk.ask("D1", "access")
     assert report.still_sha256 is not None
-    assert (kiosk.stills / f"{report.still_sha256}.jpg").read_bytes()[:2] == b"\xff\xd8"
+    still = (kiosk.stills / f"{report.still_sha256}.jpg").read_bytes()
+    assert still[:2] == b"\xff\xd8"
+    assert await kiosk.controller.handed_over(report.still_sha256) == still
 
 
 async def test_board_readings_are_judged_beside_the_scene(kiosk: Kiosk) -> None:
