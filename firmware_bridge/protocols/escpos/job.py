@@ -25,6 +25,7 @@ QR_BYTES_MAX: Final = 1400
 QR_DOTS_MAX: Final = 5  # 0.6 mm: easy for any phone; more would only cost paper
 PART_BYTES_MAX: Final = 1600
 _QUIET_MODULES: Final = 4
+_MARGIN_DOTS: Final = 32  # white on either side of what the head can reach: 80 mm paper, 72 mm printed
 # ISO/IEC 18004 table 7: bytes that versions 1 to 31 hold at level M.
 _QR_CAPACITY: Final = (
     *(14, 26, 42, 62, 84, 106, 122, 152, 180, 213, 251, 287, 331, 362, 412, 450),
@@ -60,12 +61,16 @@ def build_job(receipt: Receipt, *, chinese: bool = False) -> list[bytes]:
 
 
 def qr_module_dots(data_bytes: int) -> int:
-    """Dots of one module, so that symbol and quiet zone fill the paper. Raises EscposError when there is no room."""
+    """Dots of one module: symbol and quiet zone fill the paper, whose blank margins are part of that zone.
+
+    Raises EscposError when there is no room.
+    """
     if not 0 < data_bytes <= QR_BYTES_MAX:
         raise EscposError(f"{data_bytes} bytes in a QR code, 1 to {QR_BYTES_MAX} are possible")
     version = bisect_left(_QR_CAPACITY, data_bytes) + 1
-    modules = 17 + 4 * version + 2 * _QUIET_MODULES
-    return min(QR_DOTS_MAX, PAPER_DOTS // modules)
+    modules = 17 + 4 * version
+    quiet = (PAPER_DOTS + 2 * _MARGIN_DOTS) // (modules + 2 * _QUIET_MODULES)
+    return min(QR_DOTS_MAX, PAPER_DOTS // modules, quiet)
 
 
 def wrap(text: str, columns: int) -> list[str]:
