@@ -64,6 +64,9 @@ class Es256:
         return r.to_bytes(32) + s.to_bytes(32)
 
 
+STRANGER: Final = Cosigner("nobody.example", Ed25519PrivateKey.from_private_bytes(bytes([9] * 32)))
+
+
 class Paper:
     """A receipt in a log of `others` + 2 leaves."""
 
@@ -111,7 +114,7 @@ def good() -> Iterator[Case]:
     )
     text = paper.made.proof.replace("index", "extra AAAA\nindex", 1)
     yield paper.case("an extra line", VILLAGE, proof=text)
-    yield paper.case("a stranger's signature below", Cosigner("nobody.example", Ed25519PrivateKey.generate()))
+    yield paper.case("a stranger's signature below", VILLAGE, STRANGER)
     yield es256("an ES256 key")
 
 
@@ -235,7 +238,10 @@ def spoiled() -> Iterator[Case]:
 
 
 def wrong_cosignatures(paper: Paper) -> Iterator[Case]:
-    """A witness whose signature is bad refuses the whole; one that nobody knows counts for nothing."""
+    """A bad signature of a witness refuses the whole, and one that nobody knows does where a quorum is missing."""
+    yield paper.case("nobody but a stranger", STRANGER)
+    spoilt = paper.made.proof + VILLAGE.line(paper.point, AT).replace("\u2014", "-")
+    yield paper.case("a hyphen for the witness's dash", proof=spoilt)
     for cosigner in (VILLAGE, QUANTUM):
         line = cosigner.line(paper.point, AT)
         raw = bytearray(base64.b64decode(line.split(" ")[2]))

@@ -60,7 +60,9 @@ def check(texts: Texts, policy: Policy) -> Checked:
     witnessed = policy.witnessed(cosigned)
     if not witnessed and policy.quorum != policies.NONE and (names := _strangers(texts.proof, log, policy)):
         # A spoilt name or key id makes a witness a stranger, too: that must not turn *witnessed* into *provisional*.
-        return Checked("refused", kiosk, (*steps, Step("known", holds=False, facts={"names": ", ".join(names)})))
+        who = ", ".join(names)
+        reason = f"the policy does not name {who}"
+        return Checked("refused", kiosk, (*steps, Step("known", holds=False, facts={"names": who}, reason=reason)))
     steps.append(Step("witnessed", witnessed, {"names": ", ".join(map(_who, cosigned)), "quorum": policy.quorum}))
     return Checked(
         "witnessed" if witnessed else "provisional",

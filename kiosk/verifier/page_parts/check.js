@@ -20,9 +20,10 @@ function sortTexts(text) {
 
 const only = (set) => (set.size === 1 ? [...set][0] : null);
 
-// Up to the last signature line: what a scanner or an editor added behind it is not part of the note.
+// Up to the last signature line: what a scanner or an editor added behind it is not part of the note. A line that ends
+// like a signature is taken for one however it begins, so that a spoilt one is refused, not left out.
 function wholeProof(lines) {
-  const last = lines.findLastIndex((line) => line.startsWith(DASH));
+  const last = lines.findLastIndex((line) => line.startsWith(DASH) || /[A-Za-z0-9+/=]{64,}$/.test(line));
   return last < 0 ? lines.join("\n") : `${lines.slice(0, last + 1).join("\n")}\n`;
 }
 
@@ -50,11 +51,20 @@ async function checkReceipt(texts, policy) {
   }
   steps.push({ step: "logged", holds: true, facts: { index: `${statement.sequence}`, size: `${found.point.size}` } });
   const witnessed = isWitnessed(policy, found.cosigned);
+  const strangers = found.point.note.lines.filter((line) => !isKnown(line, found.log, policy)).map((line) => line.name);
+  if (!witnessed && policy.quorum !== "none" && strangers.length) {
+    // A spoilt name or key id makes a witness a stranger, too: that must not turn *witnessed* into *provisional*.
+    const names = strangers.join(", ");
+    const step = { step: "known", holds: false, facts: { names }, reason: `the policy does not name ${names}` };
+    return { verdict: "refused", kiosk, steps: [...steps, step], content: null };
+  }
   const names = found.cosigned.map((each) => `${each.name} (${minuteOf(each.at)})`).join(", ");
   steps.push({ step: "witnessed", holds: witnessed, facts: { names, quorum: policy.quorum } });
   const verdict = witnessed ? "witnessed" : "provisional";
   return { verdict, kiosk, steps, content: statement.content, sequence: statement.sequence, at: statement.at };
 }
+
+const isKnown = (line, log, policy) => [log, ...policy.witnesses.values()].some((key) => sameKey(line, key));
 
 function refused(steps, kiosk, step, error) {
   if (!(error instanceof Refused)) throw error;

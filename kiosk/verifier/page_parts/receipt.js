@@ -95,5 +95,5 @@ async function verifyProof(text, leaf, index, log, witnesses) {
   const point = await verifyCheckpoint(proof.checkpoint, log);
   const cosigned = await verifyCosignatures(point, witnesses);
   await verifyInclusion(index, point.size, leaf, proof.hashes, point.root);
-  return { point, cosigned };
+  return { point, cosigned, log };
 }
