@@ -283,10 +283,11 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
 
 
 def jammed(deposit: Deposit, fact: Jammed) -> Outcome:
-    """Only power off clears it: a technician is needed, the notes stay where they are."""
+    """A technician is needed, the notes stay where they are. It may have been ordered to take notes a moment ago."""
     text = "jam beyond the depositor's reach" if fact.safe else "jam within the depositor's reach"
     deposit = replace(steps.remark(deposit, text), jam_safe=fact.safe)
-    return steps.go(deposit, State.JAMMED, CloseShutter(), note=(records.alert(deposit, "jam", (text,)),))
+    alert = (records.alert(deposit, "jam", (text,)),)
+    return steps.go(deposit, State.JAMMED, DisableValidator(), CloseShutter(), note=alert)
 
 
 def jammed_beyond_reach(deposit: Deposit, fact: Jammed) -> Outcome:

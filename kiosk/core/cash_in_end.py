@@ -24,6 +24,12 @@ DOUBTS: Final[dict[DoubtKind, str]] = {
 COLLECTS_MAX = 8  # a belt sensor that is stuck must not keep a credited deposit for ever
 
 
+_ON_BOARD: Final = (Place.TRANSPORT, Place.TRAY, Place.BUNDLE)
+_CARRIED: Final = {  # what a command of the board takes away from where it was
+    steps.COLLECT: (Place.TRANSPORT,),
+    steps.PURGE: _ON_BOARD,
+    steps.STORE: (Place.TRAY, Place.BUNDLE),
+}
 _INSIDE = (Place.VALIDATOR, Place.ESCROW, Place.TRANSPORT, Place.TRAY, Place.BUNDLE)
 
 
@@ -316,7 +322,16 @@ def gave_up(deposit: Deposit, _: object) -> Outcome:
     if deposit.rolling_back or emptying:  # notes were on their way out: what became of them nobody has seen
         under_way = (Place.ESCROW, Place.TRANSPORT) if deposit.state is State.COLLECTING else (Place.ESCROW,)
         deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in under_way, Place.UNKNOWN))
+    unheard = _unheard_of(deposit)
+    deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in unheard, Place.UNKNOWN))
     return steps.close(deposit, "credited", note=(records.alert(deposit, "unfinished", (text,)),))
+
+
+def _unheard_of(deposit: Deposit) -> tuple[Place, ...]:
+    """Places that a command of unheard outcome may have emptied, or at which nobody has looked again."""
+    if deposit.state is State.REALIGNING:
+        return _ON_BOARD
+    return () if deposit.board is None else _CARRIED.get(deposit.board.opcode, ())
 
 
 def _notes_stored(deposit: Deposit, board: BoardEvidence) -> int:

@@ -208,7 +208,7 @@ _add(
     S.CLOSING,
     same=False,
 )
-_add([*CREDITED, S.RETRACTING, S.RESETTING], f.ValidatorReplaced, recovery.validator_replaced)
+_add([*CREDITED, S.RETRACTING, S.RESETTING, S.CLOSING], f.ValidatorReplaced, recovery.validator_replaced)
 _add([S.RESETTING], f.ValidatorReset, resetting.validator_told)
 _add([S.RESETTING], f.AtReset, resetting.told_at_reset)
 _add([S.RESETTING], f.Reconciled, resetting.reconciled, S.REALIGNING)

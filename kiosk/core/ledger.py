@@ -170,7 +170,7 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     `stored` and `stacked` count every note that came in since the baseline. One more than the journal knows
     is the note that was ordered in; further ones are disputed. One fewer: the note in flight is disputed.
     """
-    base = deposit.baseline
+    base = deposit.comparable
     if base is None:
         return deposit
     if not evidence.validator.counted:
@@ -246,7 +246,7 @@ def _since(now: int, then: int) -> int:
 
 def late_arrivals(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that came in when nobody waited for them any more, such as out of a jam that was cleared: disputed."""
-    base = deposit.baseline
+    base = deposit.comparable
     if base is None:
         return deposit
     if not evidence.validator.counted:

@@ -40,7 +40,8 @@ def internal(deposit: Deposit, fact: AtReset) -> Outcome:
 
     A validator without counters says it once, here: a note that nobody ordered in and that it stacked by itself.
     """
-    if deposit.baseline is None or deposit.baseline.validator.counted:
+    base = deposit.comparable
+    if base is None or base.validator.counted:
         return steps.stay(deposit)
     return at_reset(deposit, fact) if deposit.state is State.CLOSING else at_reset_idle(deposit, fact)
 
@@ -80,6 +81,7 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
         deposit = replace(deposit, sweep=False)
         if board.transport_occupied or board.tray_notes:
             return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
+    if not (board.transport_occupied or board.tray_notes):
         deposit = _left_the_board(deposit, purging=purging)
     if here:
         return steps.settle_port(deposit)
@@ -95,7 +97,7 @@ def count_again(deposit: Deposit, evidence: Evidence) -> Deposit:
 def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
     """Nothing lies there any more: it was purged, if that had been ordered; else somebody has it."""
     place = Place.RETRACT if purging else Place.UNKNOWN
-    here = {note.number for note in deposit.on_board if note.suspect}
+    here = {note.number for note in deposit.on_board if note.suspect or note.claim is Claim.DISPUTED}
     return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in here, place))
 
 
@@ -103,14 +105,14 @@ def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that the store no longer holds, and such as it should not."""
     deposit = _found_in_the_store(_left_the_store(deposit, evidence), evidence)
     surplus = evidence.validator.level - len(deposit.escrowed)
-    if deposit.baseline is not None and surplus > 0:
+    if deposit.comparable is not None and surplus > 0:
         return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
     return deposit
 
 
 def _found_in_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes thought to lie at the bezel, or anywhere, of whose value the store holds more than we know."""
-    if deposit.baseline is None:
+    if deposit.comparable is None:
         return deposit
     found: set[int] = set()
     for value, currency, count in evidence.validator.levels:
@@ -122,7 +124,7 @@ def _found_in_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
 
 def _left_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that the store no longer holds: out if the dispense counter says so, else on their way inside."""
-    base = deposit.baseline
+    base = deposit.comparable
     if base is None:
         return deposit
     gone = _gone(deposit, evidence)
@@ -201,8 +203,9 @@ def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
     notes = tuple(replace(note, reason=reason) if note.number in gone else note for note in notes)
     notes = claimed(notes, lambda note: note.number in gone and note.claim is Claim.OPEN, Claim.DISPUTED)
     deposit = replace(deposit, notes=notes, accepting=None, in_flight=None, unacknowledged=None, emptied=True)
+    deposit = replace(deposit, replaced=True)
     deposit = steps.remark(replace(deposit, bezel=None, rolling_back=False), f"{reason}, accepted by {fact.by}")
-    if deposit.confirmed or deposit.state in (State.RETRACTING, State.RESETTING):
+    if deposit.confirmed or deposit.state in (State.RETRACTING, State.RESETTING, State.CLOSING):
         return steps.stay(deposit)
     if deposit.on_board:
         return steps.retract(deposit, reason)
@@ -215,7 +218,12 @@ def _occupied(evidence: Evidence) -> bool:
 
 def during_retract(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Go on retracting what is still inside; what has left the board was purged, what has left the port was not."""
+    purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
     deposit = _returned_meanwhile(deposit, fact.evidence)
+    if not _occupied(fact.evidence):
+        place = Place.RETRACT if purging else Place.UNKNOWN
+        here = (Place.TRANSPORT, Place.TRAY)
+        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in here, place))
     deposit = replace(deposit, board=None, emptied=fact.evidence.validator.level == 0, waiting=False)
     if not deposit.emptied:
         return steps.stay(deposit, DisableValidator(), CloseShutter(), CommitEscrow())

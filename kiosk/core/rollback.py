@@ -17,7 +17,7 @@ from kiosk.core.facts import (
     ShutterMoved,
     StoreEmptied,
 )
-from kiosk.core.money import Claim, Note, Place, claimed, moved, open_notes
+from kiosk.core.money import Claim, Note, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import CancelEscrow, CloseShutter, EmptyStore, OpenShutter, RunBoard
 from kiosk.core.state import Bezel, Deposit, Outcome, State
 
@@ -218,6 +218,15 @@ def _unseen_purged(deposit: Deposit, board: BoardEvidence, known: int) -> tuple[
     return deposit, found
 
 
+def _binned(deposit: Deposit, here: list[int], fact: BoardFinished) -> Deposit:
+    """In the bin are as many as the board says that it moved there, the surest first. Where others are nobody knows."""
+    count = fact.evidence.purged if fact.evidence.purged is not None else len(here)
+    binned = here[: count if fact.result == 0 else 0]
+    deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in binned, Place.RETRACT))
+    lost = set(here) - set(binned)
+    return replace(deposit, notes=moved(deposit.notes, lambda note: note.number in lost, Place.UNKNOWN))
+
+
 def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
     """Retract: the bin has them, or they lie where a person must get them out, or nobody knows."""
     deposit = replace(deposit, board=None)
@@ -225,15 +234,13 @@ def purged(deposit: Deposit, fact: BoardFinished) -> Outcome:
         return steps.wait(deposit, fact.result)
     if fact.opcode == steps.HOME:
         return steps.stay(deposit, RunBoard(steps.PURGE, (steps.PURGE_ANY,)))
-    inside = (Place.TRANSPORT, Place.TRAY, Place.VALIDATOR, Place.ESCROW)
-    place = Place.RETRACT if fact.result == 0 else Place.UNKNOWN
     left = fact.result != 0 and (fact.evidence.transport_occupied or fact.evidence.tray_notes > 0)
     if not left:
-        known = sum(1 for note in deposit.notes if note.place in inside)
-        deposit, found = _unseen_purged(deposit, fact.evidence, known)
-        known += found
-        deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.place in inside, place))
-        deposit = steps.surplus_purged(deposit, fact.evidence, known)
+        surest = (Place.TRANSPORT, Place.TRAY, Place.ESCROW, Place.VALIDATOR)
+        here = [note.number for place in surest for note in at(deposit.notes, place)]
+        deposit, found = _unseen_purged(deposit, fact.evidence, len(here))
+        deposit = _binned(deposit, here, fact)
+        deposit = steps.surplus_purged(deposit, fact.evidence, len(here) + found)
     if fact.result:
         deposit = steps.remark(deposit, f"retract ended with result {fact.result}")
     return steps.close(deposit, "retracted")

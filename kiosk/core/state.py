@@ -143,6 +143,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     paired_channel: int | None = None  # a repeated credit of this channel explains a note paired at reset
     intention: Intention = ""
     baseline: Evidence | None = None
+    replaced: bool = False  # another validator answers now, whose counters know nothing of this deposit
     bookmark: int | None = None  # in the validator's event list: what lies behind it is not in the journal yet
     unheard: bool = False  # events were lost since the present note was ordered in: silence says nothing of it
     bundle: Bundle = Bundle(serial=0, slot=0)
@@ -179,6 +180,11 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     reset: ResetWork | None = None
     purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
+
+    @property
+    def comparable(self) -> Evidence | None:
+        """The baseline with which the validator's counters and levels can be compared; None when nothing can."""
+        return None if self.replaced else self.baseline
 
     @property
     def confirmed(self) -> bool:

@@ -45,8 +45,12 @@ _KINDS = {
     "dispensed": _K.DISPENSED,
     "held_in_bezel": _K.HELD_IN_BEZEL,
     "emptied": _K.EMPTIED,
+    "payout_stopped": _K.PAYOUT_ERROR,
+    "payout_broken": _K.PAYOUT_ERROR,
 }
+_REASONS = {"refused": "reject_by_host", "payout_stopped": "poll_time_out", "payout_broken": "jammed"}
 _VALUED = frozenset((_K.INTO_STORE_AT_RESET, _K.INTO_STACKER_AT_RESET, _K.DISPENSING, _K.DISPENSED, _K.HELD_IN_BEZEL))
+_VALUED |= {_K.PAYOUT_ERROR}
 BEGIN = f.Begin("", b"deposit", "code", b"", "", "", POLICY, bundle_serial=1, slot=1)
 BEGIN_FINAL = replace(BEGIN, policy=replace(POLICY, bunch_escrow=False, suspect_custody=False))
 RESET = f.ResetOrdered("", b"reset", "by", ())
@@ -62,10 +66,9 @@ def note_event(event: Event) -> NoteEvent:
     """The driver's word for an event of the model."""
     kind, number = _KINDS[event[0]], event[1]
     if kind in _VALUED:
-        nothing = kind in (_K.DISPENSING, _K.DISPENSED) and not number
-        return NoteEvent(kind, values=() if nothing else (Value(number, CURRENCY),))
-    reason = "reject_by_host" if kind is _K.REFUSED else None
-    return NoteEvent(kind, channel=number or None, reason=reason)
+        nothing = kind in (_K.DISPENSING, _K.DISPENSED, _K.PAYOUT_ERROR) and not number
+        return NoteEvent(kind, values=() if nothing else (Value(number, CURRENCY),), reason=_REASONS.get(event[0]))
+    return NoteEvent(kind, channel=number or None, reason=_REASONS.get(event[0]))
 
 
 def with_c(world: World, c: Controller) -> World:
@@ -296,8 +299,10 @@ class Desk:
         c = world.c
         event, rest = c.batch[0], c.batch[1:]
         left = with_c(world, c._replace(batch=rest, offered=c.offered and bool(rest)))
-        if event[0] == "read" and c.phase == LISTENING and world.v.path is not None:  # still being read at the start
-            left = left._replace(v=left.v._replace(path=("rejecting", world.v.path[1]), read_shown=False))
+        path = world.v.path
+        if event[0] == "read" and c.phase == LISTENING:  # it was still being read at the start
+            if path is not None and path[0] == "escrow":
+                left = left._replace(v=left.v._replace(path=("rejecting", path[1]), read_shown=False))
         elif event[0] == "read":
             left = with_c(left, left.c._replace(held=True))
         if event[0] == "emptied":

@@ -65,7 +65,7 @@ class Validator(NamedTuple):
     asleep: str = ""  # EBDS: a note of before the power cut, which it neither takes nor gives
     life: int = 0  # ccTalk: power-ups; a bookmark of another life is no place in its event list
     emptied: str = ""  # tally of the last smart empty
-    jam: str = ""  # safe, unsafe, payout, empty
+    jam: str = ""  # safe, late (after its credit), unsafe, payout, empty
     stopped: bool = False  # the stacker is out
     enabled: bool = False
     read_shown: bool = False

@@ -107,18 +107,26 @@ def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:
 def wild(world: World) -> Iterator[tuple[str, World]]:
     """Rarer troubles of a real device: it fishes, jams and frees itself when it likes."""
     v = world.v
-    if v.jam:
-        yield "the jam frees itself", with_v(world, v._replace(jam=""))
+    if v.jam and v.jam != "payout":
+        freed = v._replace(jam="")
+        if v.jam == "safe" and v.path is not None and v.counts:  # its credit was not said yet
+            freed = post(freed, ("credited", CHANNEL[v.path[1].upper()]))
+        yield "the jam frees itself", with_v(world, freed)
     if not world.faults:
         return
     hurt = world._replace(faults=world.faults - 1)
-    if v.enabled and world.port and not v.jam:
-        yield "somebody fishes in the port", with_v(hurt, post(v, ("fraud", 0)))
     phase = v.path[0] if v.path is not None else ""
-    if not v.jam and phase in ("", "escrow", "rejecting"):
+    if v.enabled and world.port and not v.jam and phase in ("", "rejecting", "past_safe"):
+        yield "somebody fishes in the port", with_v(hurt, post(v, ("fraud", 0)))
+    at_work = v.returning is not None or v.emptying is not None
+    if not v.jam and not at_work and phase in ("", "escrow", "rejecting"):
         yield "it jams, and no note of ours is in it", with_v(hurt, v._replace(jam="empty", enabled=False))
     if not v.jam and phase == "past_safe":
-        yield "the note jams after its credit", with_v(hurt, v._replace(jam="safe", enabled=False))
+        yield "the note jams after its credit", with_v(hurt, v._replace(jam="late", enabled=False))
+    if v.returning is not None and not (phase or world.bezel or v.jam or v.blocked):
+        stopped = hurt._replace(v=v._replace(returning=None))
+        for kind in ("payout_stopped", "payout_broken"):
+            yield f"giving back stops: {kind}", with_v(stopped, post(stopped.v, (kind, total(v.returning))))
     if v.enabled and phase == "past_safe":
         yield "a second note is pushed back", with_v(hurt, post(v, ("refused", 0)))
 
@@ -138,7 +146,13 @@ def states(world: World) -> tuple[Event, ...]:
     """Events that repeat while things stay as they are."""
     v = world.v
     if v.jam:
-        jams = {"safe": "jam_safe", "unsafe": "jam_unsafe", "payout": "jam_safe", "empty": "jam_unsafe"}
+        jams = {
+            "safe": "jam_safe",
+            "late": "jam_safe",
+            "unsafe": "jam_unsafe",
+            "payout": "jam_safe",
+            "empty": "jam_unsafe",
+        }
         return ((jams[v.jam], 0),)
     told: tuple[Event, ...] = ()
     if v.path is not None and v.path[0] == "escrow":
@@ -155,11 +169,11 @@ def states(world: World) -> tuple[Event, ...]:
 def poll(world: World) -> tuple[World, tuple[Event, ...]]:
     """One poll with ack: after READ was shown it accepts the held note. The world after it, and its events."""
     v = world.v
-    if v.counts and v.path is not None and v.path[0] == "escrow" and v.read_shown and not v.blocked:
+    if v.counts and v.path is not None and v.path[0] == "escrow" and v.read_shown and not v.blocked and not v.jam:
         v = v._replace(path=("moving", v.path[1]), read_shown=False)
     events = (*v.shown, *v.queue, *states(with_v(world, v)))
     shown = tuple(event for event in (*v.shown, *v.queue) if event[0] in FLAGGED or not v.counts)
-    held = v.path is not None and v.path[0] == "escrow"
+    held = v.path is not None and v.path[0] == "escrow" and not v.jam
     return with_v(world, v._replace(queue=(), shown=shown, read_shown=held)), events
 
 

@@ -181,11 +181,13 @@ class Model:
     def _swapped(self, world: World) -> World:
         """Its counters are its own. A note that had been ordered in is inside the old one, wherever there."""
         v, kept = world.v, ""
+        doubted = self.desk.deposit(world).accepting is not None
         if v.path is not None and v.path[0] not in ("reading", "rejecting"):
-            ordered = v.path[0] != "escrow" or self.desk.deposit(world).accepting is not None
-            kept = v.path[1] if ordered else ""
+            kept = v.path[1] if v.path[0] != "escrow" or doubted else ""
         new = Validator(kind=v.kind, life=v.life + 1, restarted=True, stored=7, stacked=7)
         hurt = world._replace(v=new, faults=world.faults - 1, stranger=True, c=Controller(fresh=world.c.fresh))
+        if doubted and not kept:  # it had gone back already, and now nobody can tell
+            hurt = hurt._replace(front=plus(hurt.front, "?"))
         return hurt._replace(removed=plus(world.removed, v.store + v.cassette + v.asleep + kept))
 
     # --- crashes --------------------------------------------------------------------------------------------
