@@ -10,6 +10,8 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from kiosk.core.facts import Fact
+from kiosk.core.state import State
 from tests.model.invariants import SPACE_INVARIANTS, STATE_INVARIANTS, Violation
 from tests.model.parts import World
 from tests.model.world import MACHINE, Bounds, Model, Move
@@ -35,6 +37,7 @@ class Space:
     depth: int = 0
     transitions: int = 0
     complete: bool = False
+    first: dict[tuple[State, type[Fact]], tuple[int, str]] = field(default_factory=dict)  # how a pair was first reached
     counterexample: Counterexample | None = None
     seconds: float = 0.0
 
@@ -84,8 +87,11 @@ def _breadth_first(space: Space, states_max: int, told: Callable[[str], None]) -
         last: Move | None = None
         try:
             for last in model.moves(worlds[number]):
-                _, who, after = last
+                label, who, after = last
                 space.transitions += 1
+                if len(model.books.reached) > len(space.first):
+                    for pair in model.books.reached - space.first.keys():
+                        space.first[pair] = number, label
                 there = known.get(after)
                 if there is None:
                     there = known[after] = len(worlds)
