@@ -41,6 +41,11 @@ class Space:
     counterexample: Counterexample | None = None
     seconds: float = 0.0
 
+    def met(self, number: int, label: str) -> None:
+        """This move has led to pairs of the table for the first time."""
+        for pair in self.model.books.reached - self.first.keys():
+            self.first[pair] = number, label
+
     def labels(self, number: int) -> list[str]:
         """How this state was first reached."""
         way = [number]
@@ -90,8 +95,7 @@ def _breadth_first(space: Space, states_max: int, told: Callable[[str], None]) -
                 label, who, after = last
                 space.transitions += 1
                 if len(model.books.reached) > len(space.first):
-                    for pair in model.books.reached - space.first.keys():
-                        space.first[pair] = number, label
+                    space.met(number, label)
                 there = known.get(after)
                 if there is None:
                     there = known[after] = len(worlds)

@@ -10,7 +10,6 @@ import json
 import random
 import time
 from collections.abc import Callable, Iterable, Iterator
-from itertools import pairwise
 from pathlib import Path
 from typing import Final, NamedTuple
 
@@ -57,7 +56,7 @@ def kept(path: Path = WALKS) -> Iterator[tuple[Bounds, tuple[str, ...]]]:
 
 
 def walked(bounds: Bounds, labels: Iterable[str]) -> Walk:
-    """Play it. A step that cannot happen any more is left out: what counts is what is reached. May raise `Violation`."""
+    """Play it; what cannot happen any more is left out: what counts is what is reached. May raise `Violation`."""
     player, played = Player(bounds), list[str]()
     for label in labels:
         move = next((move for move in _tried(player) if move.label == label), None)
@@ -95,9 +94,9 @@ def hunt(wanted: frozenset[Pair], seconds: float, told: Callable[[str], None]) -
     end_s, number = time.monotonic() + seconds, 0
     while time.monotonic() < end_s and wanted - set(pool):
         number += 1
-        walk = _at_random(WIDE[number % len(WIDE)], random.Random(number), wanted - set(pool))
-        if walk is not None:
-            pool.update(dict.fromkeys(walk.pairs - set(pool), walk))
+        found = _at_random(WIDE[number % len(WIDE)], random.Random(number), wanted - set(pool))
+        if found is not None:
+            pool.update(dict.fromkeys(found.pairs - set(pool), found))
             told(f"walk {number}: {len(wanted & set(pool))} of {len(wanted)}")
     return _few(set(pool.values()), wanted)
 
