@@ -29,6 +29,12 @@ class LogMirror:
         except (FileNotFoundError, VerificationError):
             return 0
 
+    def signed(self) -> str:
+        """Its checkpoint with all cosignatures. Raises OSError, VerificationError."""
+        data = (self._folder / tiles.CHECKPOINT).read_bytes()
+        checkpoint.verify(data, self._log)
+        return data.decode()
+
     def tree(self, size: int) -> Mirror:
         """The log at `size`, which the folder must hold; its nodes make proofs."""
         return Mirror(size, self.read)

@@ -6,9 +6,10 @@ Private halves stay with their owner; public halves are pinned where the other s
     pki/            ca.pem, broker.*, bank.*, kiosk.*    (mutual TLS; ca.key signs, keep it offline)
     kiosk/keys/     record.key, checkpoint.key, vault.key, directory.key, bank_{seal,ack,command}.pub,
                     second_signer.pub
-    bank/keys/      {seal,ack,command,webhook}.key, second_signer.pub,
+    bank/keys/      {seal,ack,command,webhook,contact}.key, second_signer.pub,
                     kiosks/<id>/{record.pub, checkpoint.vkey, directory.key}
-    bank/bank.toml  bank/posting.toml  mosquitto/{mosquitto.conf, acl}, mosquitto-2/ for a second broker
+    bank/           bank.toml, posting.toml, depositor.toml, contact.pub
+    mosquitto/      mosquitto.conf, acl; mosquitto-2/ for a second broker
     policy.txt      what anybody checks a receipt against: logs, record keys, witnesses, quorum; kiosk/keys has a copy
 
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
@@ -28,6 +29,7 @@ from kiosk.guarantee.commands import SECOND_FILE
 from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
 from kiosk_cloud import broker
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
+from kiosk_cloud.depositor import settings as depositor
 from kiosk_cloud.files import private_dir, write_once, write_private
 from kiosk_cloud.pki import Authority
 from kiosk_cloud.posting import settings as posting
@@ -99,12 +101,14 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     private_dir(root / home)
     _bank_keys(private_dir(root / "bank" / "keys"), done, randomness)
     _second_signer(private_dir(root / "second"), root / "bank" / "keys" / SECOND_FILE, done, randomness)
+    _contact_key(root / "bank" / "keys" / "contact.key", root / "bank" / "contact.pub", done, randomness)
     _kiosk_keys(plan.kiosk, private_dir(done.kiosk_keys), root / "bank" / "keys", done, randomness)
     _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
     _policy(root / "policy.txt", root / "bank" / "keys" / "kiosks", done)
     _bank_config(plan, root, done)
-    if write_once(root / "bank" / posting.FILE, posting.FIRST):
-        done.written.append(root / "bank" / posting.FILE)
+    for name, first in ((posting.FILE, posting.FIRST), (depositor.FILE, depositor.FIRST)):
+        if write_once(root / "bank" / name, first):
+            done.written.append(root / "bank" / name)
     return done
 
 
@@ -132,6 +136,17 @@ def _second_signer(directory: Path, pinned: Path, done: Provisioned, randomness:
     """
     if not pinned.exists():
         _pin(pinned, _signer(directory / "second.key", done, randomness).public.pem, done)
+
+
+def _contact_key(private: Path, public: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
+    """The depositor's page has the public half only."""
+    if not private.exists():
+        seal.SealPrivateKey.generate(randomness).save(private)
+        done.written.append(private)
+    if not public.exists():
+        seal.SealPrivateKey.load(private).public.save(public)
+        public.chmod(0o600)
+        done.written.append(public)
 
 
 def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:

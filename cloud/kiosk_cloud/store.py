@@ -42,6 +42,7 @@ CREATE TABLE IF NOT EXISTS records (
     PRIMARY KEY (kiosk, sequence)
 ) STRICT;
 CREATE INDEX IF NOT EXISTS records_deposit ON records (kiosk, deposit_id) WHERE deposit_id IS NOT NULL;
+CREATE INDEX IF NOT EXISTS records_kind ON records (kiosk, kind, sequence);
 CREATE TABLE IF NOT EXISTS roots (   -- of the contiguous prefix at each size
     kiosk TEXT NOT NULL,
     size INTEGER NOT NULL,

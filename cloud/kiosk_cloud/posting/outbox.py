@@ -11,6 +11,7 @@ DEPOSIT: Final = "deposit"
 CLEARING: Final = "clearing"
 KINDS: Final = (DEPOSIT, CLEARING)
 ERROR_CHARACTERS_MAX: Final = 300
+CLEARINGS_MAX: Final = 1000  # of one deposit: it has at most so many notes
 _COLUMNS: Final = "p.id, p.key, p.kiosk, p.sequence, p.kind, p.deposit_id, p.attempts"
 
 
@@ -191,6 +192,11 @@ class Outbox:
             (key_of(DEPOSIT, deposit_id, 0), kiosk),
         ).fetchone()
         return None if row is None else Where(*row)
+
+    def clearings(self, kiosk: str, deposit_id: bytes) -> list[Row]:
+        """The clearings of a deposit that were found to be allowed."""
+        where = "p.kind = 'clearing' AND p.kiosk = ? AND p.deposit_id = ? AND p.state IN ('ready', 'nothing')"
+        return self._rows(where, (kiosk, deposit_id, CLEARINGS_MAX))
 
     def _rows(self, where: str, values: Sequence[object]) -> list[Row]:
         query = f"SELECT {_COLUMNS} FROM postings p WHERE {where} ORDER BY p.id LIMIT ?"  # noqa: S608 - our own conditions

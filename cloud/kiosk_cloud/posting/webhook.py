@@ -82,13 +82,16 @@ class Webhook:
         self._connection: http.client.HTTPConnection | None = None
 
     def send(self, posting: Posting, now_posix_s: int) -> Answer:
-        body = body_of(posting)
+        return self.post(posting.key, body_of(posting), now_posix_s)
+
+    def post(self, key: str, body: bytes, now_posix_s: int) -> Answer:
+        """Hand over any JSON `body` under its idempotency key. Raises Unreachable."""
         headers = {
             "content-type": "application/json",
-            "idempotency-key": posting.key,
-            "webhook-id": posting.key,
+            "idempotency-key": key,
+            "webhook-id": key,
             "webhook-timestamp": str(now_posix_s),
-            "webhook-signature": signature(self._secret, posting.key, now_posix_s, body),
+            "webhook-signature": signature(self._secret, key, now_posix_s, body),
         }
         try:
             connection = self._connection = self._connection or self._connect()
