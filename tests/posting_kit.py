@@ -8,7 +8,7 @@ import threading
 import xml.etree.ElementTree as ET
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
@@ -71,6 +71,12 @@ def books(keys: Path) -> Iterator[Books]:
                 self.end_headers()
             except OSError:
                 self.close_connection = True  # whoever asked has been killed
+
+        def handle_one_request(self) -> None:
+            with suppress(ConnectionError):  # likewise, between two requests
+                super().handle_one_request()
+                return
+            self.close_connection = True
 
         def log_message(self, *_: object) -> None:
             pass

@@ -6,8 +6,9 @@ bank sees duplicates, never a record that skips ahead of one not yet tried.
 
 A row that the broker took and lost is not waited for so long: when the bank answers again and again without signing for
 the oldest row, that row alone goes out again, and so does each next one that turns out to be missing as the bank's
-signature moves up to it (the fast retransmit and partial acknowledgement of TCP, RFC 6582). A new connection begins
-with the oldest row, too, because what died with the last broker nobody can tell.
+signature moves up to it (the fast retransmit and partial acknowledgement of TCP, RFC 6582). The last rows of a burst
+have nothing behind them that would bring answers, so after a short silence the oldest row goes out once, too (RFC
+8985's probe). And a new connection begins with it, because what died with the last broker nobody can tell.
 
 Never more QoS 1 publishes of any lane are in flight than min(ours, the server's Receive Maximum): paho
 ignores the server's limit, and a broker may cut the connection for it (MQTT 5, 4.9).
@@ -40,6 +41,7 @@ class Limits:
     resend_s_max: float = 600.0
     retry_s: float = 1.0  # pause after a publish that the broker refused, or had nobody for; doubles
     answers: int = 3  # of the bank that sign for nothing new: the oldest row is missing there
+    probe_s: float = 2.0  # silence after which the oldest row alone goes out again, once
     puback_s_max: float = 60.0  # a publish without PUBACK for this long: the connection is dead
 
     def __post_init__(self) -> None:
@@ -50,8 +52,8 @@ class Limits:
         if not (0 < self.retry_s <= self.resend_s_max and 0 < self.resend_s <= self.resend_s_max):
             message = "retry_s and resend_s must lie between 0 and resend_s_max"
             raise ValueError(message)
-        if self.answers < 1:
-            message = "at least one answer of the bank must be waited for"
+        if self.answers < 1 or self.probe_s <= 0:
+            message = "an answer of the bank must be waited for"
             raise ValueError(message)
 
 
@@ -77,6 +79,7 @@ class Window:
         self._retry_s = self._limits.retry_s
         self._answers = 0  # of the bank since it last signed for more
         self._again = False  # the oldest row is to go out once more, out of turn
+        self._probed = False  # since the last publish or progress
         self._doubtful = 0  # rows below this one may be missing at the bank though they had their PUBACK
         self._quiet_since_s = 0.0  # last publish or progress
         self._not_before_s = 0.0  # a refused publish pauses the lane
@@ -161,7 +164,7 @@ class Window:
         self._retry_s = self._limits.retry_s
         self._answers = 0
         self._again = self._base < min(self._doubtful, self._cursor)
-        self._quiet_since_s = now_s
+        self._quiet(now_s)
 
     def answered(self) -> None:
         """The bank has answered, and its signature reaches no further than before."""
@@ -204,7 +207,7 @@ class Window:
             self._again = False
         elif sequence is not None:
             self._cursor = sequence + 1
-            self._quiet_since_s = now_s
+            self._quiet(now_s)
 
     def settled(self, token: int, now_s: float, *, accepted: bool) -> None:
         """PUBACK came. Accepted or not, only the bank's signature counts; a refusal goes back and pauses."""
@@ -237,7 +240,8 @@ class Window:
         if oldest is not None:
             moments.append(oldest.since_s + self._limits.puback_s_max)
         elif self._cursor > self._base:
-            moments.append(max(self._not_before_s, self._quiet_since_s + self._resend_s))
+            silence_s = self._resend_s if self._probed else min(self._limits.probe_s, self._resend_s)
+            moments.append(max(self._not_before_s, self._quiet_since_s + silence_s))
         if self.room and (self._out_of_turn or self._cursor - self._base < len(self._held)):
             moments.append(self._not_before_s)
         return min(moments, default=None)
@@ -249,11 +253,21 @@ class Window:
         return self._again and not under_way and bool(self._held) and self._cursor > self._base
 
     def _rewind_if_quiet(self, now_s: float) -> None:
-        waiting = self._cursor > self._base and not self._flights
-        if waiting and now_s - self._quiet_since_s >= self._resend_s:
+        if self._cursor == self._base or self._flights:
+            return
+        silent_s = now_s - self._quiet_since_s
+        if not self._probed and self._limits.probe_s <= silent_s < self._resend_s:
+            self._probed = True
+            self._doubt()
+        if silent_s >= self._resend_s:
             self._cursor = self._base
-            self._quiet_since_s = now_s
+            self._quiet(now_s)
             self._resend_s = min(self._resend_s * 2, self._limits.resend_s_max)
+
+    def _quiet(self, now_s: float) -> None:
+        """Silence begins anew."""
+        self._quiet_since_s = now_s
+        self._probed = False
 
     def _go_back(self, sequence: int | None) -> None:
         if sequence is not None and sequence >= self._base:

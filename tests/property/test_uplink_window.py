@@ -159,17 +159,23 @@ def test_a_puback_alone_makes_nothing_leave_and_the_row_goes_out_again() -> None
     for token in (100, 101):
         window.settled(token, 1.0, accepted=True)
     assert window.base == 0
+    assert window.ready(1.9) is None
+    assert window.wake_at_s() == 2.0
+    assert publish_all(window, 2.0, 50) == [0]  # alone at first
+    window.settled(50, 2.0, accepted=True)
     assert window.ready(29.9) is None
     assert window.wake_at_s() == 30.0
     assert publish_all(window, 30.0) == [0, 1]
     for token in (100, 101):
         window.settled(token, 31.0, accepted=True)
+    assert publish_all(window, 32.0, 60) == [0]
+    window.settled(60, 32.0, accepted=True)
     assert publish_all(window, 74.9) == []
     assert publish_all(window, 75.0) == [0, 1]  # the pause doubles, up to its bound
 
 
 def test_a_refused_publish_pauses_and_starts_again_from_there() -> None:
-    window = filled(Limits(retry_s=2), 3)
+    window = filled(Limits(retry_s=2, probe_s=30), 3)
     window.connected(None, 0.0)
     publish_all(window, 0.0)
     window.settled(101, 1.0, accepted=False)
@@ -223,6 +229,19 @@ def test_answers_that_sign_for_nothing_new_bring_the_oldest_row_at_once() -> Non
     assert publish_all(window, 1.1, 210) == [2]
     window.offer(2, [], 6, 1.2)
     assert publish_all(window, 1.2, 220) == []
+
+
+def test_what_was_lost_at_the_end_of_a_burst_follows_after_a_short_silence() -> None:
+    window = filled(Limits(), 5)
+    window.connected(None, 0.0)
+    publish_all(window, 0.0)
+    settle_all(window, 5)
+    window.offer(0, [Row(3, b""), Row(4, b"")], 5, 1.0)  # the last two never came to the bank
+    assert publish_all(window, 2.9, 200) == []
+    assert publish_all(window, 3.0, 200) == [3]
+    window.settled(200, 3.0, accepted=True)
+    window.offer(3, [Row(4, b"")], 5, 3.1)
+    assert publish_all(window, 3.1, 210) == [4]
 
 
 def test_the_oldest_row_is_not_repeated_while_it_is_under_way() -> None:

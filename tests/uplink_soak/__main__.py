@@ -1,7 +1,8 @@
 """`make uplink-soak`: a real uplink, broker and two receivers over a network that loses, repeats, reorders and cuts.
 
-Ends with one line of JSON; exit code 1 when a record did not arrive exactly once, or memory grew. `start` of the memory
-is taken when 60 % of the records are signed for and neither uplink nor receivers are killed any more.
+Ends with one line of JSON; exit code 1 when a record did not arrive, or was not posted, exactly once, when a file of
+evidence is not whole at the bank, or memory grew. `start` of the memory is taken when 60 % of the records are signed
+for and only the broker is ended from there on.
 """
 
 import argparse

@@ -7,6 +7,7 @@ import argparse
 import asyncio
 import json
 import os
+import random
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +16,8 @@ from typing import Final
 from kiosk.bus import BusServer
 from kiosk.core.state import RecordDraft
 from kiosk.errors import VerificationError
+from kiosk.guarantee import evidence
+from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
@@ -22,6 +25,10 @@ from kiosk.management.desk import outbox_rows
 from kiosk.management.store import ThreadRunner
 from kiosk.messages import (
     DeliverAck,
+    DeliverEvidenceAck,
+    EvidenceRow,
+    EvidenceRows,
+    FetchEvidence,
     FetchOutbox,
     GetStatus,
     LinkReport,
@@ -36,7 +43,19 @@ from kiosk.messages import (
 from tests.uplink_kit import KIOSK, deposit_content, status_of
 
 SAY_S: Final = 0.5
+CLIP_RECORDS: Final = 5000  # with every so many records a file of evidence
+CLIP_BYTES: Final = 500_000
 BATCH: Final = 20  # records between two looks at the outbox
+
+
+def clips(records: int) -> int:
+    """How many files of evidence are handed over on the way to so many records."""
+    return records // CLIP_RECORDS
+
+
+def clip(number: int) -> bytes:
+    """One of them."""
+    return random.Random(number).randbytes(CLIP_BYTES + number)
 
 
 class Half:
@@ -71,11 +90,18 @@ class Half:
             while size - await self._runner.run(self._journal.log.acknowledged) > self._ahead:
                 self._news.clear()
                 await self._news.wait()
-            for number in range(size, min(size + BATCH, self._records)):
+            end = min(size + BATCH, self._records)
+            for number in range(size, end):
                 draft = RecordDraft("deposit", deposit_content(number))
                 await self._runner.run(self._journal.append, draft, datetime.now(UTC))
-            size = await self._runner.run(self._journal.log.size)
+            if end // CLIP_RECORDS != size // CLIP_RECORDS:
+                await self._hand_over(clip(size // CLIP_RECORDS))
+            size = end
             self._bus.push("outbox", OutboxGrew(size))
+
+    async def _hand_over(self, content: bytes) -> None:
+        for piece, data in evidence.pieces(content):
+            await self._runner.run(self._journal.take_evidence, piece, data, Bounds(), 1 << 40, datetime.now(UTC))
 
     async def _say(self) -> None:
         while True:
@@ -85,12 +111,13 @@ class Half:
                 "acknowledged": await self._runner.run(log.acknowledged),
                 "outbox": await self._runner.run(log.outbox_rows),
                 "refused": self._refused,
+                "evidence": await self._runner.run(self._journal.evidence.files_kept),
             }
             sys.stdout.write(json.dumps(said) + "\n")
             sys.stdout.flush()
             await asyncio.sleep(SAY_S)
 
-    async def _handle(self, role: Role, request: Request) -> Reply:
+    async def _handle(self, role: Role, request: Request) -> Reply:  # noqa: PLR0911 - one answer a request
         match request:
             case GetStatus():
                 return await self._runner.run(status_of, self._journal.log)
@@ -98,6 +125,12 @@ class Half:
                 return await self._runner.run(outbox_rows, self._journal, request)
             case DeliverAck(ack):
                 return await self._acknowledge(ack)
+            case FetchEvidence(after, rows_max):
+                rows = await self._runner.run(self._journal.evidence.chunks, after, rows_max)
+                return EvidenceRows(tuple(EvidenceRow(row.id, row.sealed) for row in rows))
+            case DeliverEvidenceAck(ack):
+                await self._runner.run(self._journal.acknowledge_evidence, ack)
+                return Ok()
             case Subscribe() | LinkReport():
                 return Ok()
         return Refused("not_here", type(request).__name__)

@@ -13,7 +13,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Final
 
-LANES: Final = (b"/record", b"/ack")
+LANES: Final = (b"/record", b"/ack", b"/evidence", b"/evidence_ack")
 PUBLISH: Final = 3
 DUP: Final = 0x08
 PACKET_BYTES_MAX: Final = 2 << 20

@@ -1,6 +1,7 @@
 """One soak: kills by plan, progress in words, and a verdict that asks journal and store, not the processes."""
 
 import asyncio
+import hashlib
 import sys
 import time
 from collections import Counter
@@ -11,7 +12,9 @@ from typing import Any, Final
 
 from kiosk_cloud.store import Store
 from kiosk_cloud.verify import verify_store
+from tests.posting_kit import entries_of
 from tests.uplink_kit import KIOSK
+from tests.uplink_soak.controller import clip, clips
 from tests.uplink_soak.stage import INSTANCES, Ended, Stage
 
 STUCK_S: Final = 240.0  # no record was signed for in this time
@@ -29,7 +32,7 @@ class Plan:
 
     @classmethod
     def make(cls, records: int, kills: int) -> "Plan":
-        """`kills` ends of the broker, half of them orderly; with each fifth an uplink, with each third a receiver."""
+        """`kills` ends of the broker, half of them orderly; now and then of uplink, receiver and poster, too."""
         ends = []
         for number in range(kills):
             at = (number + 1) * records // (kills + 1)
@@ -37,6 +40,8 @@ class Plan:
             if at < SETTLED * records:
                 if number % 5 == 0:
                     ends.append((at + records // (3 * kills + 3), "uplink"))
+                if number % 4 == 0:
+                    ends.append((at + 2 * records // (3 * kills + 3), "poster"))
                 if number % 3 == 0:
                     ends.append((at + records // (2 * kills + 2), f"receiver-{INSTANCES[number // 3 % 2]}"))
         return cls(sorted(ends))
@@ -57,7 +62,7 @@ class Soak:
         self._stage, self._plan, self._say = stage, list(plan.ends), say
         self._ended: Counter[str] = Counter()
         self._began_s = self._moved_s = self._said_s = time.monotonic()
-        self._acknowledged = -1
+        self._acknowledged, self._posted = -1, 0
         self._settled = False
 
     async def run(self) -> Outcome:
@@ -66,6 +71,9 @@ class Soak:
         try:
             await self._stage.up()
             await self._stage.follow(self._progress)
+            await self._stage.end()
+            report = await self._stage.post_rest()
+            wrong += [f"posting is not done: {name} {report[name]}" for name in ("held", "refused") if report[name]]
         except Ended as error:
             wrong.append(str(error))
         finally:
@@ -75,9 +83,10 @@ class Soak:
         return Outcome(outcome.line, wrong + outcome.wrong)
 
     async def _progress(self) -> bool:
-        told, now_s = self._stage.told, time.monotonic()
-        if told["acknowledged"] > self._acknowledged:
-            self._acknowledged, self._moved_s = told["acknowledged"], now_s
+        posted = 0 if self._stage.books is None else len(self._stage.books.booked)
+        told, now_s = {**self._stage.told, "posted": posted}, time.monotonic()
+        if told["acknowledged"] + posted > self._acknowledged + self._posted:
+            self._acknowledged, self._posted, self._moved_s = told["acknowledged"], posted, now_s
         if now_s - self._said_s >= SAY_S:
             self._said_s = now_s
             network = dict(self._stage.weather.happened)
@@ -90,7 +99,8 @@ class Soak:
                 memory.settle()
         while self._plan and self._plan[0][0] <= self._acknowledged:
             await self._end(self._plan.pop(0)[1])
-        return not self._plan and self._acknowledged >= self._stage.records
+        there = min(self._acknowledged, self._posted) >= self._stage.records
+        return there and not self._plan and not told["evidence"]
 
     async def _end(self, who: str) -> None:
         self._ended[who] += 1
@@ -110,15 +120,21 @@ def judge(stage: Stage, ended: Counter[str], seconds: float) -> Outcome:
     for record in store.records(KIOSK):
         arrived += 1
         deposits.add(record.deposit_id)
+    whole = {path.name for path in (config.evidence_folder / KIOSK).glob("*")}
+    booked = set(stage.books.booked) if stage.books is not None else set()
+    filed = Counter(row["deposit"] for row in rows_of(stage) if row["status"] == "BOOK")
     report = verify_store(config.store, config.keys)
     line: dict[str, Any] = {
         "records": stage.records,
         "arrived": len(deposits),
         "duplicates_stored": arrived - len(deposits),
-        "posted": None,
+        "posted": len(booked),
+        "posted_in_files": len(filed),
+        "evidence_files": len(whole),
         "broker_stops": ended["broker stop"],
         "broker_kills": ended["broker kill"],
         "uplink_kills": ended["uplink"],
+        "poster_kills": ended["poster"],
         "receiver_kills": sum(count for who, count in ended.items() if who.startswith("receiver")),
         "network": dict(sorted(stage.weather.happened.items())),
         "memory_kb": {name: memory.as_json() for name, memory in sorted(stage.memory.items())},
@@ -130,6 +146,13 @@ def judge(stage: Stage, ended: Counter[str], seconds: float) -> Outcome:
         wrong.append(f"{len(expected - deposits)} deposits did not arrive, {len(deposits - expected)} were never made")
     if arrived != stage.records:
         wrong.append(f"{arrived} records are stored, {stage.records} were made")
+    keys = {number.to_bytes(16, "big").hex() for number in range(stage.records)}
+    if booked != keys:
+        wrong.append(f"{len(keys - booked)} deposits were not posted, {len(booked - keys)} were never made")
+    if set(filed) != keys or any(count != 1 for count in filed.values()):
+        wrong.append(f"the files credit {len(filed)} deposits, {filed.total()} times, of {len(keys)}")
+    if whole != {hashlib.sha256(clip(number)).hexdigest() for number in range(clips(stage.records))}:
+        wrong.append(f"{len(whole)} files of evidence are at the bank, {clips(stage.records)} were handed over")
     if stage.told["refused"]:
         wrong.append(f"the kiosk refused {stage.told['refused']} acknowledgements")
     wrong += [f"fork: {found}" for found in store.forks(KIOSK)]
@@ -139,6 +162,12 @@ def judge(stage: Stage, ended: Counter[str], seconds: float) -> Outcome:
         if memory.start and memory.end - memory.start > max(GROWTH * memory.start, GROWTH_KB):
             wrong.append(f"memory of {name} grew from {memory.start} to {memory.end} kB")
     return Outcome(line, wrong)
+
+
+def rows_of(stage: Stage) -> list[dict[str, str]]:
+    """Every entry of every camt.054 file."""
+    files = stage.bank().store.parent / "posting"
+    return [row for path in sorted(files.glob("*.xml")) for row in entries_of(path.read_bytes())]
 
 
 async def soak(folder: Path, records: int, kills: int, seed: int) -> Outcome:

@@ -9,6 +9,7 @@ import random
 import ssl
 import sys
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final
 
@@ -16,11 +17,13 @@ import msgspec
 
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.config import BankConfig
+from tests.posting_kit import Books, books
 from tests.uplink_kit import KIOSK, KIOSK_TOML, Mosquitto
 from tests.uplink_soak.proxy import MqttProxy, Weather
 
 INSTANCES: Final = ("1", "2")
 END_S: Final = 20.0
+OUT_OF_ORDER: Final = 997  # every so many-th answer of the bank's books
 
 
 class Ended(RuntimeError):
@@ -63,9 +66,11 @@ class Stage:
         self.broker = Mosquitto(folder / "provisioned")
         self.weather = Weather(random.Random(seed))
         self.memory: dict[str, Memory] = {}
-        self.told: dict[str, int] = {"appended": 0, "acknowledged": 0, "outbox": 0, "refused": 0}
+        self.told: dict[str, int] = {"appended": 0, "acknowledged": 0, "outbox": 0, "refused": 0, "evidence": 0}
         self._running: dict[str, asyncio.subprocess.Process] = {}
         self._proxies: list[MqttProxy] = []
+        self._exits = ExitStack()
+        self.books: Books | None = None
         self._logs: list[IO[bytes]] = []
 
     async def up(self) -> None:
@@ -73,8 +78,8 @@ class Stage:
         await asyncio.to_thread(self.broker.start)
         ports = [await self._proxy(name) for name in ("kiosk", "bank")]
         self._write_configs(*ports)
-        for name in (*INSTANCES, "uplink"):
-            await self.start("uplink" if name == "uplink" else f"receiver-{name}")
+        for name in (*(f"receiver-{each}" for each in INSTANCES), "poster", "uplink"):
+            await self.start(name)
         done = self.broker.provisioned[0]
         await self._spawn(
             "controller",
@@ -84,9 +89,11 @@ class Stage:
         )
 
     async def start(self, name: str) -> None:
-        """Start (again) the uplink or a receiver."""
+        """Start (again) the uplink, the poster or a receiver."""
         if name == "uplink":
             await self._spawn(name, "-m", "kiosk", "uplink", "--config", str(self.folder / "kiosk.toml"))
+        elif name == "poster":
+            await self._spawn(name, *self._post(), "--follow")
         else:
             config = self.folder / f"{name}.toml"
             await self._spawn(name, "-m", "kiosk_cloud.cli", "receive", "--config", str(config))
@@ -109,8 +116,16 @@ class Stage:
                 return
         raise Ended("the controller's half ended")
 
-    async def down(self) -> None:
-        """End everything that this started."""
+    async def post_rest(self) -> dict[str, Any]:
+        """The poster's last round, which also files what no file has yet; its report. After `end`."""
+        command = (sys.executable, *self._post(), "--json")
+        process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+        output, _ = await process.communicate()
+        report: dict[str, Any] = json.loads(output)
+        return report
+
+    async def end(self) -> None:
+        """End every process."""
         for process in self._running.values():
             if process.returncode is None:
                 process.terminate()
@@ -121,6 +136,11 @@ class Stage:
             except TimeoutError:
                 process.kill()
                 await process.wait()
+
+    async def down(self) -> None:
+        """End everything that this started."""
+        await self.end()
+        self._exits.close()
         for proxy in self._proxies:
             await proxy.stop()
         await asyncio.to_thread(self.broker.stop)
@@ -159,6 +179,15 @@ class Stage:
             broker = msgspec.structs.replace(config.broker, host="localhost", port=bank_port)
             own = msgspec.structs.replace(config, broker=broker, instance=name)
             (self.folder / f"receiver-{name}.toml").write_bytes(bank_config.encode(own))
+
+        self.books = self._exits.enter_context(books(config.keys))
+        self.books.before_answer = lambda _posting, number: 503 if number % OUT_OF_ORDER == 0 else None
+        posting = f'files = "posting"\nwebhook_url = "{self.books.url}"\nfile_interval_s = 5.0\n'
+        done.bank_config.with_name("posting.toml").write_text(posting)
+
+    def _post(self) -> tuple[str, ...]:
+        config = str(self.broker.provisioned[0].bank_config)
+        return ("-m", "kiosk_cloud.cli", "post", "--config", config)
 
     async def _spawn(self, name: str, *arguments: str, pipe: bool = False) -> None:
         log = (self.folder / f"{name}.log").open("ab")

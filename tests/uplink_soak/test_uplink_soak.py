@@ -17,10 +17,10 @@ async def test_each_record_arrives_exactly_once_whatever_dies(tmp_path: Path) ->
     outcome = await soak(tmp_path, records=400, kills=2, seed=7)
     assert outcome.wrong == []
     line = outcome.line
-    assert (line["arrived"], line["duplicates_stored"]) == (400, 0)
+    assert (line["arrived"], line["duplicates_stored"], line["posted"], line["posted_in_files"]) == (400, 0, 400, 400)
     assert (line["broker_stops"], line["broker_kills"], line["uplink_kills"], line["receiver_kills"]) == (1, 1, 1, 1)
     assert sum(line["network"].values()) > 0
-    assert set(line["memory_kb"]) == {"broker", "controller", "receiver-1", "receiver-2", "uplink"}
+    assert set(line["memory_kb"]) == {"broker", "controller", "poster", "receiver-1", "receiver-2", "uplink"}
 
 
 def test_the_judge_misses_what_is_not_there(tmp_path: Path) -> None:
@@ -30,11 +30,13 @@ def test_the_judge_misses_what_is_not_there(tmp_path: Path) -> None:
     assert outcome.line["arrived"] == 0
     assert "2 deposits did not arrive, 0 were never made" in outcome.wrong
     assert "0 records are stored, 2 were made" in outcome.wrong
+    assert "2 deposits were not posted, 0 were never made" in outcome.wrong
+    assert "the files credit 0 deposits, 0 times, of 2" in outcome.wrong
     assert Store(stage.bank().store, read_only=True).forks(KIOSK) == []
 
 
 def test_a_plan_ends_the_broker_as_often_as_asked() -> None:
     ends = Counter(who for _, who in Plan.make(100_000, 50).ends)
     assert ends["broker stop"] == ends["broker kill"] == 25
-    assert ends["uplink"] == 6
+    assert (ends["uplink"], ends["poster"]) == (6, 8)
     assert ends["receiver-1"] == ends["receiver-2"] == 5
