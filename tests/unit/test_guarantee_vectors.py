@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, checkpoint, directory, note, seal, verify
+from kiosk.guarantee import acks, checkpoint, commands, complaints, counts, directory, note, seal, terms, verify
+from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.keys import PublicKey, PublicKeys
 from tests.guarantee_kit import Kit
 from tests.vectors import make_guarantee
@@ -17,7 +18,7 @@ FILE = Path(make_guarantee.__file__).with_name("guarantee.jsonl")
 KEYS, *EXAMPLES = map(json.loads, FILE.read_text().splitlines())
 
 
-def _read(example: dict[str, Any]) -> object:
+def _read(example: dict[str, Any]) -> object:  # noqa: PLR0911 - one for each kind
     data, kiosk = base64.b64decode(example["data"]), KEYS["kiosk"]
     match example["kind"]:
         case "envelope":
@@ -28,6 +29,18 @@ def _read(example: dict[str, Any]) -> object:
             return acks.verify(data, PublicKeys([PublicKey.from_pem(KEYS["acknowledgement_pem"].encode())]), kiosk)
         case "directory":
             return directory.verify(data, PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())]), kiosk)
+        case "terms":
+            return terms.verify(data, PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())]), kiosk)
+        case "counts":
+            return counts.verify(data, PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())]), kiosk)
+        case "complaint":
+            ack_keys = PublicKeys([PublicKey.from_pem(KEYS["acknowledgement_pem"].encode())])
+            return complaints.verify(data, ack_keys, kiosk)
+        case "command":
+            bank, second = (
+                PublicKeys([PublicKey.from_pem(KEYS[name].encode())]) for name in ("command_pem", "second_pem")
+            )
+            return commands.verify(data, Commanders(bank, second), kiosk)
     return checkpoint.verify(data, note.parse_vkey(KEYS["checkpoint_vkey"]))
 
 

@@ -13,21 +13,44 @@ import json
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
+from datetime import timedelta
 from typing import Any
 
-from kiosk.guarantee import acks, cbor, checkpoint, cose, directory, leaf, merkle, note, seal
+from kiosk.clock import rfc3339
+from kiosk.core import commands as c
+from kiosk.core.commands import AnyCommand
+from kiosk.core.terms import BankLimit, BankTiming, Terms, Words
+from kiosk.core.unit_facts import CountedRow
+from kiosk.guarantee import (
+    acks,
+    cbor,
+    checkpoint,
+    commands,
+    complaints,
+    cose,
+    counts,
+    directory,
+    leaf,
+    merkle,
+    note,
+    seal,
+    terms,
+)
+from kiosk.guarantee.complaints import Complaint
+from kiosk.guarantee.counts import BankCount
 from kiosk.guarantee.keys import Ed25519Signer, Signer
 from kiosk.guarantee.verify import VerifiedRecord
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 
 ACCOUNT = "6217000010001234567"
 COMMAND = Ed25519Signer.from_seed(bytes([7] * 32))
+SECOND = Ed25519Signer.from_seed(bytes([9] * 32))
 DIRECTORY_KEY = bytes(range(32))
 
 
 @dataclass(frozen=True)
 class Example:
-    """`kind`: envelope, acknowledgement, checkpoint or directory."""
+    """`kind`: envelope, acknowledgement, checkpoint, directory, terms, counts, command or complaint."""
 
     kind: str
     why: str
@@ -45,6 +68,7 @@ def main() -> None:
 def examples(kit: Kit) -> Iterator[Example]:
     """All of them, in the order of the file."""
     yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories())
+    yield from (*bank_terms(), *bank_counts(), *bank_commands(kit), *bank_complaints(kit))
 
 
 def keys(kit: Kit) -> dict[str, str]:
@@ -56,6 +80,7 @@ def keys(kit: Kit) -> dict[str, str]:
         "acknowledgement_pem": kit.ack_signer.public.pem.decode(),
         "checkpoint_vkey": kit.log_verifier.vkey,
         "command_pem": COMMAND.public.pem.decode(),
+        "second_pem": SECOND.public.pem.decode(),
         "directory_key": DIRECTORY_KEY.hex(),
     }
 
@@ -186,6 +211,133 @@ def directories() -> Iterator[Example]:
         yield Example("directory", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.DIRECTORY_TYPE))
     payload = cbor.encode(fields)
     yield Example("directory", "signed as a record", cose.sign1(payload, COMMAND, cose.RECORD_TYPE))
+
+
+def bank_terms() -> Iterator[Example]:
+    """The bank's terms, and what are none."""
+    texts = (
+        Words("safety", "en", "Take your time."),
+        Words("notice", "zh", "\u4eca\u5929\u4e0d\u8425\u4e1a", ends="2026-12-01T00:00:00.000Z"),
+    )
+    said = Terms((BankLimit("CNY", 2_000_000, 50_000_000),), "stop", BankTiming(idle_s=90), texts)
+    good = terms.make(KIOSK, 3, said, NOW, COMMAND)
+    yield Example("terms", "as the bank made them", good, accept=True)
+    yield Example("terms", "that say nothing", terms.make(KIOSK, 1, Terms(), NOW, COMMAND), accept=True)
+    yield Example("terms", "by the second signer", terms.make(KIOSK, 3, said, NOW, SECOND))
+    yield Example("terms", "for another kiosk", terms.make("demo-0002", 3, said, NOW, COMMAND))
+    yield Example("terms", "a byte after the end", good + b"\x00")
+    fields = cbor.decode(cose.parse(good).payload, terms.TERMS_BYTES_MAX)
+    body = fields["terms"]
+    for why, change in [
+        ("version 0", {"version": 0}),
+        ("version 2 of the format", {"v": 2}),
+        ("a field too many", {"more": True}),
+        ("a moment of another form", {"issued_at": "2026-11-21T08:30:00Z"}),
+        ("a currency limited twice", {"terms": body | {"limits": body["limits"] * 2}}),
+        ("a negative limit", {"terms": body | {"limits": [body["limits"][0] | {"day_minor_max": -1}]}}),
+        ("a medium grade that does something else", {"terms": body | {"medium": "ignore"}}),
+        ("a time-out of a second", {"terms": body | {"timing": body["timing"] | {"idle_s": 1}}}),
+        ("a text with a control character", {"terms": body | {"texts": [body["texts"][0] | {"text": "\x1b[2J"}]}}),
+        (
+            "a notice that ends before it begins",
+            {"terms": body | {"texts": [body["texts"][1] | {"begins": "2027-01-01T00:00:00.000Z"}]}},
+        ),
+        ("a field missing", {"terms": {name: value for name, value in body.items() if name != "texts"}}),
+    ]:
+        yield Example("terms", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.TERMS_TYPE))
+    yield Example("terms", "signed as a directory", cose.sign1(cbor.encode(fields), COMMAND, cose.DIRECTORY_TYPE))
+
+
+def bank_counts() -> Iterator[Example]:
+    """The bank's counts of collected bundles, and what are none."""
+    count = BankCount("B00000007", (CountedRow("CNY", 10_000, 12),), ("b-1", "b-2"))
+    good = counts.make(KIOSK, 3, [count], NOW, COMMAND)
+    yield Example("counts", "as the bank made them", good, accept=True)
+    yield Example("counts", "for another kiosk", counts.make("demo-0002", 3, [count], NOW, COMMAND))
+    yield Example("counts", "by the second signer", counts.make(KIOSK, 3, [count], NOW, SECOND))
+    fields = cbor.decode(cose.parse(good).payload, counts.COUNTS_BYTES_MAX)
+    (entry,) = fields["entries"]
+    for why, change in [
+        ("an item twice", {"entries": [entry, entry]}),
+        ("by one person", {"entries": [entry | {"by": ["b-1", "b-1"]}]}),
+        ("a field too many", {"more": True}),
+    ]:
+        yield Example("counts", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.COUNTS_TYPE))
+
+
+def bank_commands(kit: Kit) -> Iterator[Example]:
+    """Commands, signed once and twice, and what are none. Whether it is their turn the kiosk's journal says."""
+    expires = NOW + timedelta(days=14)
+    every: list[AnyCommand] = [
+        c.OutOfService("an incident is being looked into"), c.InService(), c.Resend(7), c.ReportUnits(),
+        c.SetLimits("2026-12-24T10:00:00.000Z", (BankLimit("CNY", 100_000, 900_000),)),
+        c.SetSealKey(kit.seal_key.public.raw), c.SetPolicy("quorum none\n"),
+    ]  # fmt: skip
+    for number, command in enumerate(every, 1):
+        payload = commands.order(KIOSK, number, command, NOW, expires)
+        signers = (COMMAND, SECOND)[: command.signatures]
+        yield Example(
+            "command", f"{type(command).__name__}, as the bank made it", commands.sign(payload, *signers), accept=True
+        )
+    payload = commands.order(KIOSK, 1, every[0], NOW, expires)
+    good = commands.sign(payload, COMMAND, SECOND)
+    yield Example("command", "with one signature more than it takes", good, accept=True)
+    first, second = cbor.decode(good, commands.COMMAND_BYTES_MAX)
+    other = cose.sign1(commands.order(KIOSK, 2, every[0], NOW, expires), SECOND, cose.COMMAND_TYPE)
+    for why, parts in [
+        ("by the second signer alone", [second]),
+        ("the second signer first", [second, first]),
+        ("twice by the bank", [first, first]),
+        ("the second signature over another command", [first, other]),
+        ("three signatures", [first, second, second]),
+        ("none", []),
+    ]:
+        yield Example("command", why, cbor.encode(parts))
+    yield Example("command", "without its array", first)
+    yield Example("command", "a byte after the end", good + b"\x00")
+    fields = cbor.decode(payload, commands.PAYLOAD_BYTES_MAX)
+    for why, change in [
+        ("for another kiosk", {"kiosk": "demo-0002"}),
+        ("number 0", {"sequence": 0}),
+        ("a number that is no integer", {"sequence": True}),
+        ("version 2 of the format", {"v": 2}),
+        ("a field too many", {"more": True}),
+        ("it ends before it begins", {"expires_at": "2026-11-21T08:30:00.000Z"}),
+        ("a command that there is not", {"command": {"name": "OpenTheSafe"}}),
+        ("an argument too many", {"command": {"name": "InService", "reason": "x"}}),
+        ("an argument missing", {"command": {"name": "OutOfService"}}),
+        ("a sealing key of 1,215 bytes", {"command": {"name": "SetSealKey", "key": bytes(1215)}}),
+    ]:
+        yield Example("command", why, commands.sign(cbor.encode(fields | change), COMMAND))
+    yield Example("command", "signed as terms", cbor.encode([cose.sign1(payload, COMMAND, cose.TERMS_TYPE)]))
+
+
+def bank_complaints(kit: Kit) -> Iterator[Example]:
+    """Complaints of the bank's receiver, and what are none."""
+    gap = Complaint(KIOSK, 1, "gap", 1, 1, kit.records.root(), "record 1 is missing", b"", rfc3339(NOW))
+    good = complaints.make(gap, kit.ack_signer)
+    fork = replace(gap, number=2, kind="fork", sequence=0, evidence=bytes(range(32)))
+    yield Example("complaint", "of a gap, as the bank made it", good, accept=True)
+    yield Example("complaint", "of a fork", complaints.make(fork, kit.ack_signer), accept=True)
+    rollback = replace(fork, number=3, kind="rollback")
+    yield Example("complaint", "of a rollback", complaints.make(rollback, kit.ack_signer), accept=True)
+    yield Example("complaint", "by the command key", complaints.make(gap, COMMAND))
+    yield Example("complaint", "about another kiosk", complaints.make(replace(gap, kiosk="demo-0002"), kit.ack_signer))
+    yield Example("complaint", "a byte after the end", good + b"\x00")
+    fields = cbor.decode(cose.parse(good).payload, complaints.COMPLAINT_BYTES_MAX)
+    for why, change in [
+        ("of another kind", {"kind": "doubt"}),
+        ("number 0", {"number": 0}),
+        ("evidence of 31 bytes", {"evidence": bytes(31)}),
+        ("a root where there is no record", {"size": 0}),
+        ("no reason", {"reason": ""}),
+        ("a field too many", {"more": True}),
+    ]:
+        yield Example("complaint", why, cose.sign1(cbor.encode(fields | change), kit.ack_signer, cose.COMPLAINT_TYPE))
+    payload = cbor.encode(fields)
+    yield Example(
+        "complaint", "signed as an acknowledgement", cose.sign1(payload, kit.ack_signer, cose.ACKNOWLEDGEMENT_TYPE)
+    )
 
 
 def _other(value: Any) -> Any:
