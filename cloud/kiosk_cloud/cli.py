@@ -21,6 +21,7 @@ from kiosk_cloud import directory as accounts
 from kiosk_cloud.commanding.cli import command, complaint, terms
 from kiosk_cloud.depositor.cli import depositor
 from kiosk_cloud.explained import explained
+from kiosk_cloud.monitor.cli import monitor
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.posting.cli import post
 from kiosk_cloud.provision import Plan, Provisioned, provision
@@ -275,6 +276,7 @@ def publish_count(  # noqa: PLR0913 - the options of one command
 
 main.add_command(post)
 main.add_command(depositor)
+main.add_command(monitor)
 main.add_command(command)
 main.add_command(terms)
 main.add_command(complaint)

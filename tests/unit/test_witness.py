@@ -195,3 +195,12 @@ def test_a_witness_is_made_once_and_never_without_its_memory(bench: Bench) -> No
     with pytest.raises(ConfigError, match="not there") as found:
         service.load(bench.folder)
     assert "retire" in found.value.remedy
+
+
+async def test_monitors_may_ask_what_it_signed_last(bench: Bench) -> None:
+    first = bench.grow(3)
+    assert bench.ask(bench.body(0, first)).status == 200
+    async with served(service.application(bench.witness, FixedClock())) as port:
+        status, _, text = await http(port, f"/checkpoint?origin={bench.kit.log_verifier.name}")
+        assert (status, text) == (200, first)
+        assert (await http(port, "/checkpoint?origin=deposit-kiosk/x"))[0] == 404

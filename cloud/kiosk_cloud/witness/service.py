@@ -34,6 +34,7 @@ KEYS: Final = ((cosignature.ED25519, "ed25519.key"), (cosignature.ML_DSA_44, "ml
 SEED_BYTES: Final = 32
 CONNECTIONS_MAX: Final = 64
 KEEP_ALIVE_S: Final = 30
+OK, NOT_FOUND = 200, 404
 
 
 class Config(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -77,7 +78,7 @@ def load(directory: Path) -> Witness:
 
 
 def application(witness: Witness, clock: Clock) -> Starlette:
-    """POST /add-checkpoint, and GET / which says whose key this is."""
+    """POST /add-checkpoint; GET / says whose key this is, GET /checkpoint?origin=... what it has signed last."""
 
     async def add_checkpoint(request: Request) -> Response:
         body = await _body(request)
@@ -93,8 +94,18 @@ def application(witness: Witness, clock: Clock) -> Starlette:
         lines = "".join(f"{cosigner.witness.vkey}\n" for cosigner in witness.cosigners)
         return Response(lines, media_type=protocol.TEXT)
 
+    async def latest(request: Request) -> Response:
+        """For monitors: the log's own signature on it is all that they need."""
+        origin = request.query_params.get("origin", "")
+        note = await run_in_threadpool(witness.state.note, origin) if origin in witness.logs else None
+        return Response(note or "", OK if note else NOT_FOUND, media_type=protocol.TEXT)
+
     return Starlette(
-        routes=[Route("/add-checkpoint", add_checkpoint, methods=["POST"]), Route("/", about, methods=["GET"])]
+        routes=[
+            Route("/add-checkpoint", add_checkpoint, methods=["POST"]),
+            Route("/checkpoint", latest, methods=["GET"]),
+            Route("/", about, methods=["GET"]),
+        ]
     )
 
 

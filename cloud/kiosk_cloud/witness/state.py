@@ -73,6 +73,12 @@ class WitnessState:
             row = self._db.execute("SELECT size, root FROM latest WHERE origin = ?", (origin,)).fetchone()
         return (row[0], row[1]) if row else (0, merkle.EMPTY_ROOT)
 
+    def note(self, origin: str) -> str | None:
+        """The log's own signed checkpoint that was cosigned last."""
+        with self._lock:
+            row = self._db.execute("SELECT note FROM latest WHERE origin = ?", (origin,)).fetchone()
+        return None if row is None else str(row[0])
+
     def advance(self, origin: str, old_size: int, point: Checkpoint, signed: str) -> bool:
         """Compare and swap, durable when it returns."""
         with self._lock, self._db:
