@@ -83,7 +83,9 @@ def told_at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     """
     work = _work(deposit)
     deposit = _with(deposit, path=(*work.path, fact.kind))
-    return steps.stay(deposit) if work.idle or work.confirmed or work.recounted else recovery.at_reset(deposit, fact)
+    if work.idle or work.confirmed or work.recounted:
+        return steps.stay(deposit)
+    return steps.stay(_disputed(recovery.at_reset(deposit, fact).deposit, work.by))
 
 
 def reconciled(deposit: Deposit, fact: Reconciled) -> Outcome:

@@ -13,8 +13,9 @@ from firmware_bridge.errors import CommandRefused, DeviceFault
 from firmware_bridge.interfaces import Line, NoteEvent, NoteEventKind, PollResult
 from kiosk.core import facts as f
 from kiosk.core.deposit import allowed
+from kiosk.core.facts import Fact
 from kiosk.core.records import service
-from kiosk.core.state import State
+from kiosk.core.state import Deposit, State
 from kiosk.management.translate import STOPS, fact_of
 
 if TYPE_CHECKING:
@@ -106,9 +107,13 @@ class Batches:
         if not result.needs_ack:
             return
         await self._controller.devices.validator.acknowledge()
-        waiting = self._controller.deposit.unacknowledged or result.bookmark is not None
-        if waiting and allowed(self._controller.deposit.state, f.Acknowledged):
-            await self._controller.apply(f.Acknowledged(result.bookmark, result.gap))
+        fact = f.Acknowledged(result.bookmark, result.gap)
+
+        def waited_for(deposit: Deposit) -> Fact | None:
+            waiting = deposit.unacknowledged or result.bookmark is not None
+            return fact if waiting and allowed(deposit.state, f.Acknowledged) else None
+
+        await self._controller.tell(waited_for)
 
     async def _bezel(self, seen: set[NoteEventKind]) -> None:
         """A note that nobody takes: no device here can draw it in again, so a person is waited for, and it is said."""
@@ -125,11 +130,8 @@ class Batches:
             if escrow is not None and allowed(controller.deposit.state, f.StoreEmptied):
                 report = await escrow.empty_report()
                 moved = tuple((level.value_minor, level.currency, level.count) for level in report.moved)
-                await controller.apply(f.StoreEmptied(moved, report.unknown_count))
+                await controller.offer(f.StoreEmptied(moved, report.unknown_count))
             return
         if event.kind is _K.READ:
             self.held = True
-        fact = fact_of(event, controller.deposit, seen)
-        if fact is None:
-            return
-        await controller.apply(fact)
+        await controller.tell(lambda deposit: fact_of(event, deposit, seen))

@@ -81,7 +81,7 @@ class BoardRing:
             await self._idle(events, now)
             return lost
         if (events or lost) and allowed(self._c.deposit.state, f.BoardHappened):
-            await self._c.apply(f.BoardHappened(events, lost, now))
+            await self._c.offer(f.BoardHappened(events, lost, now))
         return lost
 
     async def _idle(self, events: tuple[tuple[BoardHappening, int], ...], now: RingMark) -> None:

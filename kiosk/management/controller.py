@@ -143,13 +143,15 @@ class Controller:
 
     async def apply(self, fact: Fact) -> None:
         """Step, make durable, queue the orders. Completes even if the caller is cancelled meanwhile."""
-        await asyncio.shield(asyncio.ensure_future(self._apply(fact)))
+        await self.tell(lambda _: fact)
+
+    async def tell(self, decide: Callable[[Deposit], Fact | None]) -> bool:
+        """Apply what `decide` makes of the deposit as it stands when every fact before is durable; None: nothing."""
+        return await asyncio.shield(asyncio.ensure_future(self._apply(decide)))
 
     async def offer(self, fact: Fact) -> bool:
         """Apply the outcome of an order, if the deposit still waits for such; decided under the lock."""
-        return await asyncio.shield(
-            asyncio.ensure_future(self._apply(fact, lambda: allowed(self.deposit.state, type(fact))))
-        )
+        return await self.tell(lambda deposit: fact if allowed(deposit.state, type(fact)) else None)
 
     async def request(self, fact: Fact) -> bool:
         """Apply what a person asked for, if the table lists it now; otherwise nothing happens."""
@@ -160,11 +162,12 @@ class Controller:
             return True
         return False
 
-    async def _apply(self, fact: Fact, still: Callable[[], bool] = lambda: True) -> bool:
+    async def _apply(self, decide: Callable[[Deposit], Fact | None]) -> bool:
         async with self._lock:
-            if not still():
-                return False
             before = self.deposit
+            fact = decide(before)
+            if fact is None:
+                return False
             if isinstance(fact, f.Begin) and not self.storage.may_begin:
                 raise IllegalTransition(before.state, fact)
             outcome = step(before, fact)
@@ -462,10 +465,11 @@ class Controller:
     async def _time_out(self, generation: int) -> None:
         """Only if nothing has happened since: a confirmation that was being stored is never overtaken."""
 
-        def still() -> bool:
-            return generation == self._deadline_generation and allowed(self.deposit.state, f.TimedOut)
+        def still(deposit: Deposit) -> Fact | None:
+            due = generation == self._deadline_generation and allowed(deposit.state, f.TimedOut)
+            return f.TimedOut() if due else None
 
-        applied = await asyncio.shield(asyncio.ensure_future(self._apply(f.TimedOut(), still)))
+        applied = await self.tell(still)
         if not applied and generation == self._deadline_generation:
             self.deadline_s = None
 

@@ -5,10 +5,11 @@ import json
 import sys
 from pathlib import Path
 
-from tests.model.coverage import Coverage, reached_by_model, reached_by_simulation, report, table
+from tests.model.coverage import Coverage, explained, reached_by_model, reached_by_simulation, report, table
 from tests.model.explore import Space, explore
 from tests.model.invariants import RECORD_INVARIANTS, SPACE_INVARIANTS, STATE_INVARIANTS, STEP_INVARIANTS
 from tests.model.scenario import replay, written
+from tests.model.walks import hunt, reached_by_walks, write
 from tests.model.world import Bounds
 
 # Each space is explored completely unless its limit is met. Faults and crashes are bounded together: what takes many
@@ -29,10 +30,14 @@ def main() -> int:
     if arguments.replay is not None:
         return int(replay(arguments.replay, _say) is not None)
     if arguments.coverage is not None:
-        found = Coverage(table(), reached_by_model(), reached_by_simulation(arguments.coverage))
+        model, simulation = reached_by_model(), reached_by_simulation(arguments.coverage)
+        found = Coverage(table(), model, reached_by_walks(), simulation)
         for line in report(found):
             _say(line)
         return int(bool(found.missing or found.wrong))
+    if arguments.walks is not None:
+        write(hunt(table() - set(explained()), arguments.walks, _say))
+        return 0
     _say("invariants, in every state:")
     for words in (*STEP_INVARIANTS, *STATE_INVARIANTS, *RECORD_INVARIANTS, *SPACE_INVARIANTS):
         _say(f"  - {words}")
@@ -61,6 +66,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--replay", type=Path, help="a scenario file")
     parser.add_argument("--coverage", type=Path, nargs="*", help="of the table; files that the simulation wrote")
+    parser.add_argument("--walks", type=float, metavar="SECONDS", help="look for the directed walks anew, so long")
     parser.add_argument("--notes", type=int, help="one space of your own: notes that may be inserted")
     parser.add_argument("--crashes", type=int, default=1)
     parser.add_argument("--faults", type=int, default=0)

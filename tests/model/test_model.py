@@ -54,12 +54,12 @@ def test_what_was_found_once_stays_mended(path: Path) -> None:
 def test_no_explanation_is_of_a_pair_that_is_reached_or_not_in_the_table() -> None:
     space = explore(Bounds(1, 1, 1, "A"), states_max=20_000)
     reached = frozenset((str(state), fact.__name__) for state, fact in space.model.books.reached)
-    assert Coverage(table(), reached, frozenset()).wrong == []
+    assert Coverage(table(), reached, frozenset(), frozenset()).wrong == []
 
 
 def test_an_explanation_that_is_not_true_fails_the_report() -> None:
     pair = next(iter(explained()))
-    coverage = Coverage(table(), frozenset(), frozenset({pair}))
+    coverage = Coverage(table(), frozenset(), frozenset(), frozenset({pair}))
     assert len(coverage.wrong) == 1
     assert f"wrong: {coverage.wrong[0]}" in list(report(coverage))
     assert coverage.missing  # nothing else was reached

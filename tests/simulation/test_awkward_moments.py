@@ -242,3 +242,21 @@ def test_a_tray_that_is_taken_out_between_two_deposits_is_noticed_before_a_note_
         assert isinstance(await rig.desk.handle("terminal", Identify(ACCOUNT)), Ok)
 
     rig.run(play())
+
+
+def test_a_note_that_is_taken_while_it_is_being_stored_that_nobody_took_it(rig: Rig) -> None:
+    """What an event means is decided when the fact before it is durable, not while that is being written."""
+
+    async def play() -> None:
+        await _in_review(rig, 10000)
+        await rig.touch("cancel")
+        await rig.until(lambda: rig.deposit.bezel is not None)
+        rig.commit_s = 1.0
+        assert rig.controller.deadline_s is not None
+        await asyncio.sleep(rig.controller.deadline_s - rig.loop.time() + 0.1)
+        assert rig.deposit.state is State.RETURNING
+        rig.world.take()
+        await rig.state(State.DONE)
+
+    rig.run(play())
+    assert judge(rig).complaints == []
