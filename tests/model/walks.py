@@ -30,7 +30,6 @@ SPACES: Final = (
     (Bounds(1, 1, 1, "A", resets=1, wild=True), 250_000),
     (Bounds(2, 0, 1, "AS"), 200_000),
 )
-WIDER: Final = {"notes": 3, "crashes": 2, "faults": 3, "resets": 1, "wild": True}  # than the space of a walk
 NEAR_STATES_MAX: Final = 4_000
 STARTS_MAX: Final = 10  # places in one state of the deposit from which to look
 
@@ -101,7 +100,7 @@ def _starts(pool: dict[Pair, Walk], state: str) -> Iterator[tuple[Player, tuple[
     """Players who stand where walks came through this state, with room for more to go wrong."""
     seen: set[World] = set()
     for walk in sorted(set(pool.values()), key=lambda walk: (len(walk.labels), walk.labels)):
-        bounds = walk.bounds._replace(**WIDER)
+        bounds = walk.bounds._replace(notes=3, crashes=2, faults=3, resets=1, wild=True)
         player = Player(bounds if bounds.final else bounds._replace(kinds="AS"))
         for number, label in enumerate(walk.labels):
             try:
