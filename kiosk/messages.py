@@ -322,10 +322,12 @@ class DeliverEvidenceAck(Message, frozen=True):
 
 
 class LinkReport(Message, frozen=True):
-    """How the uplink is doing, for status only."""
+    """How the uplink is doing, for status; a client certificate that is not the last one is put on record."""
 
     connected: bool
     detail: str
+    certificate_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")] = ""  # empty: not connected
+    certificate_ends: Annotated[str, msgspec.Meta(max_length=32)] = ""  # RFC 3339
 
 
 # --- maintenance ----------------------------------------------------------------------------------------

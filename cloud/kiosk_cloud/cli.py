@@ -24,7 +24,7 @@ from kiosk_cloud.explained import explained
 from kiosk_cloud.monitor.cli import monitor
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.posting.cli import post
-from kiosk_cloud.provision import Plan, Provisioned, provision
+from kiosk_cloud.provision import Plan, Provisioned, provision, renew
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
 from kiosk_cloud.verify import Report, verify_store
@@ -101,6 +101,29 @@ def _say_provisioned(done: Provisioned, kiosk: str, *, as_json: bool) -> None:
     for name, path in places.items():
         click.echo(f"  {name:15} {path}")
     click.echo(f"Next: mosquitto -c {done.mosquitto_conf}; kiosk-cloud receive --config {done.bank_config}")
+
+
+@main.command("renew")
+@click.option(
+    "--dir",
+    "directory",
+    type=click.Path(path_type=Path, file_okay=False, exists=True),
+    required=True,
+    help="Where everything was provisioned.",
+)
+@click.option("--kiosk", required=True, help="Whose client certificate is to be renewed.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def renew_command(directory: Path, kiosk: str, *, as_json: bool) -> None:
+    """Make a new client certificate and key beside the present ones, as `.new`.
+
+    Laid beside the kiosk's own files, the key first, the uplink tries them at a broker, then puts them in their place.
+    """
+    with explained():
+        cert, key = renew(directory, kiosk, utc_now())
+    if as_json:
+        click.echo(json.dumps({"kiosk": kiosk, "cert": str(cert), "key": str(key)}))
+        return
+    click.echo(f"{kiosk}: {key} and {cert}; lay both beside uplink.cert and uplink.key, the key first")
 
 
 @main.command()

@@ -93,14 +93,40 @@ class Authority:
         self._write(path, certificate.public_bytes(serialization.Encoding.PEM))
         return Identity(certificate, key)
 
+    def renew(self, name: str) -> tuple[Path, Path]:
+        """A new key and certificate for the holder of this file name, beside the present ones as `.new`.
+
+        The present ones stay in use: whoever uses them tries the new ones first. ConfigError when there are none.
+        """
+        common_name = self.common_name(name)
+        if common_name is None:
+            message = f"{self._directory / name}.pem is not there"
+            raise ConfigError(message, remedy="Provision this kiosk first.")
+        key = ec.generate_private_key(ec.SECP256R1())
+        certificate = self._signed(key.public_key(), common_name, ExtendedKeyUsageOID.CLIENT_AUTH, [])
+        paths = self._directory / f"{name}.pem.new", self._directory / f"{name}.key.new"
+        self._write(paths[1], _private_pem(key))  # first: whoever sees the certificate finds its key
+        self._write(paths[0], certificate.public_bytes(serialization.Encoding.PEM))
+        return paths
+
     def _issue(self, name: str, common_name: str, usage: x509.ObjectIdentifier, names: list[x509.GeneralName]) -> None:
         key = self._key(name)
         path = self._directory / f"{name}.pem"
         if path.exists() and self._still_good(path, key, common_name, names):
             path.chmod(0o600)
             return
+        certificate = self._signed(key.public_key(), common_name, usage, names)
+        self._write(path, certificate.public_bytes(serialization.Encoding.PEM))
+
+    def _signed(
+        self,
+        key: ec.EllipticCurvePublicKey,
+        common_name: str,
+        usage: x509.ObjectIdentifier,
+        names: list[x509.GeneralName],
+    ) -> x509.Certificate:
         builder = (
-            self._builder(_name(common_name), self._ca.certificate.subject, key.public_key(), LEAF_DAYS)
+            self._builder(_name(common_name), self._ca.certificate.subject, key, LEAF_DAYS)
             .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
             .add_extension(
                 x509.KeyUsage(digital_signature=True, key_cert_sign=False, crl_sign=False, **_NO_EXPANSION),
@@ -113,8 +139,7 @@ class Authority:
         )
         if names:
             builder = builder.add_extension(x509.SubjectAlternativeName(names), critical=False)
-        certificate = builder.sign(self._ca.key, hashes.SHA256())
-        self._write(path, certificate.public_bytes(serialization.Encoding.PEM))
+        return builder.sign(self._ca.key, hashes.SHA256())
 
     def _still_good(
         self, path: Path, key: ec.EllipticCurvePrivateKey, common_name: str, names: list[x509.GeneralName]
@@ -153,10 +178,7 @@ class Authority:
                 raise ConfigError(message, remedy="Remove it together with its certificate and provision again.")
             return key
         key = ec.generate_private_key(ec.SECP256R1())
-        pem = key.private_bytes(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
-        )
-        write_once(path, pem)
+        write_once(path, _private_pem(key))
         self.written.append(path)
         return key
 
@@ -168,6 +190,12 @@ class Authority:
 def utc_now() -> datetime:
     """The moment of issue, whole seconds, as X.509 counts."""
     return datetime.now(UTC).replace(microsecond=0)
+
+
+def _private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
+    return key.private_bytes(
+        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    )
 
 
 def _name(common_name: str) -> x509.Name:

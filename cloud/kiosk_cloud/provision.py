@@ -112,6 +112,13 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     return done
 
 
+def renew(directory: Path, kiosk: str, now: datetime) -> tuple[Path, Path]:
+    """A new client certificate and key for `kiosk`, beside its present ones in `pki/`. ConfigError; OSError."""
+    authority = Authority(directory.absolute() / "pki", now)
+    name, _ = _names(authority, kiosk)
+    return authority.renew(name)
+
+
 def _names(authority: Authority, kiosk: str) -> tuple[str, str]:
     """File name of the kiosk's certificate, and its home directory."""
     holder = authority.common_name("kiosk")

@@ -17,6 +17,7 @@ from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy, Timing
+from kiosk.core.records import service
 from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import LogForkError, LogRollbackError, VerificationError
@@ -67,6 +68,7 @@ OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
 _CODE_LETTERS: Final = "0123456789"
 _CODE_CHARACTERS: Final = 12
 RESUME_TRIES_MAX: Final = 5
+CERTIFICATE: Final = "uplink_certificate"  # in the journal's memory: the one that a broker took last
 
 
 @dataclass(frozen=True)
@@ -150,8 +152,7 @@ class Desk:
             case DeliverStatement():
                 return await self._stated(request)
             case LinkReport():
-                self.link = request
-                self._c.witnesses.link_up = request.connected
+                await self._linked(request)
                 return Ok()
             case GetDisputes():
                 return await self._disputes.listed()
@@ -167,6 +168,16 @@ class Desk:
             await self._refusals.note("ack", request.ack, str(error.args[0]))
             raise
         return Ok()
+
+    async def _linked(self, report: LinkReport) -> None:
+        self.link = report
+        self._c.witnesses.link_up = report.connected
+        sha256 = report.certificate_sha256
+        if not sha256 or sha256 == await self._c.runner.run(self._c.journal.memory, CERTIFICATE):
+            return
+        changed = service("certificate_changed", {"sha256": bytes.fromhex(sha256), "ends": report.certificate_ends})
+        await self._c.runner.run(self._c.journal.remember, CERTIFICATE, sha256, changed, self._c.clock.now_utc())
+        self._c.grown()
 
     async def _stated(self, request: DeliverStatement) -> Reply:
         reply = await self._statements.deliver(request)

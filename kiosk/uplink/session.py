@@ -16,7 +16,7 @@ import random
 import socket
 import ssl
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -27,12 +27,16 @@ from paho.mqtt.properties import Properties
 from paho.mqtt.reasoncodes import ReasonCode
 
 from kiosk.clock import Clock
+from kiosk.uplink import renewal
+from kiosk.uplink.renewal import Certificate
 from kiosk.uplink.trouble import HUNG_UP, REFUSED, in_words
 
 log = logging.getLogger(__name__)
 
 CONNECT_TIMEOUT_S: Final = 10.0
 CLOSE_TIMEOUT_S: Final = 2.0
+RENEWAL_S: Final = 60.0  # between two looks for a new certificate
+RENEWAL_S_MAX: Final = 900.0
 STEADY_S: Final = 30.0  # a connection that lived so long was one, though nothing had to be answered over it
 RECEIVE_MAXIMUM: Final = 8  # acknowledgements the broker may send before ours
 INCOMING_BYTES_MAX: Final = 1 << 20
@@ -73,6 +77,7 @@ class Connected:
 
     broker: Broker
     receive_maximum: int | None
+    certificate: Certificate | None = None  # ours, that the broker has taken
 
 
 @dataclass(frozen=True)
@@ -161,6 +166,60 @@ class Session:
         self._working = self._connection is not None
 
     async def run(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
+        renewing = asyncio.create_task(self._renew())
+        try:
+            await self._keep_connected(on_event, will, subscribe)
+        finally:
+            renewing.cancel()
+            await asyncio.gather(renewing, return_exceptions=True)
+
+    # --- the client certificate ---------------------------------------------------------------------
+
+    async def _renew(self) -> None:
+        """Look for a new certificate, for good; one that cannot be used is tried again, less and less often."""
+        pause_s = RENEWAL_S
+        while True:
+            try:
+                if await self._renew_once():
+                    self.drop("the client certificate is renewed")
+                pause_s = RENEWAL_S
+            except (OSError, TimeoutError, ValueError) as error:
+                log.warning("the new client certificate is not used: %s", error)
+                pause_s = min(2 * pause_s, RENEWAL_S_MAX)
+            await self._clock.sleep(pause_s)
+
+    async def _renew_once(self) -> bool:
+        """Whether a new certificate was there, a broker has taken it, and it is in its place now."""
+        settings = self._settings
+        if await asyncio.to_thread(renewal.repair, settings.cert, settings.key):
+            log.warning("a renewal of the client certificate had been broken off; it is finished")
+            return True
+        pair = await asyncio.to_thread(renewal.pending, settings.cert, settings.key)
+        if pair is None:
+            return False
+        await self._try_out(replace(settings, cert=pair.cert, key=pair.key))
+        await asyncio.to_thread(renewal.swap, settings.cert, settings.key)
+        log.warning("the client certificate is renewed, until %s", pair.certificate.ends)
+        return True
+
+    async def _try_out(self, settings: LinkSettings) -> None:
+        """Connect with these files, beside the present connection. The last broker's error when none takes them."""
+        failure: Exception = ConnectionError("no broker")
+        for broker in settings.brokers:
+            connection = _Connection(settings, broker, "", None, (), lambda _event: None)
+            try:
+                await connection.open()
+            except (OSError, TimeoutError, ValueError) as error:
+                failure = error
+            else:
+                return
+            finally:
+                await connection.close()
+        raise failure
+
+    # --- the connection -----------------------------------------------------------------------------
+
+    async def _keep_connected(self, on_event: Callable[[Event], None], will: Will, subscribe: Sequence[str]) -> None:
         brokers = self._settings.brokers
         turn = failures = 0
         while True:
@@ -213,7 +272,7 @@ class _Connection:
         settings: LinkSettings,
         broker: Broker,
         client_id: str,
-        will: tuple[str, bytes],
+        will: tuple[str, bytes] | None,
         subscribe: Sequence[str],
         on_event: Callable[[Event], None],
     ) -> None:
@@ -234,9 +293,11 @@ class _Connection:
         )
         client.connect_timeout = CONNECT_TIMEOUT_S
         client.max_inflight_messages_set(0)  # the window is ours; 0 keeps paho from queueing before CONNACK
-        topic, payload = will
-        client.will_set(topic, payload, qos=QOS, retain=True)
+        if will is not None:
+            topic, payload = will
+            client.will_set(topic, payload, qos=QOS, retain=True)
         client.tls_set_context(tls_context(settings.ca, settings.cert, settings.key))
+        self._certificate = renewal.read(settings.cert)
         client.on_connect = self._on_connect
         client.on_disconnect = self._on_disconnect
         client.on_publish = self._on_publish
@@ -307,7 +368,7 @@ class _Connection:
         if code.is_failure:
             self._enqueue(lambda: self.lost(f"{REFUSED}: {code}"))
         else:
-            self._enqueue(lambda: self._connacked(Connected(self._broker, maximum), assigned))
+            self._enqueue(lambda: self._connacked(Connected(self._broker, maximum, self._certificate), assigned))
 
     def _on_disconnect(
         self, _client: Client, _data: object, _flags: DisconnectFlags, code: ReasonCode, _properties: Properties | None

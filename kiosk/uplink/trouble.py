@@ -9,6 +9,11 @@ _AUTHORITY: Final = (
     "Check [uplink] ca and the broker's host name against what the bank gave; do not go round it: "
     "this may be somebody else's broker."
 )
+_CLOCK: Final = (
+    "First check this machine's clock: with a wrong one every certificate looks out of its time. Else the broker's "
+    "certificate must be renewed by the bank."
+)
+_OUT_OF_TIME: Final = (9, 10)  # OpenSSL's X509_V_ERR_CERT_NOT_YET_VALID and CERT_HAS_EXPIRED
 _NETWORK: Final = "Check the network and [[uplink.brokers]]; records wait in the outbox meanwhile."
 _ADMITTED: Final = "Ask the bank whether this kiosk is admitted, and with which certificate."
 HUNG_UP: Final = "it hung up before it answered"
@@ -24,7 +29,8 @@ def in_words(error: Exception, cert: Path, key: Path, ca: Path) -> str:
 def _tls(error: Exception, cert: Path, key: Path, ca: Path) -> tuple[str, str] | None:
     """Certificates and their files; None when it is something else."""
     if isinstance(error, ssl.SSLCertVerificationError):
-        return f"the broker's certificate is not accepted: {error.verify_message}", _AUTHORITY
+        remedy = _CLOCK if error.verify_code in _OUT_OF_TIME else _AUTHORITY
+        return f"the broker's certificate is not accepted: {error.verify_message}", remedy
     for path, remedy in ((ca, _AUTHORITY), (cert, _CERTIFICATE), (key, _CERTIFICATE)):
         trouble = _unreadable(path)
         if trouble:

@@ -144,12 +144,14 @@ class Uplink:
     def _on_event(self, event: Event) -> None:
         now_s = self._clock.monotonic_s()
         match event:
-            case Connected(broker, receive_maximum):
+            case Connected(broker, receive_maximum, certificate):
                 self._window.connected(receive_maximum, now_s)
                 self._connected = self._birth_due = self._stale = True
                 self._checkpoint_sent = b""
                 self._unanswered_since_s = now_s
-                self._report = LinkReport(True, f"{broker.host}:{broker.port}")  # noqa: FBT003 - the message's field
+                where = f"{broker.host}:{broker.port}"
+                named = () if certificate is None else (certificate.sha256, rfc3339(certificate.ends))
+                self._report = LinkReport(True, where, *named)  # noqa: FBT003 - the message's field
             case Disconnected(reason):
                 self._lost()
                 self._report = LinkReport(False, reason)  # noqa: FBT003

@@ -6,6 +6,7 @@ import ssl
 import subprocess
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 
@@ -13,14 +14,18 @@ import pytest
 
 from kiosk.clock import SystemClock
 from kiosk.messages import OutboxGrew
+from kiosk.uplink.renewal import beside, read
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
+from kiosk_cloud.pki import Authority, utc_now
+from kiosk_cloud.provision import renew
 from kiosk_cloud.verify import verify_store
 from tests.uplink_kit import ACCOUNT, KIOSK, WAIT_S, ControllerBus, KioskSide, Mosquitto, free_port, receiving
 
 pytestmark = pytest.mark.mosquitto
 OTHER = "demo-0002"
+LATER = timedelta(minutes=30)  # certificates begin an hour before their issue
 
 
 @pytest.fixture
@@ -115,6 +120,48 @@ async def test_without_a_receiver_nothing_leaves_the_outbox_and_the_second_broke
         assert kiosk.records.outbox_rows() == 1
         with receiving(config):
             await bus.until(lambda: kiosk.records.outbox_rows() == 0)
+
+
+class Hasty(SystemClock):
+    """Looks for a new certificate every moment."""
+
+    async def sleep(self, seconds: float) -> None:
+        await super().sleep(min(seconds, 0.1))
+
+
+async def test_a_new_certificate_is_tried_beside_the_old_one_and_then_put_in_its_place(
+    broker: Mosquitto, kiosk: KioskSide
+) -> None:
+    bus = ControllerBus(kiosk)
+    done = broker.provisioned[0]
+    before, foreign = done.kiosk_cert.read_bytes(), done.pki.with_name("foreign")
+    with receiving(done.bank_config):
+        uplink = Uplink(KIOSK, bus, Session(settings(broker), Hasty()), SystemClock())
+        task = asyncio.create_task(uplink.run())
+        await bus.until(lambda: len(bus.reports) == 1)
+        stranger = Authority(foreign, utc_now() + LATER)  # looks right, and no broker of ours takes it
+        stranger.client("kiosk", KIOSK)
+        cert, key = stranger.renew("kiosk")
+        key.rename(beside(done.kiosk_key, "new"))
+        cert.rename(beside(done.kiosk_cert, "new"))
+        kiosk.deposit(0)
+        uplink.pushed(OutboxGrew(1))
+        await bus.until(partial(signed_for, kiosk, 1))  # the old one goes on meanwhile
+        assert done.kiosk_cert.read_bytes() == before
+        beside(done.kiosk_cert, "new").unlink()
+        cert, key = renew(done.pki.parent, KIOSK, utc_now() + LATER)
+        await bus.until(lambda: len(bus.reports) >= 3 and bus.reports[-1].connected)
+        kiosk.deposit(1)
+        uplink.pushed(OutboxGrew(2))
+        await bus.until(partial(signed_for, kiosk, 2))
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    used = [report.certificate_sha256 for report in bus.reports if report.connected]
+    assert used[0] != used[-1] == read(done.kiosk_cert).sha256
+    assert beside(done.kiosk_cert, "old").read_bytes() == before
+    assert not cert.exists()
+    assert not key.exists()
 
 
 async def test_evidence_goes_on_where_it_was_and_is_a_file_at_the_bank(broker: Mosquitto, kiosk: KioskSide) -> None:

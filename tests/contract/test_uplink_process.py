@@ -14,7 +14,7 @@ import msgspec
 import pytest
 
 from kiosk.bus import BusServer
-from kiosk.messages import LinkReport, Reply, Request, Role
+from kiosk.messages import Reply, Request, Role
 from kiosk.processes import uplink
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.verify import verify_store
@@ -57,7 +57,10 @@ async def test_controllers_bus_to_banks_store(broker: Mosquitto, kiosk: KioskSid
         await server.start()
         await controller.until(lambda: kiosk.records.acknowledged() == 40)
         await controller.until(
-            lambda: LinkReport(connected=True, detail=f"localhost:{broker.port}") in controller.reports
+            lambda: (
+                (True, f"localhost:{broker.port}")
+                in [(report.connected, report.detail) for report in controller.reports]
+            )
         )
     finally:
         task.cancel()
