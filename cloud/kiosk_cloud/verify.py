@@ -161,8 +161,10 @@ class _Audit:
             self._days.check(record.kind, content, record.sequence, self._tree.root())
         if self._clearings is not None and record.kind in FOLLOWED:
             self._clearings.take(record.kind, cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX))
-        if record.kind in outbox.KINDS and record.sequence < self._size and not self._outbox.has(record):
-            raise VerificationError("it was never queued for the bank's books")
+        if record.kind in outbox.KINDS and record.sequence < self._size:
+            deposit_id = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX).get("deposit_id")
+            if not isinstance(deposit_id, bytes) or not self._outbox.has(record, deposit_id):
+                raise VerificationError("it was never queued for the bank's books")
         self._report.verified += 1
 
     def _append(self, record: StoredRecord, where: str) -> None:

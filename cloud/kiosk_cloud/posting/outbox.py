@@ -69,11 +69,10 @@ class Outbox:
         )
         return cursor.rowcount > 0
 
-    def has(self, record: StoredRecord) -> bool:
+    def has(self, record: StoredRecord, deposit_id: bytes) -> bool:
         """Whether this record was queued, or the same deposit from another record."""
-        where = "kiosk = ? AND sequence = ?" if record.deposit_id is None else "key = ?"
-        values = (record.kiosk, record.sequence) if record.deposit_id is None else (record.deposit_id.hex(),)
-        return self._db.execute(f"SELECT 1 FROM postings WHERE {where}", values).fetchone() is not None  # noqa: S608 - ours
+        key = key_of(record.kind, deposit_id, record.sequence)
+        return self._db.execute("SELECT 1 FROM postings WHERE key = ?", (key,)).fetchone() is not None
 
     # --- judged before anything is handed over -----------------------------------------------------------
 
@@ -102,7 +101,7 @@ class Outbox:
         """Those that are due, in order; a clearing only after its deposit was accepted."""
         where = (
             "p.state = 'ready' AND p.webhook_at IS NULL AND p.next_at <= ? AND (p.kind = 'deposit' OR NOT EXISTS ("
-            "SELECT 1 FROM postings d WHERE d.deposit_id = p.deposit_id AND d.id < p.id"
+            "SELECT 1 FROM postings d WHERE d.key = lower(hex(p.deposit_id))"
             " AND d.state = 'ready' AND d.webhook_at IS NULL))"
         )
         return self._rows(where, (now_posix_s, count))

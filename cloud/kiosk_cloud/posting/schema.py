@@ -1,4 +1,7 @@
-"""The outbox's tables, in the receiver's own store: a row is queued by the transaction that acknowledges its record."""
+"""The outbox's tables, in the receiver's own store: a row is queued by the transaction that acknowledges its record.
+
+Indexes are few and partial: the receiver pays for each of them with every deposit.
+"""
 
 from typing import Final
 
@@ -17,10 +20,9 @@ CREATE TABLE IF NOT EXISTS postings (
     attempts INTEGER NOT NULL DEFAULT 0,    -- that the webhook did not accept
     next_at REAL NOT NULL DEFAULT 0,        -- not before; POSIX seconds
     error TEXT NOT NULL DEFAULT '',         -- of the last attempt
-    file INTEGER REFERENCES posting_files (number),
-    UNIQUE (kiosk, sequence)
+    file INTEGER REFERENCES posting_files (number)
 ) STRICT;
-CREATE INDEX IF NOT EXISTS postings_deposit ON postings (deposit_id);
+CREATE INDEX IF NOT EXISTS postings_clearing ON postings (kiosk, deposit_id, sequence) WHERE kind = 'clearing';
 CREATE INDEX IF NOT EXISTS postings_unjudged ON postings (id) WHERE state IN ('queued', 'held');
 CREATE INDEX IF NOT EXISTS postings_to_webhook ON postings (id) WHERE state = 'ready' AND webhook_at IS NULL;
 CREATE INDEX IF NOT EXISTS postings_to_file ON postings (id) WHERE state = 'ready' AND file IS NULL;
