@@ -150,7 +150,8 @@ class Receiver:
             return partial(self._checkpoint, kiosk, found, payload)
         if lane == "evidence":
             _ = self._keyring.kiosk(kiosk)  # nobody else's is kept
-            return partial(self._evidence, kiosk, *evidence.open_chunk(payload, kiosk, self._keyring.seal))
+            key = self._keyring.seal_for(evidence.recipient_of(payload))
+            return partial(self._evidence, kiosk, *evidence.open_chunk(payload, kiosk, key))
         if len(payload) > BIRTH_BYTES_MAX:
             raise VerificationError(f"birth of {len(payload)} bytes")
         return partial(self._birth, kiosk, payload)

@@ -107,6 +107,14 @@ def open_chunk(message: bytes, kiosk: str, private_key: SealPrivateKey) -> tuple
     return piece, data
 
 
+def recipient_of(message: bytes) -> bytes:
+    """The id of the key that a chunk is sealed to, nothing verified. Raises VerificationError."""
+    match cbor.decode(message, CHUNK_MESSAGE_BYTES_MAX):
+        case [_, _, _, _, _, _, _, bytes(recipient), _]:
+            return recipient
+    raise VerificationError("not a chunk of evidence")
+
+
 def make_ack(ack: EvidenceAck, signer: Signer) -> bytes:
     """The bank's signed word. Raises ValueError."""
     problem = _problem(ack)

@@ -31,7 +31,7 @@ from kiosk.clock import SystemClock
 from kiosk.core import topics
 from kiosk.core.policy import Timing
 from kiosk.core.records import service
-from kiosk.guarantee import cbor, checkpoint, cose, note
+from kiosk.guarantee import cbor, checkpoint, cose, evidence, note
 from kiosk.guarantee.commands import COMMAND_BYTES_MAX, Commanders
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX, DirectoryKeys
@@ -46,7 +46,7 @@ from kiosk.management.machine import Devices
 from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
 from kiosk.management.view import Identity, status
-from kiosk.messages import Ok, OutboxGrew, Reply, Request, Subscribe
+from kiosk.messages import EvidencePart, HandOver, Ok, OutboxGrew, Reply, Request, Subscribe
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk_cloud.cli import main
@@ -185,6 +185,9 @@ async def talk(broker: Mosquitto, folder: Path, heard: list[Heard], wanted: froz
     await asyncio.to_thread(bank_publishes, done, folder)
     link = LinkSettings((Broker("127.0.0.1", broker.port),), done.pki / "ca.pem", done.kiosk_cert, done.kiosk_key)
     await asyncio.to_thread(_complained, done)
+    for piece, data in evidence.pieces(b"a still" * 20_000):
+        part = EvidencePart(piece.sha256.hex(), piece.index, piece.chunks, piece.size, data)
+        assert await bus.request(HandOver(part)) == Ok()
     clock = SystemClock()
     bus.uplink = Uplink(KIOSK, bus, Session(link, clock), clock)
     task = asyncio.create_task(bus.uplink.run())
