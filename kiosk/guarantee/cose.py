@@ -6,6 +6,7 @@ the verifier: an acknowledgement cannot be passed off as a record.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 from kiosk.errors import VerificationError
@@ -23,6 +24,9 @@ COMPLAINT_TYPE: Final = "application/vnd.deposit-kiosk.complaint+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"
+_ARRAY_OF_4: Final = b"\x84"
+_EMPTY_MAP: Final = b"\xa0"
+_SIGNATURE_1: Final = _ARRAY_OF_4 + b"\x6aSignature1"  # a text of 10 bytes
 _ALGORITHM, _CONTENT_TYPE, _KID = 1, 3, 4  # header labels, RFC 9052 table 3
 _ALGORITHM_IDS: Final[dict[Algorithm, int]] = {"EdDSA": -8, "ES256": -7}  # RFC 9053 section 2
 _ALGORITHM_NAMES: Final = {number: name for name, number in _ALGORITHM_IDS.items()}
@@ -50,10 +54,15 @@ def sign1(payload: bytes, signer: Signer, content_type: str, payload_bytes_max: 
     """Sign `payload` as a message of `content_type`. Raises ValueError for a payload over `payload_bytes_max`."""
     if len(payload) > payload_bytes_max:
         raise ValueError(f"payload of {len(payload)} bytes, at most {payload_bytes_max}")
-    header = {_ALGORITHM: _ALGORITHM_IDS[signer.algorithm], _CONTENT_TYPE: content_type, _KID: signer.kid}
-    protected = cbor.encode(header)
+    protected = _protected(signer.algorithm, content_type, signer.kid)
     signature = signer.sign(to_be_signed(protected, payload))
-    return _TAG_18 + cbor.encode([protected, {}, payload, signature])
+    rest = cbor.byte_string(payload) + cbor.byte_string(signature)
+    return _TAG_18 + _ARRAY_OF_4 + cbor.byte_string(protected) + _EMPTY_MAP + rest
+
+
+@lru_cache(maxsize=64)  # as many as there are keys and content types in one program
+def _protected(algorithm: Algorithm, content_type: str, kid: bytes) -> bytes:
+    return cbor.encode({_ALGORITHM: _ALGORITHM_IDS[algorithm], _CONTENT_TYPE: content_type, _KID: kid})
 
 
 def verify1(data: bytes, keys: PublicKeys, content_type: str, bytes_max: int = MESSAGE_BYTES_MAX) -> Verified:
@@ -92,4 +101,5 @@ def check_signature(message: Sign1, key: PublicKey, external_aad: bytes = b"") -
 
 def to_be_signed(protected: bytes, payload: bytes, external_aad: bytes = b"") -> bytes:
     """The Sig_structure of RFC 9052 section 4.4. An empty map is signed as the empty string."""
-    return cbor.encode(["Signature1", b"" if protected == b"\xa0" else protected, external_aad, payload])
+    signed = (b"" if protected == _EMPTY_MAP else protected, external_aad, payload)
+    return _SIGNATURE_1 + b"".join(map(cbor.byte_string, signed))

@@ -16,6 +16,7 @@ SEQUENCE_MAX: Final = 2**53 - 1  # also exact in languages whose only number is 
 _KIOSK: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z")
+_MINUTE_CHARACTERS: Final = len("2026-11-21T08:30")
 _DOMAIN: Final = b"kiosk-leaf-v1\x00"
 
 
@@ -33,6 +34,11 @@ class Leaf:
 def minute(moment: datetime) -> str:
     """`moment` in UTC, cut (not rounded) to the minute: `2026-11-21T08:30Z`."""
     return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%MZ")
+
+
+def minute_of(at: str) -> str:
+    """The same of a moment as `kiosk.clock.rfc3339` writes it."""
+    return f"{at[:_MINUTE_CHARACTERS]}Z"
 
 
 def commitment(salt: bytes, signed: bytes) -> bytes:

@@ -133,22 +133,22 @@ class RecordLog:
         key was destroyed.
         """
         self._require_transaction()
-        sequence, kiosk = self.size(), self._keys.kiosk
+        sequence, kiosk, at = self.size(), self._keys.kiosk, rfc3339(now)
         header = {
             "v": verify.RECORD_VERSION,
             "kiosk": kiosk,
             "seq": sequence,
             "kind": kind,
-            "at": rfc3339(now),
+            "at": at,
             "clock_synchronised": self._clock_synchronised(),
         }
         if not header.keys().isdisjoint(content):
             raise ValueError(f"a record's content may not name {sorted(header.keys() & content)}")
         signed = cose.sign1(cbor.encode({**header, **content}), self._keys.record, cose.RECORD_TYPE)
         salt = self._randomness(leaf.SALT_BYTES)
-        entry = leaf.entry(kiosk, sequence, kind, leaf.minute(now), leaf.commitment(salt, signed))
+        entry = leaf.entry(kiosk, sequence, kind, leaf.minute_of(at), leaf.commitment(salt, signed))
         leaf_hash = leaf.leaf_hash(entry)
-        self._insert_leaf(sequence, kind, entry, leaf_hash, _subject(content), cbor.encode([salt, signed]))
+        self._insert_leaf(sequence, kind, entry, leaf_hash, _subject(content), cbor.byte_strings(salt, signed))
         envelope = seal.seal(
             kiosk=kiosk,
             sequence=sequence,
@@ -161,7 +161,7 @@ class RecordLog:
         self._connection.execute("INSERT INTO envelopes (seq, envelope) VALUES (?, ?)", (sequence, envelope))
         self._connection.execute("INSERT INTO outbox (seq) VALUES (?)", (sequence,))
         if header["clock_synchronised"]:
-            self._raise_time(_HIGH_WATER, rfc3339(now), grain=_TO_THE_MINUTE)
+            self._raise_time(_HIGH_WATER, at, grain=_TO_THE_MINUTE)
         return Appended(sequence, leaf_hash, envelope)
 
     def _insert_leaf(

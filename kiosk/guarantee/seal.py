@@ -20,6 +20,7 @@ from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor, cose, files, leaf, merkle
 
 VERSION: Final = 1
+_ARRAY_OF_7: Final = b"\x87"
 SUITE: Final = (0x647A, 0x0001, 0x0002)  # IANA's HPKE ids of KEM, KDF and AEAD
 PLAINTEXT_BYTES_MAX: Final = cose.MESSAGE_BYTES_MAX + leaf.ENTRY_BYTES_MAX + 64
 ENVELOPE_BYTES_MAX: Final = PLAINTEXT_BYTES_MAX + 1536  # enc 1,120, tag 16, header
@@ -125,8 +126,9 @@ def seal(
     HPKE draws its own randomness from OpenSSL, so two envelopes of the same record differ; the leaf hash does not.
     """
     header = Header(kiosk, sequence, leaf_hash, recipient.key_id)
-    sealed = HPKE.encrypt(cbor.encode([salt, leaf_entry, cose]), recipient.hpke, info=header.info)
-    return cbor.encode([VERSION, SUITE, kiosk, sequence, leaf_hash, recipient.key_id, sealed])
+    info = header.info
+    sealed = HPKE.encrypt(cbor.byte_strings(salt, leaf_entry, cose), recipient.hpke, info=info)
+    return _ARRAY_OF_7 + info[1:] + cbor.byte_string(sealed)  # the first six elements are the info's
 
 
 def read_header(envelope: bytes) -> Header:
