@@ -18,7 +18,6 @@ class Audit:
         self._kiosk = kiosk
         self._size = size
         self._acknowledged = acknowledged
-        self._position = 0
         self.tree: Final = merkle.CompactRange()
 
     def begin(self) -> None:
@@ -26,19 +25,20 @@ class Audit:
         first, size = self._acknowledged, self._size
         if first > size:
             raise LogRollbackError(f"the bank has signed for {first} records; there are only {size}")
-        waiting = self._row("SELECT count(*), min(seq), max(seq) FROM outbox")
-        if waiting != ((size - first, first, size - 1) if first < size else (0, None, None)):
-            raise VerificationError(f"the outbox does not hold the records from {first} to {size - 1}")
-        nodes = 2 * size - size.bit_count()
-        ends = self._row("SELECT min(seq) FROM leaves") + self._row("SELECT min(position), max(position) FROM nodes")
-        if ends != ((0, 0, nodes - 1) if size else (None, None, None)):
-            raise VerificationError(f"leaves and nodes are not those of a tree of {size}")
+        (lowest,) = self._connection.execute("SELECT min(seq) FROM leaves").fetchone()
+        if lowest != (0 if size else None):
+            raise VerificationError(f"a leaf of number {lowest} is in the log")
+        (count, highest) = self._connection.execute(
+            "SELECT count(*), max(seq) FROM envelopes WHERE seq >= ?", (first,)
+        ).fetchone()
+        if (count, highest) != (size - first, size - 1 if first < size else None):
+            raise VerificationError(f"the envelopes of the records from {first} on are not all there")
 
     def step(self, rows: int = ROWS) -> bool:
         """The next stretch; whether there are more. Raises VerificationError where something disagrees."""
         first = self.tree.size
         last = min(first + rows, self._size)
-        query = "SELECT seq, kind, entry, leaf_hash FROM leaves WHERE seq >= ? AND seq < ? ORDER BY seq"
+        query = "SELECT seq, kind, entry, hashes FROM leaves WHERE seq >= ? AND seq < ? ORDER BY seq"
         for row in self._connection.execute(query, (first, last)).fetchall():
             self._take(*row)
         if self.tree.size != last:
@@ -50,15 +50,10 @@ class Audit:
         if (found.kiosk, found.sequence, found.kind, sequence) != (self._kiosk, index, kind, index):
             raise VerificationError(f"leaf {index} of the log is that of {found.kiosk}/{found.sequence} {found.kind}")
         completed = self.tree.append(leaf.leaf_hash(entry))
-        nodes = self._connection.execute(
-            "SELECT hash FROM nodes WHERE position BETWEEN ? AND ? ORDER BY position",
-            (self._position, self._position + len(completed) - 1),
-        ).fetchall()
-        self._position += len(completed)
-        if stored != completed[0] or completed != tuple(node for (node,) in nodes):
+        if stored != b"".join(completed):
             raise VerificationError(f"the stored hashes at leaf {index} are not those of its entry")
         if index >= self._acknowledged:
-            self._check_envelope(index, stored)
+            self._check_envelope(index, completed[0])
 
     def _check_envelope(self, index: int, leaf_hash: bytes) -> None:
         """What the bank does not hold yet must be there to be sent."""
@@ -68,7 +63,3 @@ class Audit:
         header = seal.read_header(row[0])
         if (header.kiosk, header.sequence, header.leaf_hash) != (self._kiosk, index, leaf_hash):
             raise VerificationError(f"the envelope of record {index} is another record's")
-
-    def _row(self, query: str) -> tuple[int | None, ...]:
-        row: tuple[int | None, ...] = self._connection.execute(query).fetchone()
-        return row

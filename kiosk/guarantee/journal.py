@@ -46,9 +46,6 @@ from kiosk.guarantee.unit_book import Entry
 from kiosk.guarantee.verify import VerifiedRecord
 
 SCHEMA_VERSION: Final = 1
-# What is committed lies in the WAL, synced, until as many pages of 4 KiB are written back at once. Four times SQLite's
-# default: a record takes seven, of which some are the same for many records in a row.
-WAL_PAGES: Final = 4000
 _ACCOUNT: Final = "account"
 _DISTRUST: Final = "log_distrust"
 _UNWRITABLE: Final = "the journal cannot be written"
@@ -466,7 +463,6 @@ def _connect(path: Path) -> sqlite3.Connection:
     connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
     connection.execute("PRAGMA journal_mode = WAL")
     connection.execute("PRAGMA synchronous = FULL")
-    connection.execute(f"PRAGMA wal_autocheckpoint = {WAL_PAGES}")
     mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
     level = connection.execute("PRAGMA synchronous").fetchone()[0]
     if (mode, level) != ("wal", 2):

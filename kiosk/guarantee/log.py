@@ -33,25 +33,21 @@ _TO_THE_MINUTE: Final = len("2026-11-21T08:30")
 _BANK_TIME: Final = "bank_time"  # the latest time that the bank has signed
 _RESENT_SINCE: Final = "resent_since"
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
-_APPEND_ONLY: Final = ("leaves", "nodes")
 SCHEMA: Final = (
     personal.SCHEMA,
     """CREATE TABLE IF NOT EXISTS leaves (
         seq INTEGER PRIMARY KEY,    -- index of the leaf, from 0
         kind TEXT NOT NULL,
         entry BLOB NOT NULL,        -- what is hashed into the log
-        leaf_hash BLOB NOT NULL,
+        hashes BLOB NOT NULL,       -- of the complete subtrees that this leaf ends: its own, then the larger ones
         subject BLOB NOT NULL,      -- whose personal key seals the opening
         opening BLOB NOT NULL       -- sealed [salt, COSE]
     )""",
-    "CREATE TABLE IF NOT EXISTS nodes (position INTEGER PRIMARY KEY, hash BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS envelopes (seq INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS outbox (seq INTEGER PRIMARY KEY)",
     "CREATE TABLE IF NOT EXISTS log_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
     *(
-        f"CREATE TRIGGER IF NOT EXISTS {table}_{verb.lower()} BEFORE {verb} ON {table} "
+        f"CREATE TRIGGER IF NOT EXISTS leaves_{verb.lower()} BEFORE {verb} ON leaves "
         f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
-        for table in _APPEND_ONLY
         for verb in ("UPDATE", "DELETE")
     ),
 )
@@ -159,7 +155,6 @@ class RecordLog:
             recipient=self.bank_seal,
         )
         self._connection.execute("INSERT INTO envelopes (seq, envelope) VALUES (?, ?)", (sequence, envelope))
-        self._connection.execute("INSERT INTO outbox (seq) VALUES (?)", (sequence,))
         if header["clock_synchronised"]:
             self._raise_time(_HIGH_WATER, at, grain=_TO_THE_MINUTE)
         return Appended(sequence, leaf_hash, envelope)
@@ -168,18 +163,13 @@ class RecordLog:
         self, sequence: int, kind: str, entry: bytes, leaf_hash: bytes, subject: bytes, opening: bytes
     ) -> None:
         sealed = self._vault.seal(subject, opening, _OPENING)
-        self._connection.execute(
-            "INSERT INTO leaves (seq, kind, entry, leaf_hash, subject, opening) VALUES (?, ?, ?, ?, ?, ?)",
-            (sequence, kind, entry, leaf_hash, subject, sealed),
-        )
-        node = leaf_hash
-        position = merkle.stored_position(0, sequence)
-        rows = [(position, node)]
+        completed = [leaf_hash]
         for level in range(merkle.trailing_ones(sequence)):
-            node = merkle.node_hash(self._node(level, (sequence >> level) - 1), node)
-            position += 1
-            rows.append((position, node))
-        self._connection.executemany("INSERT INTO nodes (position, hash) VALUES (?, ?)", rows)
+            completed.append(merkle.node_hash(self._node(level, (sequence >> level) - 1), completed[-1]))
+        self._connection.execute(
+            "INSERT INTO leaves (seq, kind, entry, hashes, subject, opening) VALUES (?, ?, ?, ?, ?, ?)",
+            (sequence, kind, entry, b"".join(completed), subject, sealed),
+        )
 
     # --- what the log says --------------------------------------------------------------------------------
 
@@ -267,11 +257,19 @@ class RecordLog:
     def _check_signed(self, size: int) -> None:
         """What others have signed of this log, newest; what a key signed that was replaced since says nothing."""
         stated: list[tuple[int, bytes]] = []
-        ack, cosigned = self.acknowledgement(), self.cosigned()
+        ack, cosigned, acknowledged = self.acknowledgement(), self.cosigned(), self.acknowledged()
+        if ack is None and acknowledged:
+            raise VerificationError(
+                f"{acknowledged} records count as acknowledged; nothing that the bank signed says so"
+            )
         with contextlib.suppress(VerificationError):
             if ack is not None:
                 found = acks.verify(ack, self._keys.bank_acks, self._keys.kiosk)
                 stated.append((found.tree_size, found.root))
+        if stated and acknowledged > stated[0][0]:
+            raise VerificationError(
+                f"{acknowledged} records count as acknowledged; the bank has signed for {stated[0][0]}"
+            )
         with contextlib.suppress(VerificationError):
             if cosigned is not None:
                 own = checkpoint.verifier_of(self._keys.kiosk, self._keys.checkpoint)
@@ -303,14 +301,14 @@ class RecordLog:
     def outbox(self, first: int, rows_max: int) -> list[OutboxRow]:
         """At most `rows_max` (and OUTBOX_ROWS_MAX) unacknowledged envelopes from sequence `first` on, in order."""
         rows = self._connection.execute(
-            "SELECT seq, envelope FROM outbox JOIN envelopes USING (seq) WHERE seq >= ? ORDER BY seq LIMIT ?",
-            (first, max(0, min(rows_max, OUTBOX_ROWS_MAX))),
+            "SELECT seq, envelope FROM envelopes WHERE seq >= ? ORDER BY seq LIMIT ?",
+            (max(first, self.acknowledged()), max(0, min(rows_max, OUTBOX_ROWS_MAX))),
         )
         return [OutboxRow(sequence, envelope) for sequence, envelope in rows]
 
     def outbox_rows(self) -> int:
         """How many records the bank has not acknowledged."""
-        return int(self._connection.execute("SELECT count(*) FROM outbox").fetchone()[0])
+        return self.size() - self.acknowledged()
 
     def acknowledge(self, data: bytes) -> int:
         """Believe a bank's acknowledgement if it is signed and about *our* log; how many records it holds by now.
@@ -334,7 +332,6 @@ class RecordLog:
         if found.sequence <= before or found.at < (self._text(_RESENT_SINCE) or ""):
             return before
         self._put({"acknowledged": found.sequence, "acknowledgement": data})
-        self._connection.execute("DELETE FROM outbox WHERE seq < ?", (found.sequence,))
         return found.sequence
 
     def _keep_cosigned(self, signed: str) -> None:
@@ -376,13 +373,10 @@ class RecordLog:
         if not 0 <= first < self.size():
             raise ValueError(f"there is no record {first}")
         before, kept = self.acknowledged(), self.acknowledgement()
-        done = self._connection.execute(
-            "INSERT OR IGNORE INTO outbox (seq) SELECT seq FROM envelopes WHERE seq >= ?", (first,)
-        )
         self._put({_RESENT_SINCE: since, "acknowledged": min(before, first)})
         if kept is not None:
             self._put({f"acknowledgement_of_{before}": kept})
-        return done.rowcount
+        return before - min(before, first)
 
     def reseal(self, recipient: SealPublicKey) -> int:
         """Seal to another key of the bank from now on, with every row of the outbox; how many rows those were.
@@ -392,7 +386,7 @@ class RecordLog:
         self._require_transaction()
         self.bank_seal = recipient
         rows = 0
-        for (sequence,) in self._connection.execute("SELECT seq FROM outbox ORDER BY seq").fetchall():
+        for sequence in range(self.acknowledged(), self.size()):
             try:
                 record = self.record(sequence)
             except ErasedError:
@@ -435,9 +429,10 @@ class RecordLog:
         return None if row is None else str(row[0])
 
     def _node(self, level: int, index: int) -> bytes:
-        position = merkle.stored_position(level, index)
-        row = self._connection.execute("SELECT hash FROM nodes WHERE position = ?", (position,)).fetchone()
-        if row is None:
+        last = ((index + 1) << level) - 1  # the leaf that completed it
+        query = "SELECT substr(hashes, ?, 32) FROM leaves WHERE seq = ?"
+        row = self._connection.execute(query, (merkle.HASH_BYTES * level + 1, last)).fetchone()
+        if row is None or row[0] is None or len(row[0]) != merkle.HASH_BYTES:
             raise JournalError(f"node {level}/{index} is missing from the log")
         return bytes(row[0])
 

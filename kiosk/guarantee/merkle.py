@@ -84,20 +84,6 @@ def trailing_ones(number: int) -> int:
     return (~number & (number + 1)).bit_length() - 1
 
 
-def stored_position(level: int, index: int) -> int:
-    """Where node (level, index) lies when each leaf's hash is followed by those of the subtrees that it completes.
-
-    Writing leaf after leaf then only ever appends. The order is that of Go's `sumdb/tlog` (StoredHashIndex).
-    """
-    for _ in range(level):  # down to the last leaf below this node
-        index = 2 * index + 1
-    position = 0
-    while index > 0:
-        position += index
-        index >>= 1
-    return position + level
-
-
 def range_root(read: NodeReader, begin: int, end: int) -> bytes:
     """The RFC 6962 hash of leaves [begin, end), which must be a subtree that can occur in a tree: O(log n) reads."""
     peaks = []

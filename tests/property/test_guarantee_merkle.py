@@ -131,15 +131,6 @@ def test_a_changed_consistency_proof_is_refused(size2: int, data: st.DataObject)
             merkle.verify_consistency(*change)
 
 
-@given(SIZES)
-def test_stored_nodes_only_ever_append(size: int) -> None:
-    position = 0
-    for index in range(size):
-        for level in range(merkle.trailing_ones(index) + 1):
-            assert merkle.stored_position(level, index >> level) == position
-            position += 1
-
-
 @pytest.mark.parametrize(("size", "peaks"), [(1, []), (2, [bytes(32), bytes(32)]), (1, [b"short"]), (-1, [])])
 def test_a_compact_range_that_cannot_be_is_refused(size: int, peaks: list[bytes]) -> None:
     with pytest.raises(ValueError, match="peaks"):

@@ -227,7 +227,7 @@ def test_an_altered_record_is_noticed_by_the_audit_and_in_the_deposit_that_meets
     with contextlib.closing(sqlite3.connect(tmp_path / "journal.db")) as other:
         other.execute("DROP TRIGGER leaves_update")
         other.execute(
-            "UPDATE leaves SET entry = CAST(replace(entry, 'start', 'stirr') AS BLOB), leaf_hash = zeroblob(32) "
+            "UPDATE leaves SET entry = CAST(replace(entry, 'start', 'stirr') AS BLOB), hashes = zeroblob(32) "
             "WHERE seq = (SELECT min(seq) FROM leaves WHERE kind = 'deposit_start')"
         )
         other.commit()

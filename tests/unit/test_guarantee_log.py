@@ -142,8 +142,7 @@ def test_leaves_cannot_be_changed_by_mistake() -> None:
     for statement in (
         "DELETE FROM leaves",
         "UPDATE leaves SET kind = 'x'",
-        "DELETE FROM nodes",
-        "UPDATE nodes SET hash = x'00'",
+        "UPDATE leaves SET hashes = x'00'",
     ):
         with pytest.raises(sqlite3.IntegrityError, match="append-only"):
             kit.connection.execute(statement)
@@ -151,9 +150,9 @@ def test_leaves_cannot_be_changed_by_mistake() -> None:
 
 def test_audit_notices_what_was_changed_on_purpose() -> None:
     statements = [
-        "UPDATE nodes SET hash = zeroblob(32) WHERE position = 2",
-        "UPDATE leaves SET leaf_hash = zeroblob(32) WHERE seq = 2",
-        "INSERT INTO nodes (hash) VALUES (zeroblob(32))",
+        "UPDATE leaves SET hashes = zeroblob(32) WHERE seq = 2",
+        "UPDATE leaves SET hashes = substr(hashes, 1, 32) WHERE seq = 1",
+        "UPDATE leaves SET hashes = CAST(hashes || zeroblob(32) AS BLOB) WHERE seq = 2",
         "UPDATE leaves SET entry = (SELECT entry FROM leaves WHERE seq = 1) WHERE seq = 0",
         "DELETE FROM leaves WHERE seq = 1",
         "DELETE FROM leaves WHERE seq = 0",
@@ -163,7 +162,7 @@ def test_audit_notices_what_was_changed_on_purpose() -> None:
         for _ in range(4):
             kit.append()
         assert kit.records.audit() == verify.LogState(4, kit.records.root())
-        for trigger in ("leaves_update", "leaves_delete", "nodes_update"):
+        for trigger in ("leaves_update", "leaves_delete"):
             kit.connection.execute(f"DROP TRIGGER {trigger}")
         kit.connection.execute(statement)
         with pytest.raises(VerificationError):
@@ -173,8 +172,8 @@ def test_audit_notices_what_was_changed_on_purpose() -> None:
 def test_a_missing_node_is_a_broken_journal() -> None:
     kit = Kit()
     kit.append()
-    kit.connection.execute("DROP TRIGGER nodes_delete")
-    kit.connection.execute("DELETE FROM nodes")
+    kit.connection.execute("DROP TRIGGER leaves_update")
+    kit.connection.execute("UPDATE leaves SET hashes = x''")
     with pytest.raises(JournalError, match="missing"):
         kit.append()
 
