@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.bench import edges, inference, sealing, starting, watching
+from tests.bench import edges, inference, large_log, receiving, sealing, starting, watching
 from tests.bench.figures import Figure, machine, results, table, write
 
 OUTPUT: Final = Path(__file__).parents[2] / "bench" / "results.json"
@@ -27,6 +27,10 @@ def suite(*, quick: bool) -> dict[str, Measure]:
         "watching": lambda folder: watching.measure(repeats, 20 if quick else 400, folder),
         "inference": lambda _: inference.measure(repeats, 20 if quick else 5000),
         "sealing": lambda folder: sealing.measure(repeats, 5 if quick else 300, folder),
+        "receiving": lambda folder: receiving.measure(repeats, 60 if quick else 1000, folder),
+        "large-log": lambda folder: large_log.measure(
+            repeats, 20 if quick else 1000, 5 if quick else 100, (100, 500) if quick else (1000, 1_000_000), folder
+        ),
         "edges": lambda _: edges.measure(repeats, 5 if quick else 200),
     }
 

@@ -22,7 +22,8 @@ from tests.uplink_kit import deposit_content
 KIOSK = "bench-0001"
 
 
-def _journal(folder: Path) -> Journal:
+def open_journal(folder: Path) -> Journal:
+    """A journal below `folder` with keys of its own."""
     seal = SealPrivateKey.generate(os.urandom)
     log_keys = LogKeys(
         kiosk=KIOSK,
@@ -61,7 +62,7 @@ class _Raw:
 
 def measure(repeats: int, records: int, folder: Path) -> Iterator[Figure]:
     """Records a second; every one its own durable transaction."""
-    journal = _journal(folder)
+    journal = open_journal(folder)
     numbers = itertools.count(1)
 
     def append() -> int:
