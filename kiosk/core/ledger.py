@@ -239,6 +239,14 @@ def _surplus(deposit: Deposit, base: Evidence, evidence: Evidence) -> int:
     return stored + stacked - len(_counted(deposit)) - deposit.strays  # a stray was counted at the stacker, too
 
 
+def uncounted(deposit: Deposit, evidence: Evidence) -> int | None:
+    """How many more notes the validator counted in since the baseline than are booked; None when it has no counters."""
+    base = deposit.baseline
+    if base is None or not (base.validator.counted and evidence.validator.counted):
+        return None
+    return _surplus(deposit, base, evidence)
+
+
 def _since(now: int, then: int) -> int:
     """The way of a 32-bit counter, the shorter way round."""
     return (now - then + _U32 // 2) % _U32 - _U32 // 2

@@ -30,7 +30,7 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import bank_book, books, evidence_queue, merkle, receipt, seal, unit_book
+from kiosk.guarantee import bank_book, books, evidence_queue, merkle, receipt, seal, self_check, unit_book
 from kiosk.guarantee.bank_book import BankBook
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.disk_trouble import journal_error
@@ -207,6 +207,19 @@ class Journal:
         merkle.verify_inclusion(record.sequence, size, record.leaf_hash, proof, self.log.root())
         recipient = seal.read_header(self.log.envelope(record.sequence)).recipient
         return recipient == self.log.bank_seal.key_id, record.leaf_hash.hex()
+
+    def account_in_clear(self, deposit_id: bytes, account_sealed: bytes) -> tuple[str, ...]:
+        """Where on disk or in what goes to the bank this deposit's account number can be read, in words.
+
+        Looks at the deposit's own facts, leaves and envelopes, byte by byte. Raises `VerificationError` when the sealed
+        account does not open, so that nobody knows what to look for.
+        """
+        account = self._vault.open_text(deposit_id, account_sealed, _ACCOUNT)
+        return self_check.in_clear(self._connection, deposit_id, account)
+
+    def acknowledgement_problem(self) -> str:
+        """What is wrong with the bank's last acknowledgement, looked at again; empty: the bank's, and of our log."""
+        return self_check.acknowledgement_problem(self.log)
 
     def receipt(self, deposit_id: bytes) -> Receipt | None:
         """The receipt of a deposit; None when it has none.

@@ -21,7 +21,7 @@ from kiosk.clock import rfc3339
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
 from kiosk.guarantee.audit import Audit
-from kiosk.guarantee.keys import Ed25519Signer, PublicKeys, Randomness, Signer
+from kiosk.guarantee.keys import Ed25519Signer, PublicKey, PublicKeys, Randomness, Signer
 from kiosk.guarantee.personal import ErasedError, PersonalVault
 from kiosk.guarantee.seal import SealPublicKey
 
@@ -282,14 +282,24 @@ class RecordLog:
                 raise LogForkError(f"the root that was signed of the first {known} records is not ours")
 
     @property
+    def bank_acks(self) -> PublicKeys:
+        """The keys with which the bank acknowledges, and complains."""
+        return self._keys.bank_acks
+
+    @property
     def kiosk(self) -> str:
         """Whose log this is."""
         return self._keys.kiosk
 
     @property
-    def bank_acks(self) -> PublicKeys:
-        """The keys with which the bank acknowledges, and complains."""
-        return self._keys.bank_acks
+    def record_key(self) -> PublicKey:
+        """The public half of the key that signs records."""
+        return self._keys.record.public
+
+    @property
+    def checkpoint_key(self) -> PublicKey:
+        """The public half of the key that signs checkpoints."""
+        return self._keys.checkpoint.public
 
     @property
     def origin(self) -> str:
@@ -318,13 +328,7 @@ class RecordLog:
         JournalError outside a transaction.
         """
         self._require_transaction()
-        found = acks.verify(data, self._keys.bank_acks, self._keys.kiosk)
-        if found.tree_size > self.size():
-            raise LogRollbackError(
-                f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
-            )
-        if found.root != self.root_at(found.tree_size):
-            raise LogForkError(f"the bank's root of the first {found.tree_size} records is not ours")
+        found = self.check_acknowledgement(data)
         if found.checkpoint:
             self._keep_cosigned(found.checkpoint)
         self.bank_said(found.at)
@@ -333,6 +337,17 @@ class RecordLog:
             return before
         self._put({"acknowledged": found.sequence, "acknowledgement": data})
         return found.sequence
+
+    def check_acknowledgement(self, data: bytes) -> acks.Acknowledgement:
+        """What the bank acknowledges of our log; nothing is changed. Raises as `acknowledge` does."""
+        found = acks.verify(data, self._keys.bank_acks, self._keys.kiosk)
+        if found.tree_size > self.size():
+            raise LogRollbackError(
+                f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
+            )
+        if found.root != self.root_at(found.tree_size):
+            raise LogForkError(f"the bank's root of the first {found.tree_size} records is not ours")
+        return found
 
     def _keep_cosigned(self, signed: str) -> None:
         """Our own checkpoint, come back with witnesses' signatures: who they are, the receipt's reader judges."""

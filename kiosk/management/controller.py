@@ -97,7 +97,7 @@ class Controller:
         risk: RiskDesk,
         clock: Clock,
         settings: Settings,
-        guarantee: Callable[[Deposit], tuple[f.Finding, ...]],
+        guarantee: Callable[[Deposit, Machine, f.Evidence | None], tuple[f.Finding, ...]],
         changed: Callable[[], None],
         grew: Callable[[], None],
         sensed: Callable[[BoardSnapshot], None],

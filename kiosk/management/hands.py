@@ -270,8 +270,21 @@ class Hands:
         await self._c.offer(f.Assessed(rfc3339(self._c.clock.now_utc()), asked=True, assessments=found))
 
     async def _check(self) -> None:
-        findings = await self._c.runner.run(self._c.guarantee, self._c.deposit)
+        counted = await self._counted()
+        findings = await self._c.runner.run(self._c.guarantee, self._c.deposit, self._c.machine, counted)
         await self._c.offer(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))
+
+    async def _counted(self) -> f.Evidence | None:
+        """What the validator's counters say at the end of a deposit that began with counters; None when it is mute."""
+        base, snapshot = self._c.deposit.baseline, self._c.machine.snapshot
+        if base is None or not base.validator.counted or snapshot is None:
+            return None
+        try:
+            async with self._c.batches.lock:
+                return await evidence(self._c.devices, snapshot)
+        except DeviceFault as fault:  # a check that failed, no more: whoever polls next goes back to reconciliation
+            _log.warning("the validator's counts are not known: %s", fault)
+            return None
 
 
 LABEL_LINE_CHARACTERS: Final = 40

@@ -60,6 +60,11 @@ class RiskDesk:
             return None
         return judge(self.latest.grade, (), self.latest.lens, self.hazards())[0]
 
+    @property
+    def models(self) -> dict[str, str]:
+        """Stream -> SHA-256 of the model that judged it, as the watcher last said; empty: none did, or it is gone."""
+        return {} if self.latest is None else {each.stream: each.model_sha256 for each in self.latest.streams}
+
     def absent(self) -> None:
         """The watcher is gone: nothing it said is current any more."""
         self.latest = None

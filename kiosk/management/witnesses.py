@@ -23,6 +23,7 @@ class Witnesses:
     def __init__(self, kiosk: str, policy: Policy | None, journal: Journal, runner: Runner, clock: Clock) -> None:
         """Raises VerificationError when the policy does not name this kiosk's log."""
         self._kiosk = kiosk
+        self.policy: Policy | None = None  # the one in force, whether or not it asks for witnesses
         self._policy: Policy | None = None
         self._log: note.Verifier | None = None
         self.policy_sha256 = ""
@@ -39,7 +40,7 @@ class Witnesses:
         asks = policy.quorum != NONE
         self._log = policy.log(checkpoint.origin(self._kiosk)) if asks else None
         self._policy = policy if asks else None
-        self.policy_sha256 = policy.sha256.hex()
+        self.policy, self.policy_sha256 = policy, policy.sha256.hex()
 
     def arrived(self) -> None:
         """An acknowledgement was taken; it may have brought cosignatures."""

@@ -32,7 +32,7 @@ from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.guarantee.policy import Policy
-from kiosk.management.assurance import findings
+from kiosk.management.assurance import Assurance
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
@@ -44,6 +44,7 @@ from kiosk.management.store import ThreadRunner
 from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
 from kiosk.processes import notify
+from kiosk.processes.installed import installed
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
 
@@ -154,6 +155,15 @@ class Process:
             started_s=clock.monotonic_s(),
         )
         self.risk = RiskDesk(self._ask, lambda: hazards(devices.lines), config.timing.assess_s)
+        directory_keys = DirectoryKeys.load(config.keys_dir)
+        assurance = Assurance(
+            devices,
+            journal,
+            self.risk,
+            installed(config),
+            policy=lambda: self.controller.witnesses.policy,
+            bank_commands=None if directory_keys is None else directory_keys.bank_commands,
+        )
         self.controller = Controller(
             devices=devices,
             journal=journal,
@@ -161,15 +171,13 @@ class Process:
             risk=self.risk,
             clock=clock,
             settings=settings_of(config),
-            guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, journal),
+            guarantee=assurance.findings,
             changed=self._changed,
             grew=self._changed,
             sensed=self._sensed,
             policy=trusted(config, journal),
         )
-        directory = AccountDirectory(
-            config.kiosk.id, DirectoryKeys.load(config.keys_dir), journal, self.controller.runner, clock
-        )
+        directory = AccountDirectory(config.kiosk.id, directory_keys, journal, self.controller.runner, clock)
         self._worker = ThreadRunner()
         self.desk = Desk(
             self.controller,

@@ -8,30 +8,21 @@ import logging
 from pathlib import Path
 from typing import Final
 
-import kiosk
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import StreamModel
 from kiosk.bus import BusClient, run_with_reconnect
 from kiosk.clock import SystemClock
-from kiosk.config import Config, load_config
+from kiosk.config import load_config
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import CaptureSource
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
 from kiosk.processes import notify
+from kiosk.processes.installed import artifacts_dir
 
 _log = logging.getLogger(__name__)
 
 NAMES: Final[dict[Stream, tuple[str, ...]]] = {"scene": features.NAMES, "machine": machine.NAMES}
-
-
-def artifacts_dir(config: Config) -> Path:
-    """Where the models are: as configured, in the installed package, or in the source tree."""
-    if config.risk.artifacts_dir is not None:
-        return config.risk.artifacts_dir
-    package = Path(kiosk.__file__).parent
-    installed = package / "appraisal" / "artifacts"
-    return installed if installed.is_dir() else package.parent / "models" / "artifacts"
 
 
 def load_models(folder: Path) -> dict[Stream, StreamModel]:

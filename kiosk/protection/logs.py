@@ -34,6 +34,12 @@ def set_up(level: int = logging.INFO, stream: TextIO | None = None) -> None:
     threading.excepthook = lambda thrown: _uncaught(thrown.exc_type, thrown.exc_value or thrown.exc_type(), None)
 
 
+def all_masked() -> bool:
+    """Whether every line that this process logs goes through the gate now."""
+    handlers = logging.getLogger().handlers
+    return bool(handlers) and all(isinstance(handler.formatter, MaskingFormatter) for handler in handlers)
+
+
 def _uncaught(kind: type[BaseException], error: BaseException, _: TracebackType | None) -> None:
     if not issubclass(kind, KeyboardInterrupt | SystemExit):
         logging.getLogger("kiosk").critical("a fault that nobody caught", exc_info=error)

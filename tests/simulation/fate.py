@@ -11,6 +11,7 @@ from hwsim.errors import UnknownFault
 from kiosk.messages import AssessRequest, RiskReport
 from tests.simulation import kinds
 from tests.simulation.noise import LineNoise
+from tests.simulation.rig import reported
 from tests.simulation.schedule import Crash, Strike
 
 if TYPE_CHECKING:
@@ -203,8 +204,4 @@ class Fate:
         self._grade, self._lens = "low", "clear"
 
     def _graded(self, request: AssessRequest) -> RiskReport | None:
-        if self._grade == "silent":
-            return None
-        grade: Any = self._grade
-        lens: Any = self._lens
-        return RiskReport(request.request_id, request.deposit_code, request.stage, grade, (), lens, 10.0, None)
+        return None if self._grade == "silent" else reported(request, self._grade, self._lens)

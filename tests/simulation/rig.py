@@ -33,16 +33,17 @@ from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.seal import SealPrivateKey
-from kiosk.management.assurance import findings
+from kiosk.management.assurance import Assurance
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
+from kiosk.management.installed import Installed
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
 from kiosk.management.view import Books, Identity, status
-from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume, RiskReport, Status
+from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume, RiskReport, Status, StreamReport
 from tests.simulation.validators import ValidatorKind, driver, simulated
 from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, WorldLines
 
@@ -50,6 +51,9 @@ T = TypeVar("T")
 GLITCH_S = 2.0
 ACCOUNT = "79927398713"  # the Luhn example of ISO/IEC 7812-1
 KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=note.suspect) for note in cny_notes())
+MODELS = {"scene": "5c" * 32, "machine": "3a" * 32}
+_STREAMS: tuple[Literal["scene", "machine"], ...] = ("scene", "machine")
+INSTALLED = Installed(lambda: "a5" * 32, "a5" * 32, lambda: True, MODELS)
 _SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
 
 
@@ -136,6 +140,7 @@ class Rig:
         self.directory_keys: DirectoryKeys | None = None
         self.commanders: Commanders | None = None  # whose commands and terms count
         self.receipt_language: Literal["en", "zh"] = "en"
+        self.installed = INSTALLED
         self.policy: Policy | None = None  # whose cosignatures make a receipt witnessed
         self.crash_at: tuple[str, int] | None = None
         self.on_crash_point: Callable[[], object] | None = None  # what happens there; by default the power goes
@@ -186,6 +191,14 @@ class Rig:
         )
         risk = RiskDesk(lambda request: self._ask(risk, request), lambda: hazards(devices.lines), timeout_s=2.0)
         self._runner = _CountingRunner(self)
+        assurance = Assurance(
+            devices,
+            self.journal,
+            risk,
+            self.installed,
+            policy=lambda: self.controller.witnesses.policy,
+            bank_commands=None if self.directory_keys is None else self.directory_keys.bank_commands,
+        )
         self.controller = Controller(
             devices=devices,
             journal=self.journal,
@@ -204,7 +217,7 @@ class Rig:
                 software=self.software,
                 config_hash=self.config_hash,
             ),
-            guarantee=lambda deposit: findings(deposit, self.controller.machine, devices, self.journal),
+            guarantee=assurance.findings,
             changed=self._changed,
             grew=lambda: None,
             sensed=lambda _: None,
@@ -403,12 +416,23 @@ class Rig:
 
 def calm(request: AssessRequest) -> RiskReport:
     """A watcher that sees nothing unusual."""
-    return RiskReport(request.request_id, request.deposit_code, request.stage, "low", (), "clear", 10.0, None)
+    return reported(request, "low")
 
 
 def onlooker(request: AssessRequest) -> RiskReport:
     """A watcher that sees somebody behind the depositor."""
-    return RiskReport(request.request_id, request.deposit_code, request.stage, "medium", (), "clear", 10.0, None)
+    return reported(request, "medium")
+
+
+def reported(request: AssessRequest, grade: Any, lens: Any = "clear") -> RiskReport:
+    """What a watcher says whose models are the installed ones."""
+    streams = tuple(
+        StreamReport(
+            stream=stream, score=0.0, p_value=1.0, grade=grade, bmu=(0, 0), reasons=(), model_sha256=MODELS[stream]
+        )
+        for stream in _STREAMS
+    )
+    return RiskReport(request.request_id, request.deposit_code, request.stage, grade, streams, lens, 10.0, None)
 
 
 def books(rig: Rig) -> dict[str, int]:

@@ -1,0 +1,33 @@
+"""What of this installation the controller and the watcher both look at: programs, models, where logs go."""
+
+from pathlib import Path
+from typing import Final, get_args
+
+import firmware_bridge
+import kiosk
+from kiosk.appraisal.manifest import ModelError, Stream, read_checked
+from kiosk.config import Config
+from kiosk.management.installed import Installed, digest
+from kiosk.protection import logs
+
+_PACKAGES: Final = tuple(Path(module.__path__[0]) for module in (firmware_bridge, kiosk))
+
+
+def artifacts_dir(config: Config) -> Path:
+    """Where the models are: as configured, in the installed package, or in the source tree."""
+    if config.risk.artifacts_dir is not None:
+        return config.risk.artifacts_dir
+    package = Path(kiosk.__file__).parent
+    installed = package / "appraisal" / "artifacts"
+    return installed if installed.is_dir() else package.parent / "models" / "artifacts"
+
+
+def installed(config: Config) -> Installed:
+    """As it is now, to be held against what it is when a deposit ends. Raises OSError."""
+    models: dict[str, str] = {}
+    for stream in get_args(Stream):
+        try:
+            models[stream] = read_checked(artifacts_dir(config) / stream, stream)[0].sha256
+        except ModelError as error:
+            models[stream] = f"none ({error.args[0]})"  # no watcher can judge by that: the check says so
+    return Installed(lambda: digest(_PACKAGES), digest(_PACKAGES), logs.all_masked, models)
