@@ -467,6 +467,26 @@ class Asked(Message, frozen=True):
     remedy: str = ""
 
 
+class GetKeys(Message, frozen=True):
+    """Answered with `Keys`."""
+
+
+class KeyView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A signing key of this kiosk and its part of the log: leaves (checkpoint: tree sizes) `first` <= place < `end`."""
+
+    purpose: Literal["record", "checkpoint"]
+    kid: bytes
+    algorithm: str
+    first: int | None  # None: it has not signed yet, a rotation may take it up
+    end: int | None = None  # None: it signs now
+
+
+class Keys(Message, frozen=True):
+    """Every key that has signed, and those that lie beside the present ones."""
+
+    keys: tuple[KeyView, ...]
+
+
 class GetDisputes(Message, frozen=True):
     """Answered with `Disputes`."""
 
@@ -702,6 +722,7 @@ Request = (
     | CarryOut
     | WithdrawAction
     | ChangeSecret
+    | GetKeys
     | GetDisputes
     | GetUnits
     | ExchangeStep
@@ -720,6 +741,7 @@ Reply = (
     | People
     | Asked
     | Disputes
+    | Keys
     | Units
     | Report
     | Reports
@@ -756,6 +778,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             CarryOut,
             WithdrawAction,
             ChangeSecret,
+            GetKeys,
             GetDisputes,
             GetUnits,
             ExchangeStep,

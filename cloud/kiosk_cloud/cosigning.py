@@ -118,7 +118,8 @@ def for_receipts(signed: str, log_key: note.Verifier, policy: Policy) -> str:
     """What fits the paper: the log's own signature and as few Ed25519 cosignatures as are a quorum."""
     short = [witness for witness in policy.witnesses.values() if witness.type == cosignature.ED25519]
     found = policy.enough(cosignature.verify(signed, log_key, short)[1])
-    keep = {(log_key.name, log_key.key_id), *((each.witness.name, each.witness.key_id) for each in found)}
+    keep = {(each.name, each.key_id) for each in log_key.verifiers}
+    keep |= {(each.witness.name, each.witness.key_id) for each in found}
     parsed = note.parse(signed)
     text = f"{parsed.text}\n"
     for line in parsed.lines:

@@ -253,6 +253,15 @@ class PowerConfig(Section, frozen=True, kw_only=True):
     dip_s: Annotated[float, Meta(ge=0, le=10)] = 0.3  # a shorter dip is none
 
 
+class TokenConfig(Section, frozen=True, kw_only=True):
+    """A token (TPM, secure element, HSM) that signs the records, through PKCS#11; docs/keys.md says how."""
+
+    module: Path  # the token's PKCS#11 library
+    token: Annotated[str, Meta(min_length=1, max_length=32)]  # the token's label; the PIN is in the file record.pin
+    key: Annotated[str, Meta(min_length=1, max_length=64)]  # label of the P-256 pair that signs
+    next_key: Annotated[str, Meta(max_length=64)] = ""  # label of the pair that a rotation takes up; empty: none
+
+
 class Config(Section, frozen=True, kw_only=True):
     """The whole file. A table without a default must be there."""
 
@@ -275,6 +284,7 @@ class Config(Section, frozen=True, kw_only=True):
     terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()
     power: PowerConfig = PowerConfig()
+    record_token: TokenConfig | None = None  # without one, records are signed with the key in record.key
 
     @property
     def keys_dir(self) -> Path:

@@ -111,6 +111,14 @@ class ClearDispute(Action, frozen=True):
     evidence: Annotated[str, msgspec.Meta(min_length=10, max_length=500)]
 
 
+class RotateKey(Action, frozen=True):
+    """Let the key that lies beside the present one sign from now on; `kid` is the new one's, seen by both."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN, SUPERVISOR)
+    purpose: Literal["record", "checkpoint"]
+    kid: Digest
+
+
 class Enrol(Action, frozen=True):
     """A new person, or one who comes back after a revocation."""
 
@@ -144,6 +152,7 @@ AnyAction = (
     | PostCount
     | CloseDate
     | ClearDispute
+    | RotateKey
     | Enrol
     | Revoke
     | Renew

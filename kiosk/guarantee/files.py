@@ -23,6 +23,7 @@ LENGTHS: Final[dict[KeyType, int]] = {
     "aes-256-kek": 32,
     "hmac-sha256": 32,
 }
+CREDENTIALS_VARIABLE: Final = "CREDENTIALS_DIRECTORY"  # systemd's, for a service with LoadCredential...=
 _MAGIC: Final = "kiosk-key-v1"
 _FILE_BYTES_MAX: Final = 4096
 
@@ -90,6 +91,16 @@ def _sync_directory(path: Path) -> None:
         os.close(directory)
 
 
+def exposed(path: Path, mode: int) -> bool:
+    """Whether a secret file of this mode can be read by others.
+
+    A systemd credential shows its access list's mask in the group bits; only this service's own uid is on that list.
+    """
+    credentials = os.environ.get(CREDENTIALS_VARIABLE)
+    granted = credentials is not None and path.parent == Path(credentials) and not mode & stat.S_IWGRP
+    return bool(mode & (stat.S_IRWXO if granted else stat.S_IRWXG | stat.S_IRWXO))
+
+
 def _read(path: Path, *, secret: bool) -> bytes:
     try:
         with path.open("rb") as file:
@@ -97,7 +108,7 @@ def _read(path: Path, *, secret: bool) -> bytes:
             data = file.read(_FILE_BYTES_MAX + 1)
     except OSError as error:
         raise ConfigError(f"cannot read the key {path}: {error.strerror}") from error
-    if secret and mode & (stat.S_IRWXG | stat.S_IRWXO):
+    if secret and exposed(path, mode):
         message = f"the secret key {path} may be read by others (mode {stat.S_IMODE(mode):04o})"
         raise ConfigError(message, remedy=f"chmod 600 {path}; if others could have read it, replace the key.")
     if len(data) > _FILE_BYTES_MAX:

@@ -7,7 +7,7 @@ is RFC 8725 section 2.1's). Ed25519 signs by default; ES256 is verified too, for
 
 import hashlib
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Final, Literal, Protocol
 
@@ -145,6 +145,13 @@ class PublicKeys:
 
     def __len__(self) -> int:
         return len(self._keys)
+
+    def __iter__(self) -> Iterator[PublicKey]:
+        return iter(self._keys.values())
+
+    def at(self, place: int) -> "PublicKeys":  # noqa: ARG002 - keys without a history speak for every place
+        """The keys that speak for this place of a log; `rotation.KeyHistory` tells them apart."""
+        return self
 
     def get(self, kid: bytes, algorithm: str) -> PublicKey:
         """The pinned key `kid`, if it is pinned for `algorithm`; otherwise VerificationError."""

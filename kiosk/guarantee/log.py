@@ -8,6 +8,7 @@ key, because the record names the depositor.
 """
 
 import contextlib
+import hashlib
 import os
 import re
 import sqlite3
@@ -18,12 +19,14 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.clock import rfc3339
-from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, seal, verify
+from kiosk.errors import ConfigError, JournalError, LogForkError, LogRollbackError, VerificationError
+from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, rotation, seal, signers, verify
 from kiosk.guarantee.audit import Audit
-from kiosk.guarantee.keys import Ed25519Signer, PublicKey, PublicKeys, Randomness, Signer
+from kiosk.guarantee.keys import PublicKey, PublicKeys, Randomness, Signer
 from kiosk.guarantee.personal import ErasedError, PersonalVault
+from kiosk.guarantee.rotation import KeyHistory, Span
 from kiosk.guarantee.seal import SealPublicKey
+from kiosk.guarantee.signers import PURPOSES, Purpose, TokenPlace
 
 OUTBOX_ROWS_MAX: Final = 1000  # rows that one call may return
 _NO_DEPOSIT: Final = b"log"  # subject of records that belong to no deposit
@@ -45,6 +48,12 @@ SCHEMA: Final = (
     )""",
     "CREATE TABLE IF NOT EXISTS envelopes (seq INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
     "CREATE TABLE IF NOT EXISTS log_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
+    """CREATE TABLE IF NOT EXISTS log_keys (
+        purpose TEXT NOT NULL,      -- record or checkpoint
+        first INTEGER NOT NULL,     -- from this leaf, or this tree size, on
+        key BLOB NOT NULL,          -- SubjectPublicKeyInfo
+        PRIMARY KEY (purpose, first)
+    )""",
     *(
         f"CREATE TRIGGER IF NOT EXISTS leaves_{verb.lower()} BEFORE {verb} ON leaves "
         f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
@@ -62,17 +71,28 @@ class LogKeys:
     checkpoint: Signer
     bank_seal: SealPublicKey
     bank_acks: PublicKeys
+    next_record: Signer | None = None  # what a rotation may take up
+    next_checkpoint: Signer | None = None
 
     @classmethod
-    def load(cls, kiosk: str, keys_dir: Path) -> "LogKeys":
-        """From record.key, checkpoint.key, bank_seal.pub and bank_ack.pub in `keys_dir`. Raises ConfigError."""
+    def load(cls, kiosk: str, keys_dir: Path, token: TokenPlace | None = None) -> "LogKeys":
+        """Signers as `signers.load` finds them; bank_seal.pub and bank_ack.pub in `keys_dir`. Raises ConfigError."""
+        record, *next_record = signers.load("record", keys_dir, token)
+        log, *next_log = signers.load("checkpoint", keys_dir)
         return cls(
             kiosk=kiosk,
-            record=Ed25519Signer.load(keys_dir / "record.key"),
-            checkpoint=Ed25519Signer.load(keys_dir / "checkpoint.key"),
+            record=record,
+            checkpoint=log,
             bank_seal=SealPublicKey.load(keys_dir / "bank_seal.pub"),
             bank_acks=PublicKeys.load(keys_dir / "bank_ack.pub"),
+            next_record=next_record[0] if next_record else None,
+            next_checkpoint=next_log[0] if next_log else None,
         )
+
+    def of(self, purpose: Purpose) -> tuple[Signer, ...]:
+        """The signers of this purpose that are here."""
+        pair = (self.record, self.next_record) if purpose == "record" else (self.checkpoint, self.next_checkpoint)
+        return tuple(signer for signer in pair if signer is not None)
 
 
 @dataclass(frozen=True)
@@ -108,7 +128,10 @@ class RecordLog:
         clock_synchronised: Callable[[], bool] = _never_synchronised,
         randomness: Randomness = os.urandom,
     ) -> None:
-        """Use the tables that `create_tables` made. Raises ValueError when the kiosk's id cannot be one."""
+        """Use the tables that `create_tables` made.
+
+        Raises ValueError when the kiosk's id cannot be one, ConfigError when the key whose turn it is is not here.
+        """
         if not leaf.kiosk_id_fits(keys.kiosk):
             raise ValueError(f"{keys.kiosk!r} cannot name a kiosk")
         self._connection = connection
@@ -117,6 +140,8 @@ class RecordLog:
         self._vault = vault
         self._clock_synchronised = clock_synchronised
         self._randomness = randomness
+        for purpose in PURPOSES:
+            self._signer(purpose)  # a key that was replaced without a rotation is noticed now
 
     # --- append -------------------------------------------------------------------------------------------
 
@@ -140,7 +165,10 @@ class RecordLog:
         }
         if not header.keys().isdisjoint(content):
             raise ValueError(f"a record's content may not name {sorted(header.keys() & content)}")
-        signed = cose.sign1(cbor.encode({**header, **content}), self._keys.record, cose.RECORD_TYPE)
+        if sequence == 0:
+            for purpose in PURPOSES:
+                self._now_signs(purpose, 0, self._keys.of(purpose)[0].public)
+        signed = cose.sign1(cbor.encode({**header, **content}), self._signer("record"), cose.RECORD_TYPE)
         salt = self._randomness(leaf.SALT_BYTES)
         entry = leaf.entry(kiosk, sequence, kind, leaf.minute_of(at), leaf.commitment(salt, signed))
         leaf_hash = leaf.leaf_hash(entry)
@@ -158,6 +186,58 @@ class RecordLog:
         if header["clock_synchronised"]:
             self._raise_time(_HIGH_WATER, at, grain=_TO_THE_MINUTE)
         return Appended(sequence, leaf_hash, envelope)
+
+    # --- keys ---------------------------------------------------------------------------------------------
+
+    def keys(self, purpose: Purpose) -> KeyHistory:
+        """Every key that has signed for this purpose, each with its part of the log."""
+        rows = self._connection.execute("SELECT first, key FROM log_keys WHERE purpose = ? ORDER BY first", (purpose,))
+        found = [(int(first), rotation.public_of(bytes(key))) for first, key in rows]
+        found = found or [(0, self._keys.of(purpose)[0].public)]
+        ends = [first for first, _ in found[1:]]
+        return KeyHistory(Span(key, first, end) for (first, key), end in zip(found, [*ends, None], strict=True))
+
+    def next_key(self, purpose: Purpose) -> PublicKey | None:
+        """What `rotate` would take up; None when no key is laid beside the present one."""
+        used = {key.kid for key in self.keys(purpose)}
+        return next((signer.public for signer in self._keys.of(purpose) if signer.kid not in used), None)
+
+    def rotate(self, purpose: Purpose, kid: bytes, by: Mapping[str, object], now: datetime) -> Appended:
+        """Let the key that lies beside the present one sign from the next leaf on; `kid` is the one that people meant.
+
+        The leaf says so, signed by both, with `by` beside it. Raises ValueError when that key is not there or was used.
+        """
+        self._require_transaction()
+        new = next((signer for signer in self._keys.of(purpose) if signer.kid == kid), None)
+        if new is None or kid in {key.kid for key in self.keys(purpose)}:
+            raise ValueError(f"no new {purpose} key {kid.hex()[:16]} lies beside the present one")
+        size = self.size()
+        said = rotation.draft(self._keys.kiosk, purpose, size, self._signer(purpose), new)
+        made = self.append(rotation.KIND, {**said, **by}, now)
+        self._now_signs(purpose, made.sequence + 1, new.public)
+        return made
+
+    def _now_signs(self, purpose: Purpose, first: int, key: PublicKey) -> None:
+        self._connection.execute(
+            "INSERT INTO log_keys (purpose, first, key) VALUES (?, ?, ?)", (purpose, first, rotation.der(key))
+        )
+
+    def _signer(self, purpose: Purpose) -> Signer:
+        """Whose turn it is, as the log itself remembers. Raises ConfigError when that key is not here."""
+        signers = self._keys.of(purpose)
+        row = self._connection.execute(
+            "SELECT key FROM log_keys WHERE purpose = ? ORDER BY first DESC LIMIT 1", (purpose,)
+        ).fetchone()
+        if row is None:
+            return signers[0]
+        kid = hashlib.sha256(row[0]).digest()
+        found = next((signer for signer in signers if signer.kid == kid), None)
+        if found is None:
+            raise ConfigError(
+                f"the log goes on under {purpose} key {kid.hex()[:16]}, which is not here",
+                remedy="Put that key back; another one only takes over by a rotation (docs/keys.md).",
+            )
+        return found
 
     def _insert_leaf(
         self, sequence: int, kind: str, entry: bytes, leaf_hash: bytes, subject: bytes, opening: bytes
@@ -191,7 +271,7 @@ class RecordLog:
     def checkpoint(self) -> str:
         """The signed checkpoint of the log as it is."""
         size = self.size()
-        return checkpoint.sign(self._keys.kiosk, size, self.root_at(size), self._keys.checkpoint)
+        return checkpoint.sign(self._keys.kiosk, size, self.root_at(size), self._signer("checkpoint"))
 
     def inclusion(self, index: int, size: int | None = None) -> tuple[bytes, ...]:
         """The proof that leaf `index` is in the log at `size` (now, if None). Raises ValueError when out of range."""
@@ -218,8 +298,7 @@ class RecordLog:
         subject = self._column("SELECT subject FROM leaves WHERE seq = ?", sequence)
         sealed = self._column("SELECT opening FROM leaves WHERE seq = ?", sequence)
         salt, signed = cbor.decode(self._vault.open(subject, sealed, _OPENING), seal.PLAINTEXT_BYTES_MAX)
-        keys = PublicKeys([self._keys.record.public])
-        return verify.verify_record(self._keys.kiosk, salt, self.entry(sequence), signed, keys)
+        return verify.verify_record(self._keys.kiosk, salt, self.entry(sequence), signed, self.keys("record"))
 
     def envelope(self, sequence: int) -> bytes:
         """The sealed envelope of a record, acknowledged or not. Raises ValueError when there is none."""
@@ -294,12 +373,12 @@ class RecordLog:
     @property
     def record_key(self) -> PublicKey:
         """The public half of the key that signs records."""
-        return self._keys.record.public
+        return self._signer("record").public
 
     @property
     def checkpoint_key(self) -> PublicKey:
         """The public half of the key that signs checkpoints."""
-        return self._keys.checkpoint.public
+        return self._signer("checkpoint").public
 
     @property
     def origin(self) -> str:
@@ -351,7 +430,7 @@ class RecordLog:
 
     def _keep_cosigned(self, signed: str) -> None:
         """Our own checkpoint, come back with witnesses' signatures: who they are, the receipt's reader judges."""
-        point = checkpoint.verify(signed, checkpoint.verifier_of(self._keys.kiosk, self._keys.checkpoint))
+        point = checkpoint.verify(signed, checkpoint.Log.of(self.origin, self.keys("checkpoint")))
         if point.size > self.size():
             raise LogRollbackError(f"witnesses know {point.size} records of this kiosk, which has only {self.size()}")
         if point.root != self.root_at(point.size):

@@ -38,6 +38,11 @@ class Verifier:
         return hashlib.sha256(self.name.encode() + b"\n" + _ED25519 + self.key.ed25519_raw).digest()[:_KEY_ID_BYTES]
 
     @property
+    def verifiers(self) -> "list[Verifier]":
+        """One for each key that may sign under this name."""
+        return [self]
+
+    @property
     def vkey(self) -> str:
         """`<name>+<key id, hex>+<base64(type || public key)>`."""
         encoded = encode_base64(_ED25519 + self.key.ed25519_raw)

@@ -4,9 +4,15 @@ The specification leaves the keys that sign what is *in* a log to the applicatio
 other reader skips, so that one file (and one hash of it, on the cabinet and on each receipt) says whom to trust:
 
     # record-key <kiosk> <base64 of the DER SubjectPublicKeyInfo>
+    # key-range <kid, hex> <first> <end or ->
+
+After a rotation or a compromise there are several `log` and `record-key` lines of one kiosk, and a range for each key:
+it speaks for leaves (a log's key: for tree sizes) from `first` on, and below `end`; `-`: it is in use.
 """
 
 import hashlib
+import re
+from collections.abc import Iterable, Mapping, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -22,11 +28,16 @@ from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import checkpoint, cosignature, note
 from kiosk.guarantee.cosignature import Cosigned, Witness
 from kiosk.guarantee.keys import PublicKey, PublicKeys
+from kiosk.guarantee.rotation import KeyHistory, Span
 
 POLICY_BYTES_MAX: Final = 256 * 1024  # an ML-DSA key takes 1,800 characters
 ENTRIES_MAX: Final = 128  # of each kind; the specification asks for 32
 NONE: Final = "none"
 _RECORD_KEY: Final = "record-key"
+_KEY_RANGE: Final = "key-range"
+_KID: Final = re.compile(r"[0-9a-f]{64}")
+_PLACE: Final = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
+_END: Final = re.compile(rf"-|{_PLACE.pattern}", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -48,13 +59,14 @@ class Policy:
     quorum: str
     record_keys: dict[str, PublicKeys] = field(default_factory=dict)  # by kiosk
     urls: dict[str, str] = field(default_factory=dict)  # by witness's name: its submission prefix
+    ranges: "dict[bytes, tuple[int, int | None]]" = field(default_factory=dict)  # by kid; a key without speaks always
 
     def log(self, origin: str) -> note.Verifier:
-        """The log of this origin. Raises VerificationError when the policy does not know it."""
-        found = next((log for log in self.logs if log.name == origin), None)
-        if found is None:
+        """The log of this origin, with every key of it. Raises VerificationError when the policy does not know it."""
+        found = [log for log in self.logs if log.name == origin]
+        if not found:
             raise VerificationError(f"the policy does not name the log {origin}")
-        return found
+        return checkpoint.Log.of(origin, _history((log.key for log in found), self.ranges))
 
     def keys(self, kiosk: str) -> PublicKeys:
         """The record keys of a kiosk. Raises VerificationError when there are none."""
@@ -126,9 +138,26 @@ def parse(data: bytes) -> Policy:
         reader.witnesses,
         reader.groups,
         reader.quorum,
-        {kiosk: PublicKeys(keys) for kiosk, keys in reader.record_keys.items()},
+        {kiosk: _history(keys, reader.ranges) for kiosk, keys in reader.record_keys.items()},
         reader.urls,
+        reader.ranges,
     )
+
+
+def _history(keys: Iterable[PublicKey], ranges: Mapping[bytes, tuple[int, int | None]]) -> KeyHistory:
+    return KeyHistory(Span(key, *ranges.get(key.kid, (0, None))) for key in keys)
+
+
+def lines_of(kiosk: str, records: KeyHistory, checkpoints: KeyHistory) -> list[str]:
+    """What a policy file says of a kiosk's keys."""
+    name = checkpoint.origin(kiosk)
+    lines = [f"log {note.Verifier(name, span.key).vkey}" for span in checkpoints.spans]
+    lines += [record_key_line(kiosk, span.key) for span in records.spans]
+    for span in (*checkpoints.spans, *records.spans):
+        if span.first or span.end is not None:
+            end = "-" if span.end is None else str(span.end)
+            lines.append(f"# {_KEY_RANGE} {span.key.kid.hex()} {span.first} {end}")
+    return lines
 
 
 class _Reader:
@@ -140,6 +169,7 @@ class _Reader:
         self.groups: dict[str, Group] = {}
         self.record_keys: dict[str, list[PublicKey]] = {}
         self.urls: dict[str, str] = {}
+        self.ranges: dict[bytes, tuple[int, int | None]] = {}
         self.quorum = ""
         self._members: set[str] = set()
 
@@ -206,6 +236,21 @@ class _Reader:
                 pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
                 _bound(self.record_keys)
                 self.record_keys.setdefault(kiosk, []).append(PublicKey.from_pem(pem))
+            case [word, *rest] if word == _KEY_RANGE:
+                self._range(rest)
+
+    def _range(self, words: list[str]) -> None:
+        """A range that is not understood is refused: skipping it would let a key speak for ever."""
+        match words:
+            case [kid, first, end] if (
+                _KID.fullmatch(kid) and _PLACE.fullmatch(first) and bytes.fromhex(kid) not in self.ranges
+            ):
+                if end != "-" and not _PLACE.fullmatch(end):
+                    raise ConfigError(f"a range ends at a number or -, not at {end!r}")
+                _bound(self.ranges)
+                self.ranges[bytes.fromhex(kid)] = int(first), None if end == "-" else int(end)
+            case _:
+                raise ConfigError("a key-range is a kid in hex, the first place and the end or -; one for each key")
 
     def _new(self, name: str) -> None:
         if name == NONE or name in self.witnesses or name in self.groups:
@@ -216,6 +261,6 @@ class _Reader:
             raise ConfigError(f"{name} is not defined above")
 
 
-def _bound(entries: "list[note.Verifier] | dict[str, Witness] | dict[str, Group] | dict[str, list[PublicKey]]") -> None:
+def _bound(entries: Sized) -> None:
     if len(entries) >= ENTRIES_MAX:
         raise ConfigError(f"more than {ENTRIES_MAX} entries of a kind")

@@ -63,10 +63,13 @@ def verify_envelope(envelope: bytes, kiosk: str, private_key: SealPrivateKey, ke
 
 
 def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, keys: PublicKeys) -> VerifiedRecord:
-    """Verify signature, commitment and header of one record of `kiosk`. Raises VerificationError."""
-    verified = cose.verify1(signed, keys, cose.RECORD_TYPE)
-    content = cbor.decode(verified.payload, cose.PAYLOAD_BYTES_MAX)
+    """Verify signature, commitment and header of one record of `kiosk`, by a key that speaks for its place in the log.
+
+    Raises VerificationError.
+    """
     found = leaf.parse(leaf_entry)
+    verified = cose.verify1(signed, keys.at(found.sequence), cose.RECORD_TYPE)
+    content = cbor.decode(verified.payload, cose.PAYLOAD_BYTES_MAX)
     if len(salt) != leaf.SALT_BYTES or found.commitment != leaf.commitment(salt, signed):
         raise VerificationError(f"the leaf of {found.kiosk}/{found.sequence} does not commit to this record")
     _check_header(content, found)

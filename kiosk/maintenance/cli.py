@@ -12,6 +12,7 @@ import msgspec
 from kiosk import __version__
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
 from kiosk.maintenance.disputes import dispute_group
+from kiosk.maintenance.keys import keys_group
 from kiosk.maintenance.people import COMMANDS
 from kiosk.maintenance.render import push_line, status_line, status_text
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
@@ -36,7 +37,7 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
-    for command in (*COMMANDS, dispute_group, *UNIT_COMMANDS):
+    for command in (*COMMANDS, dispute_group, keys_group, *UNIT_COMMANDS):
         kioskctl.add_command(command)
     kioskctl.add_command(config_command(DEFAULT_CONFIG))
 

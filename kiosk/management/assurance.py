@@ -15,7 +15,7 @@ from kiosk.core.facts import Evidence, Finding
 from kiosk.core.money import Claim, Place, at
 from kiosk.core.state import Deposit
 from kiosk.errors import VerificationError
-from kiosk.guarantee import cose, directory
+from kiosk.guarantee import checkpoint, cose, directory
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.keys import PublicKeys
 from kiosk.guarantee.policy import Policy
@@ -153,11 +153,12 @@ class Assurance:
         if policy is None:
             return ""
         try:
-            policy.keys(log.kiosk).get(log.record_key.kid, log.record_key.algorithm)
-            named = policy.log(log.origin).key
+            size = log.size()
+            policy.keys(log.kiosk).at(size).get(log.record_key.kid, log.record_key.algorithm)
+            checkpoint.verify(log.checkpoint(), policy.log(log.origin))
         except VerificationError as error:
-            return str(error.args[0])
-        return "" if named == log.checkpoint_key else "the policy file names another checkpoint key"
+            return f"a receipt would not hold: {error.args[0]}"
+        return ""
 
     def _bank_keys(self) -> str:
         """What the bank has last said, held against its pinned keys again."""

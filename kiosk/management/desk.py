@@ -12,7 +12,7 @@ from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core import facts as f
-from kiosk.core.actions import AcceptDevice, ClearDispute, Reset
+from kiosk.core.actions import AcceptDevice, ClearDispute, Reset, RotateKey
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
@@ -31,6 +31,7 @@ from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
+from kiosk.management.key_desk import RotateKeys
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
@@ -46,6 +47,7 @@ from kiosk.messages import (
     Depositor,
     FetchOutbox,
     GetDisputes,
+    GetKeys,
     GetStatus,
     Identify,
     LinkReport,
@@ -109,6 +111,8 @@ class Desk:
         self._disputes = ClearDisputes(controller.journal, controller.runner)
         authority.register(ClearDispute, self._disputes)
         authority.register(AcceptDevice, AcceptValidator(controller))
+        self._keys = RotateKeys(controller.journal, controller.runner)
+        authority.register(RotateKey, self._keys)
         self._units = StorageDesk(controller)
         self._evidence = EvidenceDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
@@ -154,6 +158,8 @@ class Desk:
             case LinkReport():
                 await self._linked(request)
                 return Ok()
+            case GetKeys():
+                return await self._keys.listed()
             case GetDisputes():
                 return await self._disputes.listed()
             case _:

@@ -22,7 +22,7 @@ from kiosk.core.calendar import Calendar
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.storage import Threshold
 from kiosk.errors import ConfigError, VerificationError
-from kiosk.guarantee import checkpoint
+from kiosk.guarantee import checkpoint, signers
 from kiosk.guarantee import policy as policies
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Credentials
@@ -32,6 +32,7 @@ from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.log import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.guarantee.policy import Policy
+from kiosk.guarantee.signers import TokenPlace
 from kiosk.management.assurance import Assurance
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
@@ -267,13 +268,19 @@ class Process:
         )
 
 
+def token_of(config: Config) -> TokenPlace | None:
+    """The token that signs records, where there is one."""
+    token = config.record_token
+    return None if token is None else TokenPlace(token.module, token.token, token.key, token.next_key)
+
+
 def open_journal(config: Config, synchronised: Callable[[], bool] = clock_synchronised) -> Journal:
     """The journal with the kiosk's keys. Raises `ConfigError` or `JournalError` with what to do."""
     keys_dir = config.keys_dir
     return Journal(
         config.paths.state_dir / "journal.db",
-        LogKeys.load(config.kiosk.id, keys_dir),
-        load_kek(keys_dir / VAULT_KEY),
+        LogKeys.load(config.kiosk.id, keys_dir, token_of(config)),
+        load_kek(signers.find(keys_dir, VAULT_KEY)),
         clock_synchronised=synchronised,
     )
 
@@ -301,7 +308,7 @@ async def run(config_path: Path) -> None:
     """Until cancelled; `ConfigError` and `JournalError` end it before any device is touched."""
     config = load_config(config_path)
     journal = open_journal(config)
-    credentials = Credentials(load_kek(config.keys_dir / VAULT_KEY))
+    credentials = Credentials(load_kek(signers.find(config.keys_dir, VAULT_KEY)))
     devices = open_devices(config)
     try:
         await Process(config, devices, journal, credentials, SystemClock()).run()

@@ -276,7 +276,7 @@ FAILING: dict[str, tuple[str, Callable[[Checked], None], str]] = {
     "nobody on duty": ("staff_on_record", _deposit(staff=""), "nobody is on duty"),
     "a stranger on duty": ("staff_on_record", _strangers_on_duty, "not among those enrolled"),
     "other record key": ("kiosk_keys", _policy(OTHER, Ed25519Signer.from_seed(bytes([1] * 32))), "unknown key"),
-    "other log key": ("kiosk_keys", _policy(Ed25519Signer.from_seed(bytes(32)), OTHER), "another checkpoint key"),
+    "other log key": ("kiosk_keys", _policy(Ed25519Signer.from_seed(bytes(32)), OTHER), "a receipt would not hold"),
     "directory of a stranger": ("bank_keys", _directory(PublicKeys([])), "the account directory: unknown key"),
     "no bank key": ("bank_keys", _directory(None), "no key of the bank"),
     "acknowledgement": ("bank_keys", _acknowledgement, "COSE_Sign1"),

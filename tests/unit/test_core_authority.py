@@ -232,4 +232,5 @@ def test_what_moves_money_or_people_takes_two() -> None:
     two = {action.__name__ for action in a.AnyAction.__args__ if len(action.seats) == 2}
     assert two == {
         "ClearDispute", "Enrol", "ExchangeEnd", "ExchangeStart", "PostCount", "Renew", "ReturnTray", "Revoke",
+        "RotateKey",
     }  # fmt: skip
