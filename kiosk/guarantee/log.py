@@ -351,7 +351,7 @@ class RecordLog:
             )
         with contextlib.suppress(VerificationError):
             if cosigned is not None:
-                own = checkpoint.verifier_of(self._keys.kiosk, self._keys.checkpoint)
+                own = checkpoint.Log.of(self.origin, self.keys("checkpoint"))
                 point = checkpoint.verify(cosigned[1], own)
                 stated.append((point.size, point.root))
         for known, root in stated:
