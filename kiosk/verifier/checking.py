@@ -78,7 +78,8 @@ def check(texts: Texts, policy: Policy) -> Checked:
 
 def _strangers(text: str, log: note.Verifier, policy: Policy) -> list[str]:
     """Who else has signed the proof's checkpoint, by name: neither the log nor a witness that the policy names."""
-    known = {(each.name, each.key_id) for each in (*log.verifiers, *policy.witnesses.values())}
+    known = {(each.name, each.key_id) for each in log.verifiers}
+    known |= {(each.name, each.key_id) for each in policy.witnesses.values()}
     lines = note.parse(proof.parse(text).checkpoint).lines
     return [line.name for line in lines if (line.name, line.key_id) not in known]
 

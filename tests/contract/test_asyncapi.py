@@ -116,7 +116,7 @@ class DeskBus:
             risk=RiskDesk(lambda _: None, lambda: (), timeout_s=2.0),
             clock=clock,
             settings=Settings(frozenset(), frozenset(), shutter_s=1.0, board_watchdog_ms=3000, kiosk=KIOSK),
-            guarantee=lambda _: (),
+            guarantee=lambda *_: (),
             changed=lambda: None,
             grew=self._grew,
             sensed=lambda _: None,
