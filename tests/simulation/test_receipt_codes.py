@@ -37,6 +37,7 @@ class Paper(NamedTuple):
     receipt: Receipt
     trusted: policy.Policy
     png: bytes
+    policy_file: bytes
 
 
 @lru_cache(maxsize=4)
@@ -58,7 +59,8 @@ def paper(leaves: int, witnesses: int) -> Paper:
     lines = [f"log {kit.log_verifier.vkey}", policy.record_key_line(KIOSK, kit.record_signer.public)]
     lines += [f"witness w{number} {witness.witness.vkey}" for number, witness in enumerate(WITNESSES)]
     lines += ["group any any w0 w1", "quorum any"]
-    return Paper(made, policy.parse("\n".join(lines).encode() + b"\n"), _printed(made))
+    file = "\n".join(lines).encode() + b"\n"
+    return Paper(made, policy.parse(file), _printed(made), file)
 
 
 def _printed(made: Receipt) -> bytes:

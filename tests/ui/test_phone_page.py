@@ -1,5 +1,6 @@
 """The page for phones in Chromium, from a file, without a network: it says of every receipt what kiosk-verify says."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -20,6 +21,7 @@ from kiosk.verifier.report import WORDS
 from scripts.screenshots import CHROMIUM, FLAGS
 from tests import phone_cases as cases
 from tests.phone_cases import Case, Paper
+from tests.simulation import test_receipt_codes
 
 Picture = npt.NDArray[np.uint8]
 LOOK_MS: Final = 20_000
@@ -105,9 +107,9 @@ def printed(case: Case) -> Picture:
     return np.asarray(np.vstack(rows) * 255, np.uint8)
 
 
-def photographed(picture: Picture) -> Picture:
+def photographed(picture: Picture, scale: float = 2.5) -> Picture:
     """In a hand: larger, turned by five degrees, seen from the side, out of focus, noisy and not white."""
-    large = cv2.resize(picture, None, fx=2.5, fy=2.5, interpolation=cv2.INTER_CUBIC)
+    large = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     framed = cv2.copyMakeBorder(large, 150, 150, 150, 150, cv2.BORDER_CONSTANT, value=(120,))
     height, width = framed.shape[:2]
     corners = np.array([[0, 0], [width, 0], [width, height], [0, height]], np.float32)
@@ -132,6 +134,16 @@ async def test_a_photo_of_the_paper_is_enough_and_a_newer_one_replaces_it(tmp_pa
         await expect(shown.locator("#result")).to_be_hidden()
         await shown.locator("#photo").set_input_files([tmp_path / "1.png", tmp_path / "0.png"])
         await expect(shown.locator("body")).to_have_attribute("data-verdict", "witnessed", timeout=LOOK_MS)
+
+
+@pytest.mark.timeout(120)  # of a busy machine
+async def test_a_photo_of_the_whole_paper_as_the_printer_printed_it(tmp_path: Path) -> None:
+    paper_of = await asyncio.to_thread(test_receipt_codes.paper, 1000, 1)  # it brings a loop of its own
+    picture = test_receipt_codes.dots(paper_of.png)
+    cv2.imwrite(str(tmp_path / "paper.jpg"), photographed(picture, 2.0))
+    async with phone(tmp_path, paper_of.policy_file) as shown:
+        await shown.locator("#photo").set_input_files(tmp_path / "paper.jpg")
+        await expect(shown.locator("body")).to_have_attribute("data-verdict", "witnessed", timeout=2 * LOOK_MS)
 
 
 async def test_the_codes_are_found_behind_one_in_twenty_wrong_dots(tmp_path: Path) -> None:

@@ -348,6 +348,24 @@ def test_the_command_says_what_it_found_and_stays_alarmed_until_somebody_settles
     assert watch.run().exit_code == 0
 
 
+def test_a_witness_that_was_shown_another_story_is_heard(watch: Watch, tmp_path: Path) -> None:
+    """A fork between kiosk and witness: the mirror alone is without a flaw."""
+    (tmp_path / "w").mkdir()
+    (tmp_path / "w" / "checkpoint").write_text(watch.fork(77))
+    with site(tmp_path) as url:
+        lines = watch.world.policy_file.replace("https://village.example/w/", f"{url}/w")
+        policy_file = tmp_path / "policy.txt"
+        for silent in ("union", "press"):
+            lines = lines.replace(f"https://{silent}.example/w/", f"{url}/{silent}")
+        policy_file.write_text(lines)
+        done = watch.run("--policy", str(policy_file))
+        assert done.exit_code == 0, done.output
+        asked = watch.run("--policy", str(policy_file), "--witnesses")
+    assert asked.exit_code == 1
+    alarm = json.loads(asked.output.splitlines()[0])["alarm"]
+    assert (alarm["kind"], f"{url}/w" in alarm["reason"]) == ("fork", True)
+
+
 def test_the_banks_own_store_is_compared_when_it_is_given(watch: Watch) -> None:
     store, key = watch.world.bank.config.store, watch.keys / "bank_ack.pub"
     done = watch.run("--store", str(store), "--ack-key", str(key))

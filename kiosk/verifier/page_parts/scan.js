@@ -1,6 +1,6 @@
 // From a photo or a camera frame to texts: the browser's own detector where there is one, else the bundled decoder.
 
-const SIDE_MAX = 2600;
+const SIDE_MAX = 3800; // the decoder takes 3,840
 const PHOTO_MS = 4000;
 const FRAME_MS = 400;
 const MEDIAN_PIXELS_MAX = 1_500_000;
