@@ -16,8 +16,7 @@ from kiosk.guarantee import counts as statement
 from kiosk.guarantee.counts import BankCount
 from kiosk_cloud.config import BankConfig
 from kiosk_cloud.days import BUNDLE_COUNT
-from kiosk_cloud.directory import locked
-from kiosk_cloud.files import private_dir, write_private
+from kiosk_cloud.files import locked, private_dir, write_private
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.store import Store
 

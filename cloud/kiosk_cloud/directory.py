@@ -6,9 +6,6 @@ kiosk's own records say which version it has.
 """
 
 import csv
-import fcntl
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +16,7 @@ from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor, cose
 from kiosk.guarantee import directory as statement
 from kiosk_cloud.config import BankConfig
-from kiosk_cloud.files import private_dir, write_private
+from kiosk_cloud.files import locked, private_dir, write_private
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.masking import masked_name
 from kiosk_cloud.store import Store
@@ -185,12 +182,3 @@ def accepted(config: BankConfig, kiosk: str, event: str) -> int:
     finally:
         store.close()
     return newest
-
-
-@contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Two publishers at once would give one version number to two contents."""
-    with path.open("ab") as file:
-        path.chmod(0o600)
-        fcntl.flock(file, fcntl.LOCK_EX)
-        yield

@@ -1,7 +1,10 @@
 """Private files: written whole or not at all, readable by their owner only."""
 
+import fcntl
 import os
 import tempfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -39,3 +42,12 @@ def write_once(path: Path, data: bytes) -> bool:
         return False
     write_private(path, data)
     return True
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Wait until nobody else holds the lock file `path`, and hold it: between processes and threads alike."""
+    with path.open("ab") as file:
+        path.chmod(0o600)
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

@@ -16,6 +16,7 @@ from kiosk.clock import Clock
 from kiosk.errors import KioskError
 from kiosk.guarantee.policy import Policy
 from kiosk_cloud.cosigning import Cosigning, Post, for_receipts, post
+from kiosk_cloud.files import locked, private_dir
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.mirror import LogMirror
 from kiosk_cloud.store import Store
@@ -59,7 +60,14 @@ class Witnessing:
         self._cosigning.close()
 
     def work_on(self, store: Store, kiosk: str) -> bool:
-        """Tiles up to the newest good checkpoint, then its cosignatures; whether the kiosk has something to be told."""
+        """Tiles up to the newest good checkpoint, then its cosignatures; whether the kiosk has something to be told.
+
+        One receiver at a time works on a kiosk: of two, the slower one would put an older checkpoint over a newer.
+        """
+        with locked(private_dir(self._folder) / f".{kiosk}.lock"):
+            return self._work_on(store, kiosk)
+
+    def _work_on(self, store: Store, kiosk: str) -> bool:
         newest = store.newest_checkpoint(kiosk)
         if newest is None:
             return False

@@ -16,8 +16,8 @@ from kiosk.core.terms import Terms
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import terms as statement
 from kiosk_cloud.config import BankConfig
-from kiosk_cloud.directory import accepted, locked
-from kiosk_cloud.files import private_dir, write_private
+from kiosk_cloud.directory import accepted
+from kiosk_cloud.files import locked, private_dir, write_private
 from kiosk_cloud.keyring import Keyring
 
 
