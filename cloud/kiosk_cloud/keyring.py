@@ -1,25 +1,34 @@
 """The bank's own keys, and the kiosks' public keys as they were pinned when each was provisioned."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any, Final
 
 from kiosk.core import topics
 from kiosk.errors import VerificationError
-from kiosk.guarantee import files, note
+from kiosk.guarantee import cbor, checkpoint, cose, files, note, rotation
 from kiosk.guarantee.commands import SECOND_FILE, Commanders
 from kiosk.guarantee.directory import KEY_FILE
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
+from kiosk.guarantee.rotation import KeyHistory
 from kiosk.guarantee.seal import SealPrivateKey
+from kiosk_cloud.files import private_dir, write_once
+
+ROTATIONS: Final = "rotations"
+COMPROMISES: Final = "compromises"
+_PARTS: Final = ("purpose", "old_kid", "new_kid", "new_key", "by_old", "by_new")
 
 
 @dataclass(frozen=True)
 class KioskKeys:
     """What verifies one kiosk's records and checkpoints."""
 
-    records: PublicKeys
+    records: KeyHistory
     checkpoint: note.Verifier
+    checkpoints: KeyHistory
 
 
 class Keyring:
@@ -27,7 +36,8 @@ class Keyring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kiosks: dict[str, KioskKeys] = {}
+        self._kiosks: dict[str, tuple[tuple[int, ...], KioskKeys]] = {}
+        self._learnt: dict[str, dict[int, dict[str, Any]]] = {}
         self._seals: dict[bytes, SealPrivateKey] = {}
 
     @cached_property
@@ -88,16 +98,69 @@ class Keyring:
         return files.load_key(self._directory / "kiosks" / kiosk / KEY_FILE, "hmac-sha256")
 
     def kiosk(self, kiosk: str) -> KioskKeys:
-        """The pinned keys of `kiosk`. VerificationError when none are pinned; ConfigError when they are damaged."""
-        found = self._kiosks.get(kiosk)
-        if found is None:
-            directory = self._directory / "kiosks" / kiosk
-            if not topics.is_kiosk_id(kiosk) or not directory.is_dir():  # an id is also a safe file name
-                message = f"no keys are pinned for kiosk {kiosk}"
-                raise VerificationError(message, remedy="Provision the kiosk at the bank first.")
-            found = KioskKeys(
-                PublicKeys.load(directory / "record.pub"),
-                note.parse_vkey(files.read_public(directory / "checkpoint.vkey").decode()),
-            )
-            self._kiosks[kiosk] = found
-        return found
+        """The keys of `kiosk`, as pinned, rotated since and declared stolen; read again when there is news.
+
+        VerificationError when none are pinned; ConfigError when they are damaged.
+        """
+        directory = self._directory / "kiosks" / kiosk
+        if not topics.is_kiosk_id(kiosk) or not directory.is_dir():  # an id is also a safe file name
+            message = f"no keys are pinned for kiosk {kiosk}"
+            raise VerificationError(message, remedy="Provision the kiosk at the bank first.")
+        news = tuple(_changed(directory / name) for name in (ROTATIONS, COMPROMISES))
+        known = self._kiosks.get(kiosk)
+        if known is None or known[0] != news:
+            known = news, self._read(kiosk, directory)
+            self._kiosks[kiosk] = known
+        return known[1]
+
+    def learn(self, kiosk: str, sequence: int, content: Mapping[str, Any], *, keep: bool) -> None:
+        """Follow the rotation in a verified record; with `keep` for everybody who reads this directory, for good.
+
+        It carries both keys' signatures, and is verified again whenever it is read. Raises VerificationError; OSError.
+        """
+        known = self.kiosk(kiosk)
+        checked = known.records if content.get("purpose") == "record" else known.checkpoints
+        rotation.verify(kiosk, sequence, content, checked)
+        parts = {name: content[name] for name in _PARTS}
+        self._learnt.setdefault(kiosk, {})[sequence] = parts
+        if keep:
+            folder = private_dir(self._directory / "kiosks" / kiosk / ROTATIONS)
+            write_once(folder / f"{sequence:016d}.cbor", cbor.encode(parts))
+        self._kiosks.pop(kiosk, None)
+
+    def declare(self, kiosk: str, statement: bytes) -> None:
+        """Keep a statement of compromise. Raises VerificationError for what is not the bank's and a second signer's."""
+        found = rotation.believe(statement, kiosk, *self._declarers)
+        folder = private_dir(self._directory / "kiosks" / kiosk / COMPROMISES)
+        write_once(folder / f"{found.trusted_size:016d}-{found.kid.hex()[:16]}.cbor", statement)
+
+    @property
+    def _declarers(self) -> tuple[PublicKeys, PublicKeys]:
+        return self.commanders.bank, self.commanders.second
+
+    def _read(self, kiosk: str, directory: Path) -> KioskKeys:
+        log = note.parse_vkey(files.read_public(directory / "checkpoint.vkey").decode())
+        rotations = {int(path.stem): _content(path) for path in sorted((directory / ROTATIONS).glob("*.cbor"))}
+        rotations |= self._learnt.get(kiosk, {})
+        stolen = [path.read_bytes() for path in sorted((directory / COMPROMISES).glob("*.cbor"))]
+        believed = [rotation.believe(data, kiosk, *self._declarers) for data in stolen]
+        first = KeyHistory.of(PublicKeys.load(directory / "record.pub"))
+        records = rotation.history(first, kiosk, "record", rotations, believed)
+        first = KeyHistory.of(PublicKeys([log.key]))
+        checkpoints = rotation.history(first, kiosk, "checkpoint", rotations, believed)
+        return KioskKeys(records, checkpoint.Log.of(log.name, checkpoints), checkpoints)
+
+
+def _changed(folder: Path) -> int:
+    try:
+        return folder.stat().st_mtime_ns  # files are only ever added
+    except FileNotFoundError:
+        return 0
+
+
+def _content(path: Path) -> dict[str, Any]:
+    found = cbor.decode(path.read_bytes(), cose.PAYLOAD_BYTES_MAX)
+    if not isinstance(found, dict):
+        message = f"{path} is not a rotation"
+        raise VerificationError(message)
+    return found

@@ -15,7 +15,7 @@ from typing import Final
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import topics
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, cbor, checkpoint, cose, evidence, merkle
+from kiosk.guarantee import acks, cbor, checkpoint, cose, evidence, merkle, rotation
 from kiosk.guarantee.complaints import Kind
 from kiosk.guarantee.evidence import Piece
 from kiosk_cloud.commanding.queue import COMPLAINT, RESULT, Queue, about, is_online
@@ -144,7 +144,10 @@ class Receiver:
         """Raises VerificationError for what belongs into quarantine."""
         if lane in ("record", "result"):
             take = self._record if lane == "record" else self._answered
-            return partial(take, open_record(payload, kiosk, self._keyring))
+            opened = open_record(payload, kiosk, self._keyring)
+            if opened.kind == rotation.KIND:
+                self._follow(opened)
+            return partial(take, opened)
         if lane == "checkpoint":
             found = checkpoint.verify(payload, self._keyring.kiosk(kiosk).checkpoint)
             return partial(self._checkpoint, kiosk, found, payload)
@@ -155,6 +158,14 @@ class Receiver:
         if len(payload) > BIRTH_BYTES_MAX:
             raise VerificationError(f"birth of {len(payload)} bytes")
         return partial(self._birth, kiosk, payload)
+
+    def _follow(self, record: StoredRecord) -> None:
+        """Another key of the kiosk: believed at once, whatever else is missing, for both keys have signed it."""
+        content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+        try:
+            self._keyring.learn(record.kiosk, record.sequence, content, keep=True)
+        except VerificationError as error:  # the record stands, the key does not: what it signs will be refused
+            log.critical("%s: the rotation in record %d is not one: %s", record.kiosk, record.sequence, error)
 
     # --- inside the transaction --------------------------------------------------------------------
 

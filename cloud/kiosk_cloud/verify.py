@@ -6,6 +6,7 @@ deposit's sums against its notes, every clearing of a dispute against who signed
 grow with the number of records.
 """
 
+import contextlib
 import sqlite3
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -13,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiosk.errors import KioskError, VerificationError
-from kiosk.guarantee import acks, cbor, checkpoint, cose
+from kiosk.guarantee import acks, cbor, checkpoint, cose, rotation
 from kiosk.guarantee.merkle import EMPTY_ROOT, CompactRange
 from kiosk_cloud import days
 from kiosk_cloud.clearings import KINDS as FOLLOWED
@@ -118,6 +119,9 @@ class _Audit:
         self._clearings: Clearings | None = Clearings(report.net)  # None behind a gap: what came before is not known
         self._prefix = CompactRange()  # the tree at the size that the receiver says it has signed for
         self._size, self._peaks = self._stated_prefix()
+        for record in self._store.records_of_kinds(self._kiosk, [rotation.KIND]):
+            with contextlib.suppress(VerificationError):  # said when the record is reached
+                self._learn(record)
         self._roots = _Ahead(store.roots(kiosk))
         self._checkpoints = _Ahead(self._verified_checkpoints())
         self._acks = _Ahead(self._verified_acks())
@@ -165,7 +169,13 @@ class _Audit:
             deposit_id = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX).get("deposit_id")
             if not isinstance(deposit_id, bytes) or not self._outbox.has(record, deposit_id):
                 raise VerificationError("it was never queued for the bank's books")
+        if record.kind == rotation.KIND:
+            self._learn(record)
         self._report.verified += 1
+
+    def _learn(self, record: StoredRecord) -> None:
+        content = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
+        self._keyring.learn(self._kiosk, record.sequence, content, keep=False)
 
     def _append(self, record: StoredRecord, where: str) -> None:
         try:
