@@ -16,6 +16,7 @@ from kiosk.guarantee import (
     cose,
     cosignature,
     directory,
+    evidence,
     leaf,
     merkle,
     note,
@@ -25,7 +26,7 @@ from kiosk.guarantee import (
     seal,
     verify,
 )
-from kiosk.guarantee.keys import PublicKey
+from kiosk.guarantee.keys import PublicKey, PublicKeys
 from tests.fuzz.target import Targets
 from tests.guarantee_kit import KIOSK, NOW, Kit
 
@@ -37,6 +38,9 @@ _ACK: Final = _KIT.ack([_DONE.envelope])
 _CHECKPOINT: Final = _KIT.records.checkpoint()
 _PROOF: Final = proof.make(0, _KIT.records.inclusion(0), _CHECKPOINT)
 _DIRECTORY: Final = directory.make(KIOSK, 1, {"1": "Zh** San"}, bytes(32), NOW, _KIT.record_signer)
+_PIECE, _STILL = evidence.pieces(b"a still")[0]
+_CHUNK: Final = evidence.seal_chunk(KIOSK, _PIECE, _STILL, _KIT.seal_key.public)
+_HELD: Final = evidence.make_ack(evidence.ack_of(KIOSK, _PIECE.sha256, 1, NOW, complete=True), _KIT.ack_signer)
 _MESSAGES_BYTES_MAX: Final = 1 << 16
 refused = partial(contextlib.suppress, VerificationError)
 
@@ -59,6 +63,21 @@ def cose_message(data: bytes) -> None:
         cose.parse(data)
     with refused():
         assert cose.verify1(data, _KIT.record_keys, cose.RECORD_TYPE).payload
+
+
+@TARGETS.add([_CHUNK])
+def evidence_chunk(data: bytes) -> None:
+    with refused():
+        piece, part = evidence.open_chunk(data, KIOSK, _KIT.seal_key)
+        assert len(part) == piece.bytes
+
+
+@TARGETS.add([_payload(_HELD)])
+def evidence_ack(data: bytes) -> None:
+    signed = cose.sign1(data, _KIT.ack_signer, cose.EVIDENCE_ACK_TYPE, max(len(data), 1))
+    with refused():
+        found = evidence.verify_ack(signed, PublicKeys([_KIT.ack_signer.public]), KIOSK)
+        assert evidence.make_ack(found, _KIT.ack_signer) == signed
 
 
 @TARGETS.add([_RECORD.leaf_entry])

@@ -11,7 +11,17 @@ from kiosk.guarantee import evidence
 from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.keys import Ed25519Signer
 from kiosk.guarantee.seal import SealPrivateKey
-from kiosk.messages import DeliverEvidenceAck, EvidenceRows, FetchEvidence, HandOver, Ok, Refused, Reply, Request
+from kiosk.messages import (
+    DeliverEvidenceAck,
+    EvidenceRows,
+    FetchEvidence,
+    HandOver,
+    LinkReport,
+    Ok,
+    Refused,
+    Reply,
+    Request,
+)
 from kiosk.monitoring.hand_over import hand_over
 from tests.guarantee_kit import NOW
 from tests.simulation.rig import Rig
@@ -94,5 +104,20 @@ def test_without_room_evidence_is_lost_on_record_and_the_deposit_is_not(rig: Rig
         assert isinstance(reply, Refused)
         assert reply.code == "no_room"
         assert rig.journal.log.outbox_rows() == before + 2  # what was lost is a leaf; it was lost twice
+
+    rig.run(play())
+
+
+def test_a_certificate_that_a_broker_has_taken_is_on_record_once(rig: Rig) -> None:
+    async def play() -> None:
+        before = rig.journal.log.size()
+        for sha256 in ("ab" * 32, "ab" * 32, "", "cd" * 32, "cd" * 32):
+            report = LinkReport(bool(sha256), "bank:8883", sha256, "2029-01-01T00:00:00.000Z" if sha256 else "")
+            assert await rig.desk.handle("uplink", report) == Ok()
+        said = [rig.journal.log.record(number).content for number in range(before, rig.journal.log.size())]
+        assert [(each["event"], each["sha256"].hex()) for each in said] == [
+            ("certificate_changed", "ab" * 32),
+            ("certificate_changed", "cd" * 32),
+        ]
 
     rig.run(play())

@@ -154,3 +154,32 @@ def test_the_policy_names_every_kiosk_and_keeps_what_the_bank_added(tmp_path: Pa
     assert {log.name for log in again.logs} == {found.logs[0].name, "deposit-kiosk/second"}
     assert len(again.keys("second")) == 1
     assert "# our own remark" in path.read_text()
+
+
+def test_the_command_renews_a_certificate_beside_the_one_in_use(tmp_path: Path) -> None:
+    runner = CliRunner()
+    runner.invoke(main, ["provision", "--dir", str(tmp_path), "--kiosk", "demo-0001"])
+    before = {path.name: path.read_bytes() for path in (tmp_path / "pki").iterdir()}
+    said = runner.invoke(main, ["renew", "--dir", str(tmp_path), "--kiosk", "demo-0001", "--json"])
+    assert said.exit_code == 0, said.output
+    made = json.loads(said.output)
+    assert made["cert"] == str(tmp_path / "pki" / "kiosk.pem.new")
+    assert Path(made["key"]).stat().st_mode & 0o777 == 0o600
+    assert {name: (tmp_path / "pki" / name).read_bytes() for name in before} == before
+    unknown = runner.invoke(main, ["renew", "--dir", str(tmp_path), "--kiosk", "demo-0009"])
+    assert unknown.exit_code == 2
+    assert "Provision this kiosk first" in unknown.output
+
+
+def test_further_brokers_get_their_configuration_and_the_bank_listens_at_all(tmp_path: Path) -> None:
+    options = ["--port", "8883", "--broker", "second.bank.example", "8884", "--broker", "127.0.0.1", "8885"]
+    said = CliRunner().invoke(main, ["provision", "--dir", str(tmp_path), "--kiosk", "demo-0001", *options])
+    assert said.exit_code == 0, said.output
+    config = bank_config.load(tmp_path / "bank" / "bank.toml")
+    found = [(broker.host, broker.port) for broker in config.brokers]
+    assert found == [("127.0.0.1", 8883), ("second.bank.example", 8884), ("127.0.0.1", 8885)]
+    acl = (tmp_path / "mosquitto" / "acl").read_bytes()
+    for number, (host, port) in enumerate(found[1:], start=2):
+        folder = tmp_path / f"mosquitto-{number}"
+        assert f"listener {port} {host}" in (folder / "mosquitto.conf").read_text()
+        assert (folder / "acl").read_bytes() == acl

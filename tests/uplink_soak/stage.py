@@ -182,7 +182,7 @@ class Stage:
 
         self.books = self._exits.enter_context(books(config.keys))
         self.books.before_answer = lambda _posting, number: 503 if number % OUT_OF_ORDER == 0 else None
-        posting = f'files = "posting"\nwebhook_url = "{self.books.url}"\nfile_interval_s = 5.0\n'
+        posting = f'files = "posting"\nwebhook_url = "{self.books.url}"\nfile_interval_s = 3600.0\n'
         done.bank_config.with_name("posting.toml").write_text(posting)
 
     def _post(self) -> tuple[str, ...]:
