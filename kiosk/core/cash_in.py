@@ -20,7 +20,7 @@ from kiosk.core.facts import (
     ShutterMoved,
     ValidatorStopped,
 )
-from kiosk.core.money import Claim, Place, open_notes
+from kiosk.core.money import Claim, Note, Place, open_notes
 from kiosk.core.orders import (
     AcceptNote,
     CloseShutter,
@@ -150,6 +150,9 @@ def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
     """The credit point. A repetition before our acknowledgement was confirmed is the same note."""
     if ledger.repeats(deposit, fact.channel):
         return steps.stay(replace(deposit, paired_channel=None))
+    doubtful = ledger.awaited(deposit, fact.channel)
+    if doubtful is not None:
+        return steps.stay(_came_after_all(deposit, doubtful))
     deposit = ledger.credit(deposit, fact.channel)
     number = len(deposit.notes)
     deposit = replace(deposit, in_flight=number, unacknowledged=number, last_refusal="")
@@ -161,15 +164,20 @@ def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
     return steps.go(deposit, state, note=alerts)
 
 
+def _came_after_all(deposit: Deposit, note: Note) -> Deposit:
+    """Given up and disputed before its credit came: it is no other note, and two people clear it."""
+    reason = f"{note.reason}; credited in state {deposit.state}"
+    return replace(ledger.update(deposit, note.number, reason=reason), unacknowledged=note.number)
+
+
 def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
     """A note came in where none can: it is inside, it is counted, and it is nobody's until people have looked."""
     if ledger.repeats(deposit, fact.channel):
         return steps.stay(replace(deposit, paired_channel=None))
     reason = f"credited in state {deposit.state}"
     doubtful = ledger.awaited(deposit, fact.channel)
-    if doubtful is not None:  # given up, and disputed then: no other note
-        reason = f"{doubtful.reason}; {reason}"
-        deposit = replace(ledger.update(deposit, doubtful.number, reason=reason), unacknowledged=doubtful.number)
+    if doubtful is not None:
+        deposit = _came_after_all(deposit, doubtful)
     elif deposit.id and deposit.state not in (State.RECEIPT, State.DONE, State.IDLE):
         deposit = ledger.credit(deposit, fact.channel)
         number = len(deposit.notes)

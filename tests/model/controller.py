@@ -387,8 +387,8 @@ class Desk:
             b = world.b._replace(rebooted=False)
             c = c._replace(phase=LISTENING)
             if v.kind == "cctalk":
-                same = self.deposit(world).bookmark in (None, v.life)  # without a deposit nothing is missed
-                c = c._replace(heard=same, unsaved=not same)
+                mark = self.deposit(world).bookmark  # without one nothing is missed
+                c = c._replace(heard=mark in (None, v.life), unsaved=mark != v.life)
             yield "the controller listens", world._replace(v=v, b=b, c=c)
             return
         heard = list(self.poll(world))

@@ -119,7 +119,7 @@ def wild(world: World) -> Iterator[tuple[str, World]]:
     if v.enabled and world.port and not v.jam and phase in ("", "rejecting", "past_safe"):
         yield "somebody fishes in the port", with_v(hurt, post(v, ("fraud", 0)))
     at_work = v.returning is not None or v.emptying is not None
-    if not v.jam and not at_work and phase in ("", "escrow", "rejecting"):
+    if not v.jam and not at_work and phase in ("", "reading", "escrow", "rejecting"):
         yield "it jams, and no note of ours is in it", with_v(hurt, v._replace(jam="empty", enabled=False))
     if not v.jam and phase == "past_safe":
         yield "the note jams after its credit", with_v(hurt, v._replace(jam="late", enabled=False))

@@ -17,7 +17,7 @@ from tests.model.explore import explore
 from tests.model.invariants import Violation
 from tests.model.parts import World
 from tests.model.scenario import Player
-from tests.model.world import Bounds, Move
+from tests.model.world import MACHINE, Bounds, Move
 
 Pair = tuple[str, str]
 WALKS: Final = Path(__file__).parent / "walks.jsonl"
@@ -30,7 +30,7 @@ SPACES: Final = (
     (Bounds(1, 1, 1, "A", resets=1, wild=True), 250_000),
     (Bounds(2, 0, 1, "AS"), 200_000),
 )
-NEAR_STATES_MAX: Final = 4_000
+NEAR_STATES_MAX: Final = 1_000
 STARTS_MAX: Final = 10  # places in one state of the deposit from which to look
 
 
@@ -79,21 +79,35 @@ def _names(reached: Iterable[tuple[object, type]]) -> frozenset[Pair]:
 
 
 def hunt(wanted: frozenset[Pair], seconds: float, told: Callable[[str], None]) -> list[Walk]:
-    """As few walks as reach whatever of `wanted` could be reached."""
+    """As few walks as reach whatever of `wanted` could be reached: by those kept, by exploring, by looking around."""
     pool: dict[Pair, Walk] = {}
-    for bounds, states_max in SPACES:
-        for walk in _shortest(bounds, states_max, wanted - set(pool)):
+    began_s = time.monotonic()
+    for walks in (_again(), _spaces(pool, wanted, began_s + seconds / 2), _around(pool, wanted, began_s + seconds)):
+        for walk in walks:
             pool.update(dict.fromkeys(walk.pairs - set(pool), walk))
-        told(f"{bounds}: {len(wanted & set(pool))} of {len(wanted)}")
-    end_s = time.monotonic() + seconds
-    for pair in sorted(wanted - set(pool)):
-        for player, labels in _starts(pool, pair[0]):
-            if pair in pool or time.monotonic() > end_s:
-                break
-            for found in _near(player, labels, wanted - set(pool)):
-                pool.update(dict.fromkeys(found.pairs - set(pool), found))
-        told(f"near {pair}: {len(wanted & set(pool))} of {len(wanted)}")
+        told(f"{len(wanted & set(pool))} of {len(wanted)} pairs, {time.monotonic() - began_s:.0f} s")
     return _few(set(pool.values()), wanted)
+
+
+def _again() -> Iterator[Walk]:
+    return (walked(bounds, labels) for bounds, labels in kept())
+
+
+def _spaces(pool: dict[Pair, Walk], wanted: frozenset[Pair], end_s: float) -> Iterator[Walk]:
+    for bounds, states_max in SPACES:
+        if wanted - set(pool) and time.monotonic() < end_s:
+            yield from _shortest(bounds, states_max, wanted - set(pool))
+
+
+def _around(pool: dict[Pair, Walk], wanted: frozenset[Pair], end_s: float) -> Iterator[Walk]:
+    """Around the places where walks came through each state; then around those of the same walks, slightly changed."""
+    for state in sorted({pair[0] for pair in pool}):
+        for player, way in _starts(pool, state):
+            if wanted - set(pool) and time.monotonic() < end_s:
+                yield from _near(player, way, wanted - set(pool), NEAR_STATES_MAX)
+    for state in sorted({pair[0] for pair in wanted - set(pool)}):
+        for player, way in list(_starts(pool, state)):
+            yield from _mutated(player.model.bounds, way, state, wanted - set(pool), end_s)
 
 
 def _starts(pool: dict[Pair, Walk], state: str) -> Iterator[tuple[Player, tuple[str, ...]]]:
@@ -101,7 +115,7 @@ def _starts(pool: dict[Pair, Walk], state: str) -> Iterator[tuple[Player, tuple[
     seen: set[World] = set()
     for walk in sorted(set(pool.values()), key=lambda walk: (len(walk.labels), walk.labels)):
         bounds = walk.bounds._replace(notes=3, crashes=2, faults=3, resets=1, wild=True)
-        player = Player(bounds if bounds.final else bounds._replace(kinds="AS"))
+        player = Player(bounds._replace(kinds="ASX"))
         for number, label in enumerate(walk.labels):
             try:
                 if player.go(label) is None:
@@ -116,11 +130,42 @@ def _starts(pool: dict[Pair, Walk], state: str) -> Iterator[tuple[Player, tuple[
             return
 
 
-def _near(player: Player, labels: tuple[str, ...], wanted: frozenset[Pair]) -> Iterator[Walk]:
+def _mutated(bounds: Bounds, way: tuple[str, ...], state: str, wanted: frozenset[Pair], end_s: float) -> Iterator[Walk]:
+    """The same way with one step less, or one more of somebody or something troublesome; then a look around."""
+    tried: set[World] = set()
+    others: list[tuple[str, ...]] = [way[:at] + way[at + 1 :] for at in range(8, len(way))]
+    player = Player(bounds)
+    for at, label in enumerate(way):
+        if at >= 8:
+            others += [(*way[:at], move.label, *way[at:]) for move in _tried(player) if move.who != MACHINE]
+        player.go(label)
+    for labels in others:
+        if time.monotonic() > end_s or not wanted:
+            return
+        try:
+            walk, world = _end(bounds, labels)
+        except Violation:
+            continue
+        if world not in tried and str(walk.model.state(world)) == state:
+            tried.add(world)
+            walk.world = world
+            for found in _near(walk, labels, wanted, 150):
+                wanted -= found.pairs
+                yield found
+
+
+def _end(bounds: Bounds, labels: tuple[str, ...]) -> tuple[Player, World]:
+    player = Player(bounds)
+    for label in labels:
+        player.go(label)
+    return player, player.world
+
+
+def _near(player: Player, labels: tuple[str, ...], wanted: frozenset[Pair], states_max: int) -> Iterator[Walk]:
     """Breadth first from here, not far: walks to whatever is new."""
     known = {player.world: labels}
     waiting, found = deque(known), _names(player.books.reached)
-    while waiting and len(known) < NEAR_STATES_MAX:
+    while waiting and len(known) < states_max:
         world = waiting.popleft()
         way, player.world = known[world], world
         try:

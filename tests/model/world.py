@@ -117,7 +117,8 @@ class Model:
         b, v = world.b, world.v
         begin = BEGIN_FINAL if self.bounds.final else BEGIN
         foreign = b.transport or b.tray or v.store or v.asleep
-        if quiet and world.notes and not (foreign or v.jam or world.broken):
+        stuck = v.jam and not self.bounds.wild  # what was stuck in an earlier deposit comes free in this one
+        if quiet and world.notes and not (foreign or stuck or world.broken):
             yield Move(
                 "somebody begins a deposit",
                 PERSON,
