@@ -66,6 +66,8 @@ async def run(folder: Path, say: Progress) -> dict[str, Any]:
         await stage.down()
     say("the bank verifies its store, offline")
     report = await stage.verify()
+    say("and hands each deposit to its books, once")
+    report["posted"] = [await stage.post() for _ in range(2)]  # the second time there is nothing left
     return _result(folder, world, report, receipts_verified(folder, papers), grades, scenario.expect)
 
 
@@ -128,6 +130,9 @@ def _result(
         "what was retained: world and bank agree": result["retained_minor"] == _minor(report["retained_minor"]),
         "every record sent was verified": sent == report["verified"] == report["records"],
         "every deposit has a receipt on paper whose codes verify": receipts == len(outcomes),
+        "every deposit was handed to the bank's books once": [len(each["handed"]["files"]) for each in report["posted"]]
+        == [1, 0]
+        and report["posted"][1]["postings"]["file"] == len(outcomes),
         "nothing is disputed": result["disputed_minor"] == 0,
         "the clean deposit is low": grades[:1] == ["low"],
         "the one with the onlooker is not": len(grades) == 3 and grades[2] in ("medium", "high"),  # noqa: PLR2004

@@ -215,8 +215,15 @@ class Stage:
 
     async def verify(self) -> dict[str, Any]:
         """The bank's own offline check of its store."""
+        return await self._bank("verify", "--store", "bank/store.db", "--keys", "bank/keys")
+
+    async def post(self) -> dict[str, Any]:
+        """Deposits handed to the bank's books, as camt.054 files in `bank/posting`."""
+        return await self._bank("post", "--config", "bank/bank.toml")
+
+    async def _bank(self, *arguments: str) -> dict[str, Any]:
         process = await asyncio.create_subprocess_exec(
-            *("kiosk-cloud", "verify", "--store", "bank/store.db", "--keys", "bank/keys", "--json"),
+            *("kiosk-cloud", *arguments, "--json"),
             cwd=self.folder,
             stdout=asyncio.subprocess.PIPE,
             env={**os.environ, "PATH": SYSTEM_PATH},
