@@ -46,6 +46,7 @@ from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
 from kiosk.processes import notify
 from kiosk.processes.installed import installed
+from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
 
@@ -147,6 +148,7 @@ class Process:
         self._clock = clock
         self._dirty = asyncio.Event()
         self._log_size = -1
+        self._sensing = Sensing()
         self._told_stage: tuple[str | None, str] = ("?", "")
         self._identity = Identity(
             kiosk=config.kiosk.id,
@@ -250,10 +252,13 @@ class Process:
         self._dirty.set()
 
     def _sensed(self, snapshot: BoardSnapshot) -> None:
+        now_s = self._clock.monotonic_s()
+        if not self._sensing.tells(snapshot, now_s):
+            return
         self.bus.push(
             "sensor",
             SensorReading(
-                at_monotonic_s=self._clock.monotonic_s(),
+                at_monotonic_s=now_s,
                 board_state=snapshot.state,
                 temperature_decicelsius=snapshot.temperature_decicelsius,
                 supply_mv=snapshot.supply_mv,
