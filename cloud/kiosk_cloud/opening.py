@@ -3,7 +3,7 @@
 from typing import Final
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import cbor, seal, verify
+from kiosk.guarantee import seal, verify
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.store import StoredRecord
 
@@ -27,7 +27,7 @@ def open_record(envelope: bytes, kiosk: str, keyring: Keyring) -> StoredRecord:
         leaf_hash=record.leaf_hash,
         kind=record.kind,
         deposit_id=deposit_id,
-        content=cbor.encode(record.content),  # the very bytes that were signed: the encoding is deterministic
+        content=record.payload,
         envelope=envelope,
         entry=record.leaf_entry,
     )

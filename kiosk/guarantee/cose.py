@@ -11,6 +11,7 @@ from typing import Final
 
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor
+from kiosk.guarantee.cbor_reader import Reader
 from kiosk.guarantee.keys import Algorithm, PublicKey, PublicKeys, Signer
 
 RECORD_TYPE: Final = "application/vnd.deposit-kiosk.record+cbor"
@@ -73,23 +74,39 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str, bytes_max: int = M
     Raises VerificationError for anything else.
     """
     message = parse(data, bytes_max)
-    header = cbor.decode(message.protected, bytes_max=512)
-    if message.unprotected or not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
+    if message.unprotected:
+        raise VerificationError("COSE headers are not those of our profile")
+    algorithm, stated_type, kid = _header(message.protected)
+    if stated_type != content_type:
+        raise VerificationError(f"signed as {stated_type!r}, not as {content_type}")
+    check_signature(message, keys.get(kid, algorithm))
+    return Verified(message.payload, kid)
+
+
+@lru_cache(maxsize=1024)  # a few for each key: the same header is on all that it signs
+def _header(protected: bytes) -> tuple[Algorithm, object, bytes]:
+    """Algorithm, content type and kid. Raises VerificationError unless these and nothing else are there."""
+    header = cbor.decode(protected, bytes_max=512)
+    if not isinstance(header, dict) or set(header) != {_ALGORITHM, _CONTENT_TYPE, _KID}:
         raise VerificationError("COSE headers are not those of our profile")
     number, kid = header[_ALGORITHM], header[_KID]
     algorithm = _ALGORITHM_NAMES.get(number) if type(number) is int else None
-    if header[_CONTENT_TYPE] != content_type or not isinstance(kid, bytes) or algorithm is None:
-        raise VerificationError(
-            f"signed as {header[_CONTENT_TYPE]!r} with algorithm {number!r}, not as {content_type} with one of ours"
-        )
-    check_signature(message, keys.get(kid, algorithm))
-    return Verified(message.payload, kid)
+    if not isinstance(kid, bytes) or algorithm is None:
+        raise VerificationError(f"signed with algorithm {number!r}, which is none of ours, or by no key")
+    return algorithm, header[_CONTENT_TYPE], kid
 
 
 def parse(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> Sign1:
     """Take a tagged COSE_Sign1 of at most `bytes_max` bytes apart without believing it. Raises VerificationError."""
     if data[:1] != _TAG_18:
         raise VerificationError("not a COSE_Sign1 (tag 18)")
+    reader = Reader(data[1:], bytes_max)
+    reader.array(4)
+    protected = reader.byte_string()
+    if reader.skip(_EMPTY_MAP):  # like every message of ours
+        message = Sign1(protected, {}, reader.byte_string(), reader.byte_string())
+        reader.end()
+        return message
     match cbor.decode(data[1:], bytes_max):
         case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
             return Sign1(protected, unprotected, payload, signature)

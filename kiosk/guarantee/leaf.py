@@ -8,6 +8,7 @@ from typing import Final
 
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, merkle
+from kiosk.guarantee.cbor_reader import Reader
 
 SALT_BYTES: Final = 32
 ENTRY_BYTES_MAX: Final = 256
@@ -59,13 +60,10 @@ def entry(kiosk: str, sequence: int, kind: str, minute: str, commitment: bytes) 
 
 def parse(data: bytes) -> Leaf:
     """Take a leaf entry apart. Raises VerificationError unless it is exactly what `entry` makes."""
-    match cbor.decode(data, ENTRY_BYTES_MAX):
-        case [str(kiosk), int(sequence), str(kind), str(minute), bytes(commitment)] if (
-            sequence is not True and sequence is not False
-        ):
-            found = Leaf(kiosk, sequence, kind, minute, commitment)
-        case _:
-            raise VerificationError("leaf entry is not [kiosk, sequence, kind, minute, commitment]")
+    reader = Reader(data, ENTRY_BYTES_MAX)
+    reader.array(5)
+    found = Leaf(reader.text(), reader.uint(), reader.text(), reader.text(), reader.byte_string())
+    reader.end()
     problem = _problem(found)
     if problem:
         raise VerificationError(f"leaf entry: {problem}")

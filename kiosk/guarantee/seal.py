@@ -18,10 +18,12 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor, cose, files, leaf, merkle
+from kiosk.guarantee.cbor_reader import Reader
 
 VERSION: Final = 1
-_ARRAY_OF_7: Final = b"\x87"
 SUITE: Final = (0x647A, 0x0001, 0x0002)  # IANA's HPKE ids of KEM, KDF and AEAD
+_ARRAY_OF_7: Final = b"\x87"
+_VERSION_AND_SUITE: Final = cbor.encode(VERSION) + cbor.encode(SUITE)
 PLAINTEXT_BYTES_MAX: Final = cose.MESSAGE_BYTES_MAX + leaf.ENTRY_BYTES_MAX + 64
 ENVELOPE_BYTES_MAX: Final = PLAINTEXT_BYTES_MAX + 1536  # enc 1,120, tag 16, header
 _SEALED_BYTES_MIN: Final = 1120 + 16
@@ -145,28 +147,27 @@ def open_envelope(envelope: bytes, private_key: SealPrivateKey) -> Opened:
         plaintext = HPKE.decrypt(sealed, private_key.hpke, info=header.info)
     except InvalidTag as error:
         raise VerificationError(f"envelope {header.kiosk}/{header.sequence} does not open") from error
-    match cbor.decode(plaintext, PLAINTEXT_BYTES_MAX):
-        case [bytes(salt), bytes(leaf_entry), bytes(signed)] if len(salt) == leaf.SALT_BYTES:
-            return Opened(header, salt, leaf_entry, signed)
-    raise VerificationError("an envelope's plaintext is not [salt, leaf entry, COSE]")
+    reader = Reader(plaintext, PLAINTEXT_BYTES_MAX)
+    reader.array(3)
+    opened = Opened(header, reader.byte_string(), reader.byte_string(), reader.byte_string())
+    reader.end()
+    if len(opened.salt) != leaf.SALT_BYTES:
+        raise VerificationError("an envelope's plaintext is not [salt, leaf entry, COSE]")
+    return opened
 
 
 def _parse(envelope: bytes) -> tuple[Header, bytes]:
-    match cbor.decode(envelope, ENVELOPE_BYTES_MAX):
-        case [int(version), list(suite), str(kiosk), int(sequence), bytes(leaf_hash), bytes(recipient), bytes(sealed)]:
-            pass
-        case _:
-            raise VerificationError("not an envelope")
-    if version != VERSION or tuple(suite) != SUITE:
-        raise VerificationError(f"envelope version {version}, suite {suite}: not ours")
+    reader = Reader(envelope, ENVELOPE_BYTES_MAX)
+    reader.array(7)
+    if not reader.skip(_VERSION_AND_SUITE):
+        raise VerificationError("an envelope of another version or suite than ours")
+    kiosk, sequence = reader.text(), reader.uint()
+    leaf_hash, recipient, sealed = reader.byte_string(), reader.byte_string(), reader.byte_string()
+    reader.end()
     sizes = (len(leaf_hash), len(recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
     if not (
         sizes and 0 <= sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN
     ):
         raise VerificationError("an envelope's fields are out of bounds")
-    header = Header(kiosk, int(sequence), leaf_hash, recipient)
-    if isinstance(sequence, bool):
-        raise VerificationError("an envelope's sequence is no number")
-    if cbor.encode([version, suite, *vars(header).values()]) != header.info:  # in Python, True equals 1
-        raise VerificationError("an envelope's fields are of wrong types")
+    header = Header(kiosk, sequence, leaf_hash, recipient)
     return header, sealed

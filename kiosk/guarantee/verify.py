@@ -24,8 +24,8 @@ _MINUTE_CHARACTERS: Final = len("2026-11-21T08:30")
 class VerifiedRecord:
     """A record that a pinned key of its kiosk has signed and that its leaf commits to.
 
-    `content` is the whole CBOR map, header fields included; `salt`, `leaf_entry` and `cose` are what must be kept to
-    verify it again offline with `verify_record`.
+    `content` is the whole CBOR map, header fields included, and `payload` its bytes as they were signed; `salt`,
+    `leaf_entry` and `cose` are what must be kept to verify it again offline with `verify_record`.
     """
 
     kiosk: str
@@ -33,6 +33,7 @@ class VerifiedRecord:
     kind: str
     at: str
     content: dict[str, Any]
+    payload: bytes
     kid: bytes
     leaf_hash: bytes
     salt: bytes
@@ -81,6 +82,7 @@ def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, key
         kind=found.kind,
         at=content["at"],
         content=content,
+        payload=verified.payload,
         kid=verified.kid,
         leaf_hash=leaf.leaf_hash(leaf_entry),
         salt=salt,
