@@ -50,7 +50,7 @@ coverage-table: setup ## which (state, fact) pairs of the deposit table the mode
 	@$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),1000) --seed $(or $(SEED),1) --coverage run/coverage.json
 	@$(BIN)/python -m tests.model --coverage run/coverage.json
 
-bench: setup ## our figures beside the machine's limits, in under four minutes; writes bench/results.json
+bench: setup ## our figures beside the machine's limits, in about six minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench
 
 test-interop: setup ## our formats before verifiers that are not ours (Go, npm); installs them; half a minute

@@ -3,7 +3,7 @@
 from typing import Final
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import seal, verify
+from kiosk.guarantee import verify
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.store import StoredRecord
 
@@ -13,8 +13,7 @@ DEPOSIT_ID_BYTES: Final = 16
 
 def open_record(envelope: bytes, kiosk: str, keyring: Keyring) -> StoredRecord:
     """Open and verify an envelope that is said to come from `kiosk`. Raises VerificationError with what disagrees."""
-    seal_key = keyring.seal_for(seal.read_header(envelope).recipient)
-    record = verify.verify_envelope(envelope, kiosk, seal_key, keyring.kiosk(kiosk).records)
+    record = verify.verify_envelope(envelope, kiosk, keyring.seal_for, keyring.kiosk(kiosk).records)
     deposit_id = None
     if record.kind == DEPOSIT:
         deposit_id = record.content.get("deposit_id")

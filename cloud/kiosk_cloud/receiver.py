@@ -75,6 +75,7 @@ class Receiver:
         self._keyring = keyring
         self._clock = clock
         self._limits = limits or Limits()
+        self._fresh: dict[tuple[str, int], StoredRecord] = {}  # what the batch under way has stored
         self._holes: dict[str, tuple[int, float]] = {}  # kiosk -> first missing sequence, seen since (monotonic)
 
     def handle(self, messages: Sequence[Message]) -> list[Outgoing]:
@@ -86,6 +87,7 @@ class Receiver:
         judged = [judgement for message in messages if (judgement := self._judge(message)) is not None]
         answer: set[str] = set()
         said: list[Outgoing] = []
+        self._fresh.clear()
         with self._store.transaction():
             for kiosk, store in judged:
                 done = store()
@@ -186,12 +188,12 @@ class Receiver:
     def _record(self, record: StoredRecord) -> bool:
         kiosk = record.kiosk
         self._heard(record)
-        known = self._store.record(kiosk, record.sequence)
+        known = self._store.leaf_hash(kiosk, record.sequence)
         if known is not None:
-            if known.leaf_hash != record.leaf_hash:
+            if known != record.leaf_hash:
                 self._fork(record, f"two signed records of sequence {record.sequence}", back=self._went_back(record))
             return True
-        size = self._store.tree(kiosk).size
+        size = self._store.size(kiosk)
         if record.sequence >= size + self._limits.ahead_records_max:
             size = self._extend(kiosk).size  # records of this very batch may have made room
         if record.sequence >= size + self._limits.ahead_records_max:
@@ -200,7 +202,12 @@ class Receiver:
         if record.deposit_id is not None and (other := self._store.deposit_elsewhere(record)) is not None:
             self._fork(record, f"records {other} and {record.sequence} are of the same deposit", kind="deposit")
         self._store.add_record(record, self._now())
+        self._fresh[kiosk, record.sequence] = record
         return True
+
+    def _stored(self, kiosk: str, sequence: int) -> StoredRecord | None:
+        """A record of this very batch, or from the store."""
+        return self._fresh.get((kiosk, sequence)) or self._store.record(kiosk, sequence)
 
     def _advance(self, kiosk: str) -> list[Outgoing]:
         """Extend the prefix over what is there and sign for it; if nothing is new, the last answer is owed again."""
@@ -220,11 +227,15 @@ class Receiver:
     def _extend(self, kiosk: str) -> merkle.CompactRange:
         tree = self._store.tree(kiosk)
         first = tree.size
-        while (record := self._store.record(kiosk, tree.size)) is not None:  # bounded by what may wait
-            tree.append(record.leaf_hash)
-            self._store.add_root(kiosk, tree.size, tree.root())
-            if record.kind in outbox.KINDS:
+        roots: list[tuple[int, bytes]] = []
+        for sequence, leaf_hash, kind in self._store.waiting(kiosk, first):  # bounded by what may wait
+            if sequence != tree.size:
+                break
+            tree.append(leaf_hash)
+            roots.append((tree.size, tree.root()))
+            if kind in outbox.KINDS and (record := self._stored(kiosk, sequence)) is not None:
                 self._queue(record)
+        self._store.add_roots(kiosk, roots)
         self._store.save_tree(kiosk, tree)  # also while its first record is missing: so the gap is known
         if tree.size > first:
             for size, root, note in self._store.checkpoints(kiosk, (first + 1, tree.size)):

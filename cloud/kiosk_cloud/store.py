@@ -8,7 +8,7 @@ import contextlib
 import os
 import sqlite3
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -218,9 +218,14 @@ class Store:
         """Replace the prefix's tree and note its root."""
         self._db.execute("INSERT OR REPLACE INTO kiosks VALUES (?, ?, ?)", (kiosk, tree.size, b"".join(tree.peaks)))
 
-    def add_root(self, kiosk: str, size: int, root: bytes) -> None:
-        """Remember the root of one size of the prefix."""
-        self._db.execute("INSERT INTO roots VALUES (?, ?, ?)", (kiosk, size, root))
+    def size(self, kiosk: str) -> int:
+        """How many records the contiguous prefix has."""
+        row = self._db.execute("SELECT size FROM kiosks WHERE kiosk = ?", (kiosk,)).fetchone()
+        return int(row[0]) if row else 0
+
+    def add_roots(self, kiosk: str, roots: Iterable[tuple[int, bytes]]) -> None:
+        """Remember the roots of sizes of the prefix."""
+        self._db.executemany("INSERT INTO roots VALUES (?, ?, ?)", [(kiosk, size, root) for size, root in roots])
 
     def root(self, kiosk: str, size: int) -> bytes | None:
         """The prefix's root at `size`, None if it never had that size."""
@@ -252,6 +257,17 @@ class Store:
         """One record, whether or not it is part of the prefix yet."""
         row = self._db.execute(f"{_SELECT_RECORD} WHERE kiosk = ? AND sequence = ?", (kiosk, sequence)).fetchone()
         return StoredRecord(*row) if row else None
+
+    def leaf_hash(self, kiosk: str, sequence: int) -> bytes | None:
+        """Of one record, whether or not it is part of the prefix yet."""
+        query = "SELECT leaf_hash FROM records WHERE kiosk = ? AND sequence = ?"
+        row = self._db.execute(query, (kiosk, sequence)).fetchone()
+        return row[0] if row else None
+
+    def waiting(self, kiosk: str, first: int) -> Iterator[tuple[int, bytes, str]]:
+        """(sequence, leaf hash, kind) of the records from `first` on, in sequence, one at a time."""
+        query = "SELECT sequence, leaf_hash, kind FROM records WHERE kiosk = ? AND sequence >= ? ORDER BY sequence"
+        return self._db.execute(query, (kiosk, first))
 
     def records(self, kiosk: str, *, after: int = -(2**62)) -> Iterator[StoredRecord]:
         """A kiosk's records beyond sequence `after`, in sequence, one at a time."""

@@ -60,10 +60,14 @@ class Reader:
             raise VerificationError(f"CBOR with {len(self._data) - self._at} bytes left over")
 
     def _head(self, major: int) -> int:
-        first = self._take(1)[0]
-        kind, value = first >> 5, first & 0x1F
-        if kind != major or (value >= _SMALL and value not in _WIDTHS):
-            raise VerificationError(f"CBOR of major type {kind} where {major} belongs, or of no definite length")
+        at = self._at
+        if at >= len(self._data):
+            raise VerificationError("CBOR ends too early")
+        first = self._data[at]
+        value = first & 0x1F
+        if first >> 5 != major or (value >= _SMALL and value not in _WIDTHS):
+            raise VerificationError(f"CBOR of major type {first >> 5} where {major} belongs, or of no definite length")
+        self._at = at + 1
         if value < _SMALL:
             return value
         width, least = _WIDTHS[value]

@@ -88,6 +88,9 @@ class SealPrivateKey:
         files.save_key(path, "x-wing-seed", self.seed)
 
 
+KeyOf = Callable[[bytes], SealPrivateKey]  # key id -> key; raises VerificationError
+
+
 @dataclass(frozen=True)
 class Header:
     """The part of an envelope in the clear. Not believed before the envelope is opened and verified."""
@@ -138,9 +141,11 @@ def read_header(envelope: bytes) -> Header:
     return _parse(envelope)[0]
 
 
-def open_envelope(envelope: bytes, private_key: SealPrivateKey) -> Opened:
+def open_envelope(envelope: bytes, private_key: SealPrivateKey | KeyOf) -> Opened:
     """Open an envelope. Raises VerificationError when it is malformed, for another key, or was changed."""
     header, sealed = _parse(envelope)
+    if not isinstance(private_key, SealPrivateKey):
+        private_key = private_key(header.recipient)
     if header.recipient != private_key.public.key_id:
         raise VerificationError(f"sealed to key {header.recipient.hex()[:16]}, which is not ours")
     try:

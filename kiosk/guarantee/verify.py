@@ -12,7 +12,7 @@ from kiosk.errors import LogForkError, VerificationError
 from kiosk.guarantee import cbor, cose, leaf, merkle, seal
 from kiosk.guarantee.checkpoint import Checkpoint, origin
 from kiosk.guarantee.keys import PublicKeys
-from kiosk.guarantee.seal import SealPrivateKey
+from kiosk.guarantee.seal import KeyOf, SealPrivateKey
 
 RECORD_VERSION: Final = 1
 HEADER_FIELDS: Final = frozenset({"v", "kiosk", "seq", "kind", "at", "clock_synchronised"})
@@ -49,7 +49,9 @@ class LogState:
     root: bytes
 
 
-def verify_envelope(envelope: bytes, kiosk: str, private_key: SealPrivateKey, keys: PublicKeys) -> VerifiedRecord:
+def verify_envelope(
+    envelope: bytes, kiosk: str, private_key: SealPrivateKey | KeyOf, keys: PublicKeys
+) -> VerifiedRecord:
     """Open an envelope of `kiosk` and verify all that is in it; `keys` are that kiosk's record keys.
 
     Raises VerificationError when it does not open (no proof of anything: anybody can seal) or is inconsistent.
