@@ -1,6 +1,7 @@
 """Receipts, good and spoiled in every way, with what the verifier in Python says of each: for the page for phones."""
 
 import base64
+import dataclasses
 import random
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,9 +14,9 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kiosk.errors import ConfigError
-from kiosk.guarantee import cbor, cose, leaf, note, policy, proof, receipt
+from kiosk.guarantee import cbor, checkpoint, cose, leaf, log, note, policy, proof, receipt
 from kiosk.guarantee.cosignature import Cosigner
-from kiosk.guarantee.keys import Algorithm, PublicKey
+from kiosk.guarantee.keys import Algorithm, Ed25519Signer, PublicKey
 from kiosk.verifier import checking, reading
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import BODY, SUMS, made, statement
@@ -291,8 +292,40 @@ def bad_policies() -> Iterator[tuple[str, bytes]]:
         "a log key as witness": f"{own}\nwitness w {paper.kit.log_verifier.vkey}\nquorum none",
         "a control character": f"{own}\n\x07\nquorum none",
         "the log twice": f"{own}\n{own}\nquorum none",
+        "half a range": f"{own}\n# key-range {'ab' * 32} 0\nquorum none",
+        "a range of no key": f"{own}\n# key-range ab 0 -\nquorum none",
+        "a range that ends nowhere": f"{own}\n# key-range {'ab' * 32} 0 x\nquorum none",
+        "two ranges of a key": f"{own}\n# key-range {'ab' * 32} 0 1\n# key-range {'ab' * 32} 0 1\nquorum none",
     }.items():
         yield name, text.encode()
+
+
+def rotated() -> Iterator[Case]:
+    """Receipts of before and after a change of both keys, under policies that say when each key speaks."""
+    new, new_log = Ed25519Signer.from_seed(b"\x61" * 32), Ed25519Signer.from_seed(b"\x62" * 32)
+    kit = Kit()
+    kit.keys = dataclasses.replace(kit.keys, next_record=new, next_checkpoint=new_log)
+    kit.records = log.RecordLog(kit.connection, kit.keys, kit.vault, randomness=kit.randomness)
+    before = made(kit, statement(kit))
+    with kit.transaction():
+        kit.records.rotate("record", new.kid, {}, NOW)
+        kit.records.rotate("checkpoint", new_log.kid, {}, NOW)
+    after = made(kit, statement(kit))
+    thief = Paper(12)
+    told = policy.lines_of(KIOSK, kit.records.keys("record"), kit.records.keys("checkpoint"))
+    trusted = "\n".join([*told, "quorum none", ""]).encode()
+    unlimited = "\n".join([*(line for line in told if "key-range" not in line), "quorum none", ""]).encode()
+    for name, paper in (("before", before), ("after", after), ("by the old key, after", thief.made)):
+        text = f"{paper.opening}\n{paper.proof}"
+        yield Case(f"rotation: {name}", text, trusted)
+        yield Case(f"rotation: {name}, no ranges", text, unlimited)
+        yield Case(f"rotation: {name}, old policy", text, thief.policy("quorum none"))
+    records_only = "\n".join(line for line in trusted.decode().split("\n") if new_log.kid.hex() not in line)
+    forged = checkpoint.sign(KIOSK, kit.records.size(), kit.records.root(), kit.checkpoint_signer)
+    sequence = kit.records.size() - 1
+    text = proof.make(sequence, kit.records.inclusion(sequence), forged)
+    yield Case("rotation: the log by the old key", f"{after.opening}\n{text}", trusted)
+    yield Case("rotation: one range", f"{after.opening}\n{after.proof}", records_only.encode())
 
 
 def unreadable() -> Iterator[Case]:
@@ -306,7 +339,7 @@ def unreadable() -> Iterator[Case]:
 
 
 def everything() -> list[Case]:
-    return [*good(), *forged(), *spoiled(), *other_policies(), *unreadable()]
+    return [*good(), *forged(), *spoiled(), *other_policies(), *rotated(), *unreadable()]
 
 
 assert DEPOSIT_ID  # of every statement here

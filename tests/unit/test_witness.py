@@ -17,9 +17,10 @@ from starlette.applications import Starlette
 from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, cosignature, merkle, note
 from kiosk.guarantee.cosignature import Witness as Key
+from kiosk.guarantee.keys import Ed25519Signer
 from kiosk_cloud.witness import protocol, service
 from kiosk_cloud.witness.protocol import answer
-from tests.guarantee_kit import Kit
+from tests.guarantee_kit import KIOSK, Kit
 
 NAME = "village.example/witness"
 NOW = 1_790_000_000
@@ -204,3 +205,23 @@ async def test_monitors_may_ask_what_it_signed_last(bench: Bench) -> None:
         status, _, text = await http(port, f"/checkpoint?origin={bench.kit.log_verifier.name}")
         assert (status, text) == (200, first)
         assert (await http(port, "/checkpoint?origin=deposit-kiosk/x"))[0] == 404
+
+
+def test_a_log_whose_key_was_changed_is_one_log_to_a_witness_that_is_given_both(tmp_path: Path) -> None:
+    kit, new = Kit(), Ed25519Signer.from_seed(b"\x22" * 32)
+    vkeys = [kit.log_verifier.vkey, checkpoint.verifier_of(KIOSK, new).vkey]
+    service.init(tmp_path / "witness", NAME, vkeys)
+    witness = service.load(tmp_path / "witness")
+
+    def ask(old: int, signed: str) -> int:
+        proof = kit.records.consistency(old) if old else ()
+        body = "\n".join([f"old {old}", *map(merkle_line, proof), "", signed]).encode()
+        return answer(body, witness.logs, witness.state, witness.cosigners, NOW).status
+
+    kit.append()
+    assert ask(0, kit.records.checkpoint()) == protocol.OK
+    kit.append()
+    stranger = Ed25519Signer.from_seed(b"\x23" * 32)
+    assert ask(1, checkpoint.sign(KIOSK, 2, kit.records.root(), stranger)) == protocol.FORBIDDEN
+    assert ask(1, checkpoint.sign(KIOSK, 2, kit.records.root(), new)) == protocol.OK
+    witness.state.close()

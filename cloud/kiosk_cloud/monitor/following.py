@@ -72,7 +72,8 @@ class Monitor:
         now_s = self._clock.monotonic_s()
         full = self._full_s is None or now_s - self._full_s >= FULL_EVERY_S
         done = Round()
-        for key in self._policy.logs:
+        for name in dict.fromkeys(each.name for each in self._policy.logs):  # a rotated log has several keys
+            key = self._policy.log(name)
             with self._state.transaction():
                 looking = _Look(self._policy, self._watched, self._state, key, self._clock.now_utc())
                 looking.look(full=full)

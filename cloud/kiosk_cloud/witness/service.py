@@ -22,8 +22,9 @@ from starlette.routing import Route
 
 from kiosk.clock import Clock
 from kiosk.errors import ConfigError, VerificationError
-from kiosk.guarantee import cosignature, files, note
+from kiosk.guarantee import checkpoint, cosignature, files, note
 from kiosk.guarantee.cosignature import Cosigner
+from kiosk.guarantee.rotation import KeyHistory, Span
 from kiosk_cloud.files import private_dir, write_private
 from kiosk_cloud.witness import protocol
 from kiosk_cloud.witness.state import WitnessState
@@ -152,4 +153,9 @@ def _verifiers(vkeys: list[str]) -> dict[str, note.Verifier]:
         logs = [note.parse_vkey(vkey) for vkey in vkeys]
     except VerificationError as error:
         raise ConfigError(f"a log's key: {error}", remedy="Give vkeys as in checkpoint.vkey.") from error
-    return {log.name: log for log in logs}
+    named: dict[str, list[note.Verifier]] = {}
+    for log in logs:
+        named.setdefault(log.name, []).append(log)
+    # A kiosk that has rotated its checkpoint key is given with both vkeys: a tree that only grows stays one.
+    keys = {name: KeyHistory(Span(each.key) for each in of) for name, of in named.items()}
+    return {name: checkpoint.Log.of(name, found) for name, found in keys.items()}

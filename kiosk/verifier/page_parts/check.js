@@ -36,6 +36,8 @@ async function checkReceipt(texts, policy) {
     const keys = policy.keys.get(kiosk);
     if (!keys) throw new Refused(`the policy names no record key of ${kiosk}`);
     statement = await verifyStatement(texts.opening, kiosk, keys);
+    if (!speaks(policy, statement.kid, statement.sequence))
+      throw new Refused(`key ${statement.kid.slice(0, 16)} does not speak for place ${statement.sequence} of the log`);
   } catch (error) {
     return refused(steps, kiosk, "signed", error);
   }
@@ -43,15 +45,20 @@ async function checkReceipt(texts, policy) {
   let found;
   try {
     const origin = `deposit-kiosk/${kiosk}`;
-    const log = policy.logs.find((each) => each.name === origin);
-    if (!log) throw new Refused(`the policy does not name the log ${origin}`);
-    found = await verifyProof(texts.proof, statement.leaf, statement.sequence, log, policy.witnesses.values());
+    const logs = policy.logs.filter((each) => each.name === origin);
+    if (!logs.length) throw new Refused(`the policy does not name the log ${origin}`);
+    found = await verifyProof(texts.proof, statement.leaf, statement.sequence, logs, policy.witnesses.values());
+    for (const log of found.point.signedBy) {
+      const kid = hex(await sha256(concat(SPKI_ED25519, log.raw)));
+      if (!speaks(policy, kid, found.point.size))
+        throw new Refused(`key ${kid.slice(0, 16)} does not speak for place ${found.point.size} of the log`);
+    }
   } catch (error) {
     return refused(steps, kiosk, "logged", error);
   }
   steps.push({ step: "logged", holds: true, facts: { index: `${statement.sequence}`, size: `${found.point.size}` } });
   const witnessed = isWitnessed(policy, found.cosigned);
-  const strangers = found.point.note.lines.filter((line) => !isKnown(line, found.log, policy)).map((line) => line.name);
+  const strangers = found.point.note.lines.filter((line) => !isKnown(line, found.logs, policy)).map((line) => line.name);
   if (!witnessed && policy.quorum !== "none" && strangers.length) {
     // A spoilt name or key id makes a witness a stranger, too: that must not turn *witnessed* into *provisional*.
     const names = strangers.join(", ");
@@ -64,7 +71,7 @@ async function checkReceipt(texts, policy) {
   return { verdict, kiosk, steps, content: statement.content, sequence: statement.sequence, at: statement.at };
 }
 
-const isKnown = (line, log, policy) => [log, ...policy.witnesses.values()].some((key) => sameKey(line, key));
+const isKnown = (line, logs, policy) => [...logs, ...policy.witnesses.values()].some((key) => sameKey(line, key));
 
 function refused(steps, kiosk, step, error) {
   if (!(error instanceof Refused)) throw error;

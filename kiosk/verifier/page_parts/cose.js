@@ -14,7 +14,7 @@ function coseParse(data) {
   return { protectedHeader, unprotected, payload, signature };
 }
 
-// The payload, signed by one of `keys` (kid -> key) with that key's own algorithm.
+// {payload, kid}: signed by one of `keys` (kid -> key) with that key's own algorithm.
 async function coseVerify(data, keys) {
   const message = coseParse(data);
   const header = cborDecode(message.protectedHeader, 512);
@@ -30,5 +30,5 @@ async function coseVerify(data, keys) {
   const signed = cborEncode(["Signature1", message.protectedHeader, new Uint8Array(), message.payload]);
   if (!(await key.verify(message.signature, signed)))
     throw new Refused(`bad ${ALGORITHM_NAMES[algorithm]} signature for key ${key.kid.slice(0, 16)}`);
-  return message.payload;
+  return { payload: message.payload, kid: key.kid };
 }

@@ -54,20 +54,25 @@ function parseSignatureLine(line) {
 
 const sameKey = (line, key) => line.name === key.name && line.id === key.id;
 
-// The checkpoint that `log` has signed: {origin, size (BigInt), root, text, note}.
-async function verifyCheckpoint(signed, log) {
+// The checkpoint that keys of the same log, `logs`, have signed: {origin, size (BigInt), root, text, note, signedBy}.
+async function verifyCheckpoint(signed, logs) {
   const note = parseNote(signed);
-  const line = note.lines.find((each) => sameKey(each, log));
-  if (!line) throw new Refused("no known key has signed this note");
-  if (!(await verifiesEd25519(log.raw, line.signature, utf8(note.text)))) throw new Refused(`bad signature of the log ${log.name}`);
+  const signedBy = [];
+  for (const log of logs) {
+    const line = note.lines.find((each) => sameKey(each, log));
+    if (line && !(await verifiesEd25519(log.raw, line.signature, utf8(note.text))))
+      throw new Refused(`bad signature of the log ${log.name}`);
+    if (line) signedBy.push(log);
+  }
+  if (!signedBy.length) throw new Refused("no known key has signed this note");
   const lines = note.text.split("\n").slice(0, -1);
-  if (lines.length !== 3 || lines[0] !== log.name || !/^(?:0|[1-9][0-9]{0,18})$/.test(lines[1]))
+  if (lines.length !== 3 || lines[0] !== logs[0].name || !/^(?:0|[1-9][0-9]{0,18})$/.test(lines[1]))
     throw new Refused("not a checkpoint of this log");
   const [size, root] = [BigInt(lines[1]), decodeBase64(lines[2])];
   const empty = same(root, await sha256(new Uint8Array()));
   if (root.length !== HASH_BYTES || size > SIZE_MAX || (size === 0n) !== empty)
     throw new Refused("a checkpoint whose size or root cannot be");
-  return { origin: lines[0], size, root, text: note.text, note };
+  return { origin: lines[0], size, root, text: note.text, note, signedBy };
 }
 
 // Who of `witnesses` cosigned it: [{name, id, type, at}], each once. A bad signature of any of them refuses the whole.

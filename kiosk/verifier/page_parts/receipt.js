@@ -32,16 +32,17 @@ function claimedKiosk(opening) {
   return content.get("kiosk");
 }
 
-// The statement that one of `keys` has signed: {content, sequence, at, leaf}; whether it is in the log is not asked.
+// The statement that one of `keys` has signed: {content, sequence, at, leaf, kid}; whether it is in the log is not asked.
 async function verifyStatement(opening, kiosk, keys) {
   const { salt, signed } = opened(opening);
-  const content = cborDecode(await coseVerify(signed, keys), PAYLOAD_BYTES_MAX);
+  const { payload, kid } = await coseVerify(signed, keys);
+  const content = cborDecode(payload, PAYLOAD_BYTES_MAX);
   if (!(content instanceof Map) || !isHeader(content, kiosk)) throw new Refused("a statement whose kiosk, sequence, kind or time cannot be");
   if (content.get("kind") !== "receipt" || !isStatement(content)) throw new Refused("what was signed is not a receipt statement");
   const commitment = await sha256(concat(utf8(LEAF_DOMAIN), salt, signed));
   const [sequence, at] = [content.get("seq"), content.get("at")];
   const entry = cborEncode([kiosk, sequence, "receipt", `${at.slice(0, 16)}Z`, commitment]);
-  return { content, sequence: BigInt(sequence), at, leaf: await leafHash(entry) };
+  return { content, sequence: BigInt(sequence), at, leaf: await leafHash(entry), kid };
 }
 
 function isHeader(content, kiosk) {
@@ -89,11 +90,11 @@ function parseProof(text) {
 }
 
 // The checkpoint whose tree has `leaf` at `index`, and who cosigned it.
-async function verifyProof(text, leaf, index, log, witnesses) {
+async function verifyProof(text, leaf, index, logs, witnesses) {
   const proof = parseProof(text);
   if (proof.index !== index) throw new Refused(`the proof is about leaf ${proof.index}, not ${index}`);
-  const point = await verifyCheckpoint(proof.checkpoint, log);
+  const point = await verifyCheckpoint(proof.checkpoint, logs);
   const cosigned = await verifyCosignatures(point, witnesses);
   await verifyInclusion(index, point.size, leaf, proof.hashes, point.root);
-  return { point, cosigned, log };
+  return { point, cosigned, logs };
 }
