@@ -167,7 +167,8 @@ def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
 def _came_after_all(deposit: Deposit, note: Note) -> Deposit:
     """Given up and disputed before its credit came: it is no other note, and two people clear it."""
     reason = f"{note.reason}; credited in state {deposit.state}"
-    return replace(ledger.update(deposit, note.number, reason=reason), unacknowledged=note.number)
+    deposit = replace(deposit, unacknowledged=note.number, in_flight=deposit.in_flight or note.number)
+    return ledger.update(deposit, note.number, reason=reason)
 
 
 def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:

@@ -17,7 +17,7 @@ from tests.model.world import Bounds
 FULL = (
     Bounds(notes=1, crashes=1, faults=0, kinds="AS", resets=1),
     Bounds(notes=2, crashes=2, faults=0, kinds="AX", final="ebds"),
-    Bounds(notes=2, crashes=2, faults=0, kinds="AX", final="cctalk"),
+    Bounds(notes=1, crashes=2, faults=0, kinds="AX", final="cctalk"),
     Bounds(notes=2, crashes=1, faults=0, kinds="A", final="ssp"),
     Bounds(notes=1, crashes=1, faults=1, kinds="A", final="ebds"),
     Bounds(notes=1, crashes=1, faults=1, kinds="A", final="cctalk"),

@@ -186,18 +186,17 @@ _PLACES: Final[dict[Place, Callable[[World], str]]] = {  # as the judge of the s
 def check_record(deposit: Deposit, world: World) -> None:
     """The equation, when the record is made: everything is reconciled and closed."""
     _require(RECORD_INVARIANTS[0], holds=not world.recorded, detail="a second record")
-    if world.v.restarted:
-        return  # the validator has moved a note since, and nobody can have heard of it
+    told = (*world.v.queue, *world.c.batch)
+    if world.v.restarted or any(kind in ("credited", "stored", "stacked") for kind, _ in told):
+        return  # the validator has moved a note since, such as out of a jam, and nobody can have heard of it
     real, back, path = inserted(world), len(world.front), world.v.path
     if path is not None and not world.v.escrow:  # stuck, and nothing tells where: disputed, not yet inserted
         back += path[0] == "moving"
-    # A jam that freed itself after everybody had given up: its credit is said, and nobody has heard it yet.
-    unheard = any(kind == "credited" for kind, _ in (*world.v.queue, *world.c.batch))
     books = [note.value_minor for note in deposit.notes]
     said = [(note.channel, str(note.claim), str(note.place), note.reason) for note in deposit.notes]
     detail = f"inserted {real}, back at the front {world.front or 'none'}, the books have {said}"
     # A note that came back out at the front may be in the books, disputed; it is in nobody's hands but the depositor's.
-    _require(RECORD_INVARIANTS[1], holds=len(real) - unheard <= len(books) <= len(real) + back, detail=detail)
+    _require(RECORD_INVARIANTS[1], holds=len(real) <= len(books) <= len(real) + back, detail=detail)
     if None not in books and len(books) == len(real):
         _require(RECORD_INVARIANTS[1], holds=sum(v or 0 for v in books) == total(real), detail=detail)
     for place, really in _PLACES.items():

@@ -80,7 +80,11 @@ class Validator(NamedTuple):
     @property
     def blocked(self) -> bool:
         """A flagged event is under way to the host: no note may begin to move."""
-        return self.kind != "cctalk" and (bool(self.shown) or any(kind in FLAGGED for kind, _ in self.queue))
+        if self.kind == "cctalk":  # it keeps a list
+            return False
+        if self.kind == "ebds":  # one word at a time
+            return bool(self.shown or self.queue)
+        return bool(self.shown) or any(kind in FLAGGED for kind, _ in self.queue)
 
     @property
     def escrow(self) -> bool:
