@@ -54,6 +54,9 @@ KINDS = tuple(NoteKind(note.channel, note.currency, note.value_minor, suspect=no
 MODELS = {"scene": "5c" * 32, "machine": "3a" * 32}
 _STREAMS: tuple[Literal["scene", "machine"], ...] = ("scene", "machine")
 INSTALLED = Installed(lambda: "a5" * 32, "a5" * 32, lambda: True, MODELS)
+KIOSK = "test-0001"
+RECORD_SIGNER = guarantee_keys.Ed25519Signer.from_seed(bytes(32))
+RECORD_KEYS = guarantee_keys.PublicKeys([RECORD_SIGNER.public])
 _SEAL = SealPrivateKey.generate(lambda count: bytes(range(count)))
 
 
@@ -155,8 +158,8 @@ class Rig:
         self._runner: _CountingRunner | None = None
         self._task: asyncio.Task[None] | None = None
         self._keys = LogKeys(
-            kiosk="test-0001",
-            record=guarantee_keys.Ed25519Signer.from_seed(bytes(32)),
+            kiosk=KIOSK,
+            record=RECORD_SIGNER,
             checkpoint=guarantee_keys.Ed25519Signer.from_seed(bytes([1] * 32)),
             bank_seal=_SEAL.public,
             bank_acks=guarantee_keys.PublicKeys([guarantee_keys.Ed25519Signer.from_seed(bytes([2] * 32)).public]),
@@ -210,7 +213,7 @@ class Rig:
                 suspect_channels=frozenset(kind.channel for kind in KINDS if kind.suspect),
                 shutter_s=3.0,
                 board_watchdog_ms=3000,
-                kiosk="test-0001",
+                kiosk=KIOSK,
                 branch="test",
                 receipt_language=self.receipt_language,
                 hold_up_s=self.hold_up_s,
@@ -224,7 +227,7 @@ class Rig:
             policy=self.policy,
         )
         rules = Rules(KINDS, {"CNY": 5_000_000}, {"CNY": 100_000_000}, 40, Timing(), "staff-1")
-        directory = AccountDirectory("test-0001", self.directory_keys, self.journal, self.controller.runner, self.clock)
+        directory = AccountDirectory(KIOSK, self.directory_keys, self.journal, self.controller.runner, self.clock)
         credentials = Credentials(bytes(32), randomness=self.random.randbytes, cost=Cost(1, 1, 8))
         authority = AuthorityDesk(self.controller, credentials, InlineRunner())
         self.desk = Desk(
@@ -324,7 +327,7 @@ class Rig:
             self.states.append(state)
 
     def _status(self, books: Books) -> Status:
-        identity = Identity("test-0001", "", "0", single_user=True, started_s=0.0)
+        identity = Identity(KIOSK, "", "0", single_user=True, started_s=0.0)
         return status(self.controller, books, identity, clock_synchronised=True)
 
     # --- driving ----------------------------------------------------------------------------------------

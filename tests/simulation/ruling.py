@@ -13,11 +13,14 @@ from hwsim.notes import Place as Real
 from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.ledger import IN_DOUBT
 from kiosk.errors import VerificationError
+from kiosk.guarantee import receipt
+from kiosk.guarantee.verify import VerifiedRecord
 from kiosk.management.receipt_page import WORDS
 from kiosk_cloud.days import Days
 from tests.simulation.disputes import explain
 from tests.simulation.judge import Verdict, deposit_records, same_units
 from tests.simulation.play import Play, Told
+from tests.simulation.rig import KIOSK, RECORD_KEYS
 
 _HAND: Final = frozenset({Real.OUT, Real.BEZEL, Real.HAND, Real.THROAT})
 _PLACES: Final = {
@@ -271,12 +274,24 @@ def _papers(ruling: Ruling, play: Play) -> None:
         )
         if not good:
             ruling.complaints.append(f"record {record.sequence} has no receipt statement of its own")
-    known = sum(statements.values())
     # What a change of the roll tore off may begin in the middle: its first code is not an opening.
     papers = [paper for paper in play.rig.receipts.printed if paper.qrs and WORDS["en"]["title"] in paper.lines]
     openings = Counter(paper.qrs[0] for paper in papers)
     originals = Counter(paper.qrs[0] for paper in papers if not any(line.startswith("COPY ") for line in paper.lines))
     if any(count > 1 for count in originals.values()):
         ruling.complaints.append("a receipt was printed twice as the original")
-    if len(openings) > known:
-        ruling.complaints.append(f"{len(openings)} different receipts on paper, {known} statements in the log")
+    truths = {record.leaf_hash: record for record in records if record.kind == "receipt"}
+    for opening in openings:
+        _paper(ruling, opening, truths)
+
+
+def _paper(ruling: Ruling, opening: str, truths: dict[bytes, VerifiedRecord]) -> None:
+    """What a depositor carries home is evidence: after every crash the log still holds that very statement."""
+    try:
+        statement = receipt.verify_statement(opening, KIOSK, RECORD_KEYS)
+    except VerificationError as error:
+        ruling.complaints.append(f"a printed receipt does not verify: {error.args[0]}")
+        return
+    known = truths.get(statement.leaf_hash)
+    if known is None or known.content != statement.content:
+        ruling.complaints.append(f"a receipt on paper that the log does not know: record {statement.sequence}")
