@@ -213,6 +213,12 @@ class CctalkValidator:
             told = "nothing is held" if answer == _ESCROW_EMPTY else "the bill cannot be moved"
             raise CommandRefused(self._name, told, code=answer[0])
 
+    async def reset(self) -> None:
+        """RESET DEVICE: it acknowledges, then starts again and forgets its events; `start` must be called."""
+        await self._ready()
+        await self._session.exchange(Header.RESET_DEVICE)
+        self._started = False
+
     async def evidence(self) -> ValidatorEvidence:
         """The event counter. Whoever has heard every event knows that no other bill went in."""
         await self._ready()

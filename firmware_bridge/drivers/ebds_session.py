@@ -52,6 +52,12 @@ class EbdsSession:
                 self._running.add_done_callback(self._keep)
                 raise
 
+    async def shout(self, message_type: MessageType, data: bytes) -> None:
+        """Send a message that has no answer."""
+        async with self._lock:
+            await self.settled()
+            self._transport.write(self._link.shout(message_type, data))
+
     async def settled(self) -> None:
         """Wait for an exchange that goes on behind a cancelled caller."""
         if self._running is not None and not self._running.done():

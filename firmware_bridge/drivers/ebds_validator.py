@@ -219,6 +219,17 @@ class EbdsValidator:
         if self._now is None or not self._now.escrowed or self._ordered:
             raise CommandRefused(self._name, "no note is held")
 
+    async def reset(self) -> None:
+        """Soft reset: no answer is awaited, and it is back within 15 s (section 8).
+
+        Refused while it has told something that is not durable yet: the restart would let it forget.
+        """
+        self._need_session()
+        if self._untold:
+            raise CommandRefused(self._name, "what it told last is not written down yet")
+        await self._session.shout(MessageType.AUXILIARY, query(Query.RESET))
+        self._started = False
+
     async def evidence(self) -> ValidatorEvidence:
         """EBDS counts nothing: what was not told is not known. Out of service for no reason: it holds a note (4.3)."""
         self._need_session()

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from hwsim.config import CctalkConfig, EbdsConfig
 from hwsim.notes import Kind
 from hwsim.notes import Place as Real
 from kiosk.core.actions import Reset
@@ -16,7 +17,8 @@ from kiosk.messages import Asked
 from tests.simulation import people
 from tests.simulation.judge import deposit_records, judge
 from tests.simulation.rig import Interrupted, PowerCut, Rig
-from tests.simulation.scripts import DARK_S, afterwards, cancelled, confirmed
+from tests.simulation.scripts import DARK_S, FINAL_SCRIPTS, afterwards, cancelled, confirmed
+from tests.simulation.validators import ValidatorKind
 
 STATES = [
     State.WATCHING,
@@ -209,3 +211,16 @@ def test_a_reset_can_be_ordered_while_a_device_does_not_answer(rig: Rig) -> None
     assert judge(rig).complaints == []
     assert deposit_records(rig.journal)[0]["sums"]["CNY"]["disputed"] == 10000
     assert found(rig)["moved"] == 1
+
+
+@pytest.mark.parametrize("state", [State.CONSENTING, State.CASH_IN, State.ACCEPTING, State.STACKING])
+@pytest.mark.parametrize("kind", [EbdsConfig(), CctalkConfig()], ids=["ebds", "cctalk"])
+def test_a_validator_without_bunch_escrow_is_reset_too(tmp_path: Path, kind: ValidatorKind, state: State) -> None:
+    rig = Rig(tmp_path, validator=kind)
+    rig.start()
+    try:
+        rig.run(reset_in(rig, state, FINAL_SCRIPTS["final"]))
+        assert judge(rig).complaints == []
+        assert found(rig)["left"] == []
+    finally:
+        rig.close()

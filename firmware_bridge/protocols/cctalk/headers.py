@@ -13,6 +13,7 @@ class Header(IntEnum):
     """Numbers of commands; of replies only the three that are no command."""
 
     REPLY = 0
+    RESET_DEVICE = 1
     COMMS_REVISION = 4
     NAK = 5
     BUSY = 6
@@ -51,6 +52,7 @@ _MECHANICAL_S: Final = 1.0
 _SLOW_S: Final = 5.0
 
 FORMS: Final[dict[Header, Form]] = {
+    Header.RESET_DEVICE: Form(_NONE, _NONE),
     Header.COMMS_REVISION: Form(_NONE, (3, 3)),
     Header.MODIFY_BILL_OPERATING_MODE: Form((1, 1), _NONE),
     Header.ROUTE_BILL: Form((1, 1), (0, 1), _MECHANICAL_S),

@@ -46,6 +46,12 @@ class HostLink:
         self._again(now_s)
         return self._wire
 
+    def shout(self, message_type: MessageType, data: bytes) -> bytes:
+        """What to write for a message that nobody answers, such as a soft reset; the toggle stays."""
+        if self._wire:
+            raise EbdsError("one message at a time")
+        return encode_frame(Frame(message_type, self._toggle, data))
+
     def receive(self, chunk: bytes, now_s: float) -> Frame | None:
         """The reply, if the chunk completes it: one with our toggle. An older one is the answer to an older message."""
         for frame in self._receiver.feed(chunk, now_s):

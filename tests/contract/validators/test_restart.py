@@ -9,13 +9,15 @@ import contextlib
 
 import pytest
 
-from firmware_bridge.errors import DeviceFault
+from firmware_bridge.errors import CommandRefused, DeviceFault
+from firmware_bridge.interfaces import Resettable
 from tests.contract.validators.bench import AT_RESET, CREDITS, Bench, K, on_bench
 from tests.contract.validators.makes import MAKES, Make
 
 pytestmark = pytest.mark.parametrize("make", MAKES, ids=lambda make: make.name)
 INSTANTS_S = (0.1, 0.5, 0.9, 1.1, 1.25, 1.4, 1.55, 1.7, 1.9, 2.2, 2.6)  # after the note was fed
 ACCEPT_AT_S = 1.0
+BACK_S = 16.0  # after a reset
 
 
 async def _life(bench: Bench) -> None:
@@ -106,5 +108,24 @@ def test_a_device_that_restarts_by_itself_is_noticed(make: Make) -> None:
         await bench.until(K.READ)
         await bench.driver.accept()
         await bench.until(K.CREDITED)
+
+    on_bench(make, script)
+
+
+@pytest.mark.parametrize("at_s", INSTANTS_S)
+def test_it_is_reset_by_order(make: Make, at_s: float) -> None:
+    async def script(bench: Bench) -> None:
+        await bench.ready()
+        assert isinstance(bench.driver, Resettable)
+        bench.baseline = await bench.driver.evidence()
+        await bench.feed()
+        life = asyncio.ensure_future(_life(bench))
+        await asyncio.sleep(at_s)
+        life.cancel()
+        await asyncio.wait({life})
+        with contextlib.suppress(CommandRefused):  # it has something to tell first
+            await bench.driver.reset()
+        await asyncio.sleep(BACK_S)
+        await _afterwards(bench)
 
     on_bench(make, script)
