@@ -118,7 +118,7 @@ TABLE: Final = (
     ),
     _why(
         r"credited in state",
-        (*POWER, *VALIDATOR),
+        (*POWER, *VALIDATOR, "people.reset"),
         "a credit came when no note could come in",
     ),
 )
