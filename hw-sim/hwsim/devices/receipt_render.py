@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 import segno
 from PIL import Image, ImageDraw, ImageFont
+from segno import consts
+from segno import encoder as untyped_encoder
 
 from hwsim.devices.escpos_parser import Align, Feed, Line, Qr, Raster
 
@@ -24,6 +26,7 @@ _FONT_SIZE: Final = 20  # DejaVu Sans Mono is 0.6 em wide: 12 dots
 CHINESE_FONT: Final = "/usr/share/fonts/opentype/noto/NotoSansCJK-Regular.ttc"
 HEIGHT_DOTS_MAX: Final = 20_000
 
+encoder: Any = untyped_encoder
 Printed = Line | Qr | Raster | Feed
 
 
@@ -106,9 +109,11 @@ def _face(size: int) -> ImageFont.FreeTypeFont:
 
 @lru_cache(maxsize=8)
 def _side_dots(item: Qr) -> int:
-    """How wide and high the symbol is: any mask tells that, and choosing the best takes most of the time."""
-    code = segno.make(item.data, error=item.level, mode="byte", micro=False, boost_error=False, mask=0)
-    return int(code.symbol_size(scale=item.module_dots, border=0)[1])
+    """How wide and high the symbol is: its version tells, and drawing it takes a hundred times as long."""
+    segments = encoder.prepare_data(item.data, consts.MODE_BYTE, None)
+    level = encoder.normalize_errorlevel(item.level)
+    version = encoder.find_version(segments, level, eci=False, micro=False)
+    return int(encoder.calc_matrix_size(version)) * item.module_dots
 
 
 @lru_cache(maxsize=8)
