@@ -244,7 +244,7 @@ class Technician:
         if self._play.dark:
             return False
         machine = rig.controller.machine
-        if not machine.connected or rig.deposit.state is State.JAMMED:
+        if not machine.connected or rig.deposit.state is State.JAMMED or rig.deposit.waiting:
             return True
         with contextlib.suppress(DeviceFault):
             return any(True for _ in not_ready(machine, rig.controller.devices))

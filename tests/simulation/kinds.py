@@ -123,6 +123,7 @@ REPAIRS: Final = frozenset(  # what the technician does; never a trouble by itse
     }
 )
 VALIDATORS: Final = ("ssp", "ebds", "cctalk")
+OWN: Final = {"ebds": ("failure",), "cctalk": ("event_burst", "lost_echo")}  # faults that no other make has
 CrashWhere = Literal["before-write", "after-write", "frame", "time"]
 
 

@@ -17,6 +17,7 @@ NOTES_MIN, NOTES_MAX = 3, 40
 FACES: Final = (100, 500, 1000, 2000, 5000, 10000)
 NOTE_S, FRAME_S, FIXED_S = 1.5, 0.05, 16.0  # how long a note and a whole deposit take, and how often frames come
 COMMANDS: Final = (0, 1, 2, 3, 5, 7)  # the board's opcodes whose replies are lost; 0 is any reply
+OWN_CHANCE: Final = 0.15
 WRITES_FIXED, WRITES_NOTE = 34, 5
 
 
@@ -109,7 +110,8 @@ def make(seed: int) -> Schedule:
     visits = tuple(_visit(rng, calm) for _ in range(rng.choices((1, 2, 3), (70, 22, 8))[0]))
     lasts = [FIXED_S + NOTE_S * len(visit.notes) for visit in visits]
     validator = rng.choices(kinds.VALIDATORS, (76, 12, 12))[0]
-    strikes = () if calm else tuple(_strikes(rng, lasts))
+    strikes = () if calm else (*_strikes(rng, lasts), *_own_strikes(rng, lasts, validator))
+    jams = any(".jam:" in strike.kind for strike in strikes)
     return Schedule(
         seed=seed,
         visits=visits,
@@ -117,7 +119,7 @@ def make(seed: int) -> Schedule:
         noises=() if calm else tuple(_noises(rng, lasts)),
         crashes=() if calm else tuple(_crashes(rng, visits, lasts)),
         technician_s=rng.choices((45.0, 90.0, 300.0, 1200.0), (4, 3, 2, 1))[0],
-        technician_takes=not calm and rng.random() < 0.1,
+        technician_takes=not calm and rng.random() < (0.5 if jams else 0.02),
         commit_s=rng.choice((0.0, 0.0, 0.0, 0.004, 0.03)),
         validator=validator,
         profile=_PROFILES[validator](rng),
@@ -159,6 +161,14 @@ def _strikes(rng: random.Random, lasts: list[float]) -> Iterator[Strike]:
             yield Strike(kind.label, deposit, at_s, seconds, _parameters(kind, seconds))
         else:
             yield Strike(rng.choice(kinds.OTHERS), deposit, at_s, round(rng.uniform(0.2, 40), 3))
+
+
+def _own_strikes(rng: random.Random, lasts: list[float], validator: str) -> Iterator[Strike]:
+    """What only this make of validator knows would come too seldom among all the others."""
+    for kind in kinds.FAULTS:
+        if kind.fault in kinds.OWN.get(validator, ()) and rng.random() < OWN_CHANCE:
+            deposit, at_s = _moment(rng, lasts)
+            yield Strike(kind.label, deposit, at_s, round(rng.uniform(0.02, 20), 3), kind.parameters)
 
 
 def _parameters(kind: Kind, seconds: float) -> dict[str, Any]:
