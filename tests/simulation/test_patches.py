@@ -15,16 +15,16 @@ from tests.simulation.test_final_notes import KINDS
 
 # A seed that catches it, found with `python -m tests.simulation.patches --find NAME`, and what the judge says.
 CAUGHT = {
-    "credit_before_durable": (5_000_000, "its confirmation was answered before durable"),
-    "intent_not_durable": (5_000_000, "the escrow was committed without a durable CommitEscrow"),
-    "credit_acknowledged_first": (5_000_000, "a credit was acknowledged before it was durable"),
-    "board_counter_ignored": (5_000_000, "board events were taken twice"),
-    "retry_executes_twice": (5_000_008, "the board took up opcode 2, sequence 3, that was not durable"),
-    "boot_id_ignored": (5_000_717, "opcode 2 was taken to have ended with ok, which the board never said"),
-    "cleared_into_cashbox_ignored": (5_000_081, "what became of a note at power-up was acknowledged, and nothing"),
-    "store_not_emptied": (5_000_048, "notes are in the store when the port opens for the next depositor"),
-    "label_blocks_credit": (5_000_000, "confirmed {'CNY': 78200}, credited {}"),
-    "one_person_clears": (5_000_003, "one person alone cleared a dispute"),
+    "credit_before_durable": (5_000_005, "its confirmation was answered before durable"),
+    "intent_not_durable": (5_000_005, "the escrow was committed without a durable CommitEscrow"),
+    "credit_acknowledged_first": (5_000_003, "a credit was acknowledged before it was durable"),
+    "board_counter_ignored": (5_000_003, "board events were taken twice"),
+    "retry_executes_twice": (5_000_663, "that was not durable"),
+    "boot_id_ignored": (5_000_006, "was taken to have ended with ok, which the board never said"),
+    "cleared_into_cashbox_ignored": (5_000_353, "what became of a note at power-up was acknowledged, and nothing"),
+    "store_not_emptied": (5_000_171, "notes are in the store when the port opens for the next depositor"),
+    "label_blocks_credit": (5_000_006, "confirmed {'CNY': 15100}, credited {}"),
+    "one_person_clears": (5_000_009, "one person alone cleared a dispute"),
 }
 CUTS_MAX = 40
 IMAGES_MAX = 1000
