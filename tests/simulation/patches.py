@@ -73,11 +73,12 @@ def credit_before_durable() -> Iterator[None]:
 def intent_not_durable() -> Iterator[None]:
     """Orders are queued before the commit, so that the devices need not wait for the disk."""
 
-    async def apply(self: Any, fact: Fact, still: Callable[[], bool] = lambda: True) -> bool:
+    async def apply(self: Any, decide: Callable[[Deposit], Fact | None]) -> bool:
         async with self._lock:
-            if not still():
-                return False
             before = self.deposit
+            fact = decide(before)
+            if fact is None:
+                return False
             outcome = deposit.step(before, fact)
             now = self.clock.now_utc()
             entries, units = self.storage.booked(outcome, now)

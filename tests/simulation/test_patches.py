@@ -19,7 +19,7 @@ CAUGHT = {
     "intent_not_durable": (5_000_005, "the escrow was committed without a durable CommitEscrow"),
     "credit_acknowledged_first": (5_000_003, "a credit was acknowledged before it was durable"),
     "board_counter_ignored": (5_000_003, "board events were taken twice"),
-    "retry_executes_twice": (5_000_663, "that was not durable"),
+    "retry_executes_twice": (5_000_992, "that was not durable"),
     "boot_id_ignored": (5_000_006, "was taken to have ended with ok, which the board never said"),
     "cleared_into_cashbox_ignored": (5_000_353, "what became of a note at power-up was acknowledged, and nothing"),
     "store_not_emptied": (5_000_171, "notes are in the store when the port opens for the next depositor"),
