@@ -110,6 +110,7 @@ class Status(Message, frozen=True):
     devices_connected: bool = True  # False: the devices are starting, or being reconciled after a fault
     warnings: tuple[str, ...] = ()  # what somebody should come for, such as a cabinet that is nearly full
     bank_texts: tuple[BankText, ...] = ()  # the bank's words for the screen, as far as it is time for them
+    log: str = ""  # the log's name: the kiosk's id, with an epoch behind it after the first
     terms_version: int | None = None  # of the bank's terms; None: there are none
 
 
@@ -293,6 +294,7 @@ class Delivered(Message, frozen=True):
 
     result: bytes = b""
     resend_from: int | None = None  # records from here on are in the outbox again
+    log: str = ""  # the kiosk's log is this one from now on: begin anew
 
 
 class FetchEvidence(Message, frozen=True):

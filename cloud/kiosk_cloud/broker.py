@@ -15,10 +15,13 @@ BANK_USER = "bank"
 def acl(kiosks: Iterable[str]) -> str:
     """The access list file; whoever is not in it may do nothing."""
     lines = ["# Written by `kiosk-cloud provision`; changes are lost."]
-    for kiosk in sorted(kiosks):
-        lines += ["", f"user {kiosk}"]
-        lines += [f"topic write {topics.topic(kiosk, lane)}" for lane in topics.FROM_KIOSK]
-        lines += [f"topic read {topics.topic(kiosk, lane)}" for lane in topics.TO_KIOSK]
+    holder = ""
+    for log in sorted(kiosks, key=lambda each: (topics.kiosk_of(each), each)):  # a kiosk, then its later logs
+        if topics.kiosk_of(log) != holder:
+            holder = topics.kiosk_of(log)
+            lines += ["", f"user {holder}"]
+        lines += [f"topic write {topics.topic(log, lane)}" for lane in topics.FROM_KIOSK]
+        lines += [f"topic read {topics.topic(log, lane)}" for lane in topics.TO_KIOSK]
     lines += ["", f"user {BANK_USER}"]
     lines += [f"topic read {topics.every(lane)}" for lane in topics.FROM_KIOSK]
     lines += [f"topic write {topics.every(lane)}" for lane in topics.TO_KIOSK]

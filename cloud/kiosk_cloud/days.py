@@ -51,6 +51,10 @@ class Days:
                     cash[note["currency"], note["value"] or 0, level] += 1
             self._bundles[str(bundle["id"])] = cash
 
+    def new_log(self) -> None:
+        """The records go on in another log, from its first."""
+        self._first = 0
+
     def check(self, kind: str, content: Mapping[str, Any], sequence: int, root: bytes) -> None:
         """A record of one of KINDS; `root` is the log's before it."""
         try:

@@ -117,10 +117,15 @@ def _row(row: list[str], where: str) -> tuple[str, str]:
     return account, name
 
 
+def _is_kiosk(name: str) -> bool:
+    """Not a later log of one."""
+    return topics.is_kiosk_id(name) and topics.kiosk_of(name) == name
+
+
 def kiosks(config: BankConfig, wanted: str | None) -> list[str]:
     """The kiosks to publish for: `wanted`, or all that are provisioned. Raises ConfigError."""
     folder = config.keys / "kiosks"
-    known = sorted(path.name for path in folder.iterdir() if topics.is_kiosk_id(path.name)) if folder.is_dir() else []
+    known = sorted(path.name for path in folder.iterdir() if _is_kiosk(path.name)) if folder.is_dir() else []
     found = [kiosk for kiosk in known if wanted in (None, kiosk)]
     if not found:
         message = f"no kiosk {wanted} is provisioned" if wanted else "no kiosk is provisioned"

@@ -87,6 +87,13 @@ class Keyring:
         second = self._directory / SECOND_FILE
         return Commanders(self.command_public, PublicKeys.load(*([second] if second.exists() else [])))
 
+    def pin_log(self, before: str, log: str) -> None:
+        """Pin the keys that sign the log `before` now for the one after it. VerificationError; ConfigError; OSError."""
+        present, target = self.kiosk(before), private_dir(self._directory / "kiosks" / log)
+        verifier = note.Verifier(checkpoint.origin(log), present.checkpoints.present)
+        write_once(target / "record.pub", present.records.present.pem)
+        write_once(target / "checkpoint.vkey", f"{verifier.vkey}\n".encode())
+
     def new_seal_key(self) -> SealPrivateKey:
         """A new key beside the others, for a command to say so. ConfigError; OSError."""
         key = SealPrivateKey.generate(os.urandom)

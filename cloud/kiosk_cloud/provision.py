@@ -15,6 +15,7 @@ Private halves stay with their owner; public halves are pinned where the other s
 The first kiosk has the plain names; a further one `pki/kiosk-<id>.*` and `kiosk-<id>/keys`.
 """
 
+import hashlib
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -225,11 +226,24 @@ def _broker_files(plan: Plan, done: Provisioned, pinned: Path) -> None:
 
 
 def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
-    """What receipts are checked against: every kiosk's log and record key. The witnesses are the bank's to add."""
+    """What receipts are checked against: every kiosk's log and record key. The witnesses are the bank's to add.
+
+    A policy names a checkpoint key once, so a later log takes the place of the one before it; receipts of that are
+    checked against the policy whose hash is on them, which stays beside this one.
+    """
     known = path.read_text(encoding="utf-8") if path.exists() else POLICY_HEAD
     lines = []
-    for kiosk in sorted(each for each in pinned.iterdir() if topics.is_kiosk_id(each.name)):
-        lines.append(f"log {(kiosk / 'checkpoint.vkey').read_text(encoding='utf-8').strip()}")
+    logs = [each for each in pinned.iterdir() if topics.is_kiosk_id(each.name)]
+    newest = {topics.kiosk_of(each.name): each for each in sorted(logs, key=lambda log: (len(log.name), log.name))}
+    for kiosk in sorted(logs):
+        line = f"log {(kiosk / 'checkpoint.vkey').read_text(encoding='utf-8').strip()}"
+        if newest[topics.kiosk_of(kiosk.name)] == kiosk:
+            lines.append(line)
+        elif f"{line}\n" in known:
+            kept = path.with_name(f"policy-{hashlib.sha256(known.encode()).hexdigest()[:16]}.txt")
+            if write_once(kept, known.encode()):
+                done.written.append(kept)
+            known = known.replace(f"{line}\n", "")
         lines.append(policy.record_key_line(kiosk.name, keys.load_public(kiosk / "record.pub")))
     missing = [line for line in lines if line not in known.split("\n")]
     text = known + "".join(f"{line}\n" for line in missing)

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from kiosk.core import topics
 from kiosk.errors import KioskError, VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, rotation
 from kiosk.guarantee.merkle import EMPTY_ROOT, CompactRange
@@ -51,11 +52,11 @@ class Report:
         if len(self.failures) < FAILURES_MAX:
             self.failures.append(f"{where}: {reason}")
 
-    def count(self, found: days.Days) -> None:
-        """One kiosk's Z reports, exchanges and counts, each of which was checked."""
-        self.z_reports += found.z_reports
-        self.exchanges += found.exchanges
-        self.counts += found.counts
+    def count(self, found: days.Days, before: tuple[int, int, int]) -> None:
+        """One log's Z reports, exchanges and counts, each of which was checked; `before`: those counted already."""
+        self.z_reports += found.z_reports - before[0]
+        self.exchanges += found.exchanges - before[1]
+        self.counts += found.counts - before[2]
 
     def as_json(self) -> dict[str, Any]:
         """The report as `kiosk-cloud verify --json` prints it; amounts in minor units per currency."""
@@ -98,9 +99,13 @@ def verify_store(path: Path, keys: Path) -> Report:
 def _check_file(store: Store, keyring: Keyring, report: Report) -> None:
     for problem in store.integrity_problems():
         report.fail("store", problem)
-    for kiosk in store.kiosks():
+    before: _Audit | None = None
+    for kiosk in sorted(store.kiosks(), key=lambda log: (topics.kiosk_of(log), len(log), log)):
         try:
-            _Audit(store, kiosk, keyring, report).run()
+            same = before is not None and topics.kiosk_of(before.log) == topics.kiosk_of(kiosk)
+            audit = _Audit(store, kiosk, keyring, report, before if same else None)
+            before = audit
+            audit.run()
         except (sqlite3.Error, KioskError, ValueError, TypeError) as error:
             report.fail(kiosk, f"cannot be read on: {error}")
 
@@ -108,7 +113,9 @@ def _check_file(store: Store, keyring: Keyring, report: Report) -> None:
 class _Audit:
     """One kiosk's part of the store."""
 
-    def __init__(self, store: Store, kiosk: str, keyring: Keyring, report: Report) -> None:
+    def __init__(self, store: Store, kiosk: str, keyring: Keyring, report: Report, before: "_Audit | None") -> None:
+        """`before`: the log that this one follows; its business dates and disputes go on."""
+        self.log = kiosk
         self._store = store
         self._kiosk = kiosk
         self._keyring = keyring
@@ -117,6 +124,11 @@ class _Audit:
         self._tree = CompactRange()
         self._days = days.Days()
         self._clearings: Clearings | None = Clearings(report.net)  # None behind a gap: what came before is not known
+        self._counted = (0, 0, 0)  # of the logs before
+        if before is not None:
+            self._days, self._clearings = before._days, before._clearings  # noqa: SLF001 - of our own kind
+            self._counted = (self._days.z_reports, self._days.exchanges, self._days.counts)
+            self._days.new_log()
         self._prefix = CompactRange()  # the tree at the size that the receiver says it has signed for
         self._size, self._peaks = self._stated_prefix()
         for record in self._store.records_of_kinds(self._kiosk, [rotation.KIND]):
@@ -142,7 +154,7 @@ class _Audit:
                 self._report.fail(where, error)
             self._append(record, where)
         self._check_end()
-        self._report.count(self._days)
+        self._report.count(self._days, self._counted)
         for kind, sequence, reason in self._store.forks(self._kiosk):
             self._report.fail(f"{self._kiosk}/{sequence}", f"fork ({kind}): {reason}")
 

@@ -15,6 +15,7 @@ from kiosk.core.terms import BankLimit, Moment
 REASON_CHARACTERS_MAX: Final = 200
 POLICY_CHARACTERS_MAX: Final = 24 * 1024
 SEAL_KEY_BYTES: Final = 1216  # ML-KEM-768 and X25519, as in kiosk.guarantee.seal
+EPOCH_MAX: Final = 9999
 SEQUENCE_MAX: Final = 2**53 - 1
 Outcome = Literal["done", "refused", "expired"]
 Sequence = Annotated[int, msgspec.Meta(ge=0, le=SEQUENCE_MAX)]
@@ -71,7 +72,22 @@ class SetPolicy(Command, frozen=True):
     policy: Annotated[str, msgspec.Meta(min_length=1, max_length=POLICY_CHARACTERS_MAX)]
 
 
-AnyCommand = OutOfService | InService | Resend | ReportUnits | SetLimits | SetSealKey | SetPolicy
+class NewEpoch(Command, frozen=True):
+    """Begin a new log: the present one is not the one that the bank knows, and stays as evidence.
+
+    `size` and `root` are what the bank and the second signer go by of the old one; `policy` names the new log and its
+    witnesses, empty: receipts are provisional.
+    """
+
+    signatures: ClassVar[int] = 2
+    at_rest: ClassVar[bool] = True
+    epoch: Annotated[int, msgspec.Meta(ge=2, le=EPOCH_MAX)]
+    size: Sequence
+    root: Annotated[bytes, msgspec.Meta(min_length=32, max_length=32)]
+    policy: Annotated[str, msgspec.Meta(max_length=POLICY_CHARACTERS_MAX)] = ""
+
+
+AnyCommand = OutOfService | InService | Resend | ReportUnits | SetLimits | SetSealKey | SetPolicy | NewEpoch
 
 
 def said(command: AnyCommand) -> dict[str, object]:

@@ -29,12 +29,24 @@ TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "com
 RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "terms", "counts"})
 RECEIVER_GROUP: Final = "bank"
 
+_LATER_EPOCH: Final = re.compile(r"(.+)\.epoch(?:[2-9]|[1-9][0-9]{1,3})")
 _KIOSK_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")  # the same as in a leaf entry (kiosk.guarantee.leaf)
 
 
 def is_kiosk_id(text: str) -> bool:
     """Whether `text` may name a kiosk: 1 to 64 letters, digits, dots, dashes, underscores, no leading mark."""
     return _KIOSK_ID.fullmatch(text) is not None
+
+
+def log_name(kiosk: str, epoch: int) -> str:
+    """What the log of this epoch is called: the kiosk's id for the first, `ID.epoch2` and so on for those after it."""
+    return kiosk if epoch == 1 else f"{kiosk}.epoch{epoch}"
+
+
+def kiosk_of(log: str) -> str:
+    """Whose log this is."""
+    match = _LATER_EPOCH.fullmatch(log)
+    return log if match is None else match[1]
 
 
 def topic(kiosk: str, lane: Lane) -> str:

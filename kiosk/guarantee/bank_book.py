@@ -8,11 +8,11 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Key = Literal["terms", "hold", "limits", "seal_key", "policy"]
+Key = Literal["terms", "hold", "limits", "seal_key", "policy", "epoch"]
 REFUSED_KEPT_MAX: Final = 64  # digests of refused messages; the broker's retained ones come again at each connection
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS bank_state (
-        key TEXT PRIMARY KEY,       -- terms, hold, limits, seal_key, policy
+        key TEXT PRIMARY KEY,       -- terms, hold, limits, seal_key, policy, epoch
         value BLOB NOT NULL
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS bank_said (
@@ -66,6 +66,15 @@ class BankBook:
     def add(self, lane: Literal["command", "complaint"], number: int, said: Said) -> None:
         """Take one, once."""
         self._connection.execute("INSERT INTO bank_said VALUES (?, ?, ?, ?)", (lane, number, said.sha256, said.leaf))
+
+    def forget(self, lane: Literal["complaint"]) -> None:
+        """Numbers begin anew: they were about another log."""
+        self._connection.execute("DELETE FROM bank_said WHERE lane = ?", (lane,))
+
+    @property
+    def epoch(self) -> int:
+        """Of the log, from 1."""
+        return int(self.get("epoch") or b"1")
 
     def refuse(self, sha256: bytes) -> bool:
         """Note a refused message; False when it is one of those that were noted last."""

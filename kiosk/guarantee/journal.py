@@ -13,6 +13,7 @@ import os
 import shutil
 import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 from typing import IO, Any, Final, TypeVar
@@ -21,7 +22,7 @@ import msgspec
 from sqlite_utils import Database
 
 from kiosk.clock import rfc3339
-from kiosk.core import disputes
+from kiosk.core import disputes, topics
 from kiosk.core.actions import ClearDispute, ClearedNote
 from kiosk.core.authority_facts import AnyAuthorityFact, Authority, AuthorityOutcome
 from kiosk.core.deposit import replay
@@ -82,11 +83,12 @@ class Journal:
         self._vault = PersonalVault(self._connection, kek, randomness)
         self._authority = AuthorityBook(self._connection)
         self.disputes = DisputeBook(self._connection)
+        self.bank = BankBook(self._connection)
+        present = replace(keys, kiosk=topics.log_name(keys.kiosk, self.bank.epoch))
         self.log = RecordLog(
-            self._connection, keys, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
+            self._connection, present, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
         )
         self.evidence = EvidenceQueue(self._connection, keys.kiosk, keys.bank_acks, lambda: self.log.bank_seal)
-        self.bank = BankBook(self._connection)
         key = self.bank.get("seal_key")
         if key is not None:  # by the bank's doubly signed command; the provisioned one is history
             self.log.bank_seal = SealPublicKey(key)
@@ -395,6 +397,15 @@ class Journal:
         """
         with self._transaction():
             return write(self, now)
+
+    def begin_epoch(self, kiosk: str, epoch: int) -> None:
+        """Another log in place of one that is not to be believed; inside the transaction of who may order it."""
+        with self._transaction():
+            self.log.begin(topics.log_name(kiosk, epoch))
+            self.bank.put("epoch", str(epoch).encode())
+            self.bank.forget("complaint")
+            self._connection.execute("DELETE FROM memory WHERE key = ?", (_DISTRUST,))
+            self._receipt = None
 
     def memory(self, key: str) -> str | None:
         """A small durable value, such as the accepted validator's serial number."""

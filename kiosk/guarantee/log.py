@@ -13,7 +13,7 @@ import os
 import re
 import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
 from typing import Final
@@ -36,6 +36,17 @@ _TO_THE_MINUTE: Final = len("2026-11-21T08:30")
 _BANK_TIME: Final = "bank_time"  # the latest time that the bank has signed
 _RESENT_SINCE: Final = "resent_since"
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
+_CHANGES: Final = ("UPDATE", "DELETE")
+_TABLES: Final = ("leaves", "envelopes", "log_meta", "log_keys")  # of one log
+
+
+def _guard(table: str, verb: str) -> str:
+    return (
+        f"CREATE TRIGGER IF NOT EXISTS {table}_{verb.lower()} BEFORE {verb} ON {table} "
+        f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
+    )
+
+
 SCHEMA: Final = (
     personal.SCHEMA,
     """CREATE TABLE IF NOT EXISTS leaves (
@@ -54,11 +65,7 @@ SCHEMA: Final = (
         key BLOB NOT NULL,          -- SubjectPublicKeyInfo
         PRIMARY KEY (purpose, first)
     )""",
-    *(
-        f"CREATE TRIGGER IF NOT EXISTS leaves_{verb.lower()} BEFORE {verb} ON leaves "
-        f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
-        for verb in ("UPDATE", "DELETE")
-    ),
+    *(_guard("leaves", verb) for verb in _CHANGES),
 )
 
 
@@ -165,7 +172,7 @@ class RecordLog:
         }
         if not header.keys().isdisjoint(content):
             raise ValueError(f"a record's content may not name {sorted(header.keys() & content)}")
-        if sequence == 0:
+        if sequence == 0 and self._connection.execute("SELECT 1 FROM log_keys").fetchone() is None:
             for purpose in PURPOSES:
                 self._now_signs(purpose, 0, self._keys.of(purpose)[0].public)
         signed = cose.sign1(cbor.encode({**header, **content}), self._signer("record"), cose.RECORD_TYPE)
@@ -510,6 +517,24 @@ class RecordLog:
         that is set back does not make what has expired good again.
         """
         return max(self._text(_BANK_TIME) or "", self._text(_HIGH_WATER) or "")
+
+    def begin(self, name: str) -> None:
+        """Another log, empty, under `name`. The present one stays, as append-only as before, in tables of its own."""
+        self._require_transaction()
+        floor = {key: value for key in (_BANK_TIME, _HIGH_WATER) if (value := self._text(key)) is not None}
+        old = f"before_{name.replace('.', '_').replace('-', '_')}"
+        signing = {purpose: self._signer(purpose).public for purpose in PURPOSES}
+        for verb in _CHANGES:
+            self._connection.execute(f"DROP TRIGGER leaves_{verb.lower()}")
+        for table in _TABLES:
+            self._connection.execute(f"ALTER TABLE {table} RENAME TO {table}_{old}")
+        for verb in _CHANGES:
+            self._connection.execute(_guard(f"leaves_{old}", verb))
+        create_tables(self._connection)
+        self._keys = replace(self._keys, kiosk=name)
+        self._put(floor)
+        for purpose, key in signing.items():
+            self._now_signs(purpose, 0, key)
 
     # --- helpers ------------------------------------------------------------------------------------------
 

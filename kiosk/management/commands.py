@@ -15,9 +15,9 @@ import msgspec
 
 from kiosk.clock import rfc3339
 from kiosk.core import commands as c
-from kiosk.core import day
-from kiosk.core.records import command_result
-from kiosk.errors import VerificationError
+from kiosk.core import day, topics
+from kiosk.core.records import command_result, service
+from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import checkpoint
 from kiosk.guarantee import commands as message
 from kiosk.guarantee import policy as policies
@@ -44,6 +44,7 @@ class Carried:
     details: Mapping[str, object] = field(default_factory=dict)
     then: Callable[[], None] = lambda: None
     resend_from: int | None = None
+    log: str = ""  # the uplink begins anew, for this one
 
 
 Settle = Callable[[Journal, Any, SignedOrder], Carried]
@@ -63,6 +64,7 @@ class CommandDesk:
             c.SetLimits: self._set_limits,
             c.SetSealKey: _set_seal_key,
             c.SetPolicy: self._set_policy,
+            c.NewEpoch: self._new_epoch,
         }
 
     async def deliver(self, data: bytes) -> Reply:
@@ -98,7 +100,7 @@ class CommandDesk:
             envelope = await self._c.runner.run(self._c.journal.commit_bank, write, self._c.clock.now_utc())
             carried.then()
         self._c.recorded()
-        return Delivered(envelope, carried.resend_from)
+        return Delivered(envelope, carried.resend_from, carried.log)
 
     def _outcome(
         self, journal: Journal, signed: SignedOrder, now: datetime, *, resting: bool
@@ -140,14 +142,41 @@ class CommandDesk:
         return Carried(then=lambda: self._terms.overridden(command))
 
     def _set_policy(self, journal: Journal, command: c.SetPolicy, _: SignedOrder) -> Carried:
-        data = command.policy.encode()
-        try:
-            found = policies.parse(data)
-            found.log(checkpoint.origin(journal.log.kiosk))
-        except VerificationError as error:
-            raise CommandRefused(str(error.args[0])) from error
-        journal.bank.put("policy", data)
+        found = _policy_for(journal.log.kiosk, command.policy)
+        journal.bank.put("policy", command.policy.encode())
         return Carried({"policy_sha256": found.sha256}, lambda: self._c.witnesses.adopt(found))
+
+    def _new_epoch(self, journal: Journal, command: c.NewEpoch, signed: SignedOrder) -> Carried:
+        if command.epoch != journal.bank.epoch + 1:
+            raise CommandRefused(f"the epoch after this one is {journal.bank.epoch + 1}")
+        name = topics.log_name(self._kiosk, command.epoch)
+        policy = _policy_for(name, command.policy) if command.policy else None
+        closed = journal.log.kiosk, journal.log.size(), journal.log.root()
+        journal.begin_epoch(self._kiosk, command.epoch)
+        journal.bank.put("policy", command.policy.encode() or None)
+        said: dict[str, object] = {
+            "epoch": command.epoch,
+            "closed": {"log": closed[0], "size": closed[1], "root": closed[2]},
+            "believed": {"size": command.size, "root": command.root},
+            "command_sha256": signed.sha256,
+            "signers": list(signed.signers),
+        }
+        journal.append(service("epoch", said), self._c.clock.now_utc())
+
+        def then() -> None:
+            self._c.machine.distrust = self._c.machine.damage = ""
+            self._c.witnesses.move(name, policy)
+
+        return Carried(then=then, log=name)
+
+
+def _policy_for(log: str, text: str) -> policies.Policy:
+    try:
+        found = policies.parse(text.encode())
+        found.log(checkpoint.origin(log))
+    except (VerificationError, ConfigError) as error:
+        raise CommandRefused(str(error.args[0])) from error
+    return found
 
 
 def _resend(journal: Journal, command: c.Resend, signed: SignedOrder) -> Carried:
@@ -174,7 +203,7 @@ def _known(journal: Journal, sequence: int) -> tuple[Said | None, int]:
 def _body(signed: SignedOrder, outcome: c.Outcome, reason: str, details: Mapping[str, object]) -> dict[str, object]:
     order = signed.order
     said = c.said(order.command)
-    if isinstance(order.command, c.SetSealKey | c.SetPolicy):  # long, and named by the order's hash
+    if isinstance(order.command, c.SetSealKey | c.SetPolicy | c.NewEpoch):  # long, and named by the order's hash
         said = {"name": said["name"]}
     return {
         "sequence": order.sequence,

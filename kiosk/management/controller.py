@@ -111,7 +111,7 @@ class Controller:
         self.clock = clock
         self.settings = settings
         self.guarantee = guarantee
-        self.witnesses = Witnesses(settings.kiosk, policy, journal, runner, clock)
+        self.witnesses = Witnesses(journal.log.kiosk, policy, journal, runner, clock)
         self.machine = Machine()
         self.deposit = Deposit()
         self.orders: asyncio.Queue[AnyOrder] = asyncio.Queue()

@@ -73,6 +73,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         deposits_today=books.deposits_today,
         directory_version=books.directory_version,
         terms_version=books.terms_version,
+        log=controller.journal.log.kiosk,
         bank_texts=books.bank_texts,
         single_user=identity.single_user,
         clock_synchronised=clock_synchronised,

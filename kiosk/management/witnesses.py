@@ -35,6 +35,12 @@ class Witnesses:
         self._arrived = asyncio.Event()
         self.link_up = False
 
+    def move(self, log: str, policy: Policy | None) -> None:
+        """The kiosk's log is another one from now on, judged by `policy`."""
+        self._kiosk, self._policy, self._log, self.policy_sha256 = log, None, None, ""
+        if policy is not None:
+            self.adopt(policy)
+
     def adopt(self, policy: Policy) -> None:
         """Judge by this one from now on. Raises VerificationError when it asks for witnesses of other logs only."""
         asks = policy.quorum != NONE

@@ -303,8 +303,10 @@ def trusted(config: Config, journal: Journal) -> Policy | None:
         return None
     found = policies.load(path)
     try:
-        found.log(checkpoint.origin(config.kiosk.id))
+        found.log(checkpoint.origin(journal.log.kiosk))
     except VerificationError as error:
+        if journal.bank.epoch > 1:  # the file is of the first log: receipts are provisional until a policy is commanded
+            return None
         raise ConfigError(f"{path}: {error}", remedy="Take the policy file that names this kiosk.") from error
     return found
 

@@ -80,9 +80,6 @@ class Uplink:
         self._link = link
         self._clock = clock
         self._window = window or Window()
-        self._record = topics.topic(kiosk, "record")
-        self._checkpoint_topic = topics.topic(kiosk, "checkpoint")
-        self._ack = topics.topic(kiosk, "ack")
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
         self._birth = _Births(kiosk, clock)
@@ -92,19 +89,12 @@ class Uplink:
         self._counts: bytes | None = None  # likewise
         self._statements: deque[DeliverStatement] = deque(maxlen=STATEMENTS_HELD_MAX)
         self._results: deque[bytes] = deque(maxlen=STATEMENTS_HELD_MAX)  # they also go out as records
-        self._result_topic = topics.topic(kiosk, "result")
-        self._lanes = {topics.topic(kiosk, lane): lane for lane in STATEMENT_BYTES_MAX}
-        self._bytes_max = {
-            self._ack: ACK_BYTES_MAX,
-            self._directory_topic: DIRECTORY_BYTES_MAX,
-            self._counts_topic: COUNTS_BYTES_MAX,
-            **{topic: STATEMENT_BYTES_MAX[lane] for topic, lane in self._lanes.items()},
-        }
         self._evidence = EvidenceLane()
         self._evidence_topic = topics.topic(kiosk, "evidence")
         self._evidence_ack = topics.topic(kiosk, "evidence_ack")
         self._evidence_acks: deque[bytes] = deque(maxlen=STATEMENTS_HELD_MAX)
-        self._bytes_max[self._evidence_ack] = evidence.ACK_BYTES_MAX
+        self._kiosk = kiosk
+        self._address(kiosk)
         self._checkpoint = b""
         self._checkpoint_sent = b""
         self._connected = False
@@ -114,6 +104,20 @@ class Uplink:
         self._report: LinkReport | None = None  # due to the controller
         self._patience_s = PATIENCE_S
         self._unanswered_since_s = 0.0
+
+    def _address(self, log: str) -> None:
+        """Topics: what is about the log goes by its name, everything else by the kiosk's id."""
+        self._record, self._result_topic = topics.topic(log, "record"), topics.topic(log, "result")
+        self._checkpoint_topic, self._ack = topics.topic(log, "checkpoint"), topics.topic(log, "ack")
+        whose = {"terms": self._kiosk, "command": self._kiosk, "complaint": log}
+        self._lanes = {topics.topic(whose[lane], lane): lane for lane in STATEMENT_BYTES_MAX}
+        self._bytes_max = {
+            self._ack: ACK_BYTES_MAX,
+            self._directory_topic: DIRECTORY_BYTES_MAX,
+            self._counts_topic: COUNTS_BYTES_MAX,
+            **{topic: STATEMENT_BYTES_MAX[lane] for topic, lane in self._lanes.items()},
+            self._evidence_ack: evidence.ACK_BYTES_MAX,
+        }
 
     def pushed(self, push: Push) -> None:
         """A push of the bus; to be called on the loop."""
@@ -127,6 +131,7 @@ class Uplink:
         status = await self._bus.request(GetStatus())
         if isinstance(status, Status):
             self._birth.describe(status)
+            self._address(status.log or self._kiosk)
         _expect_ok(await self._bus.request(Subscribe(("outbox",))))
         wanted = tuple(self._bytes_max)
         session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, wanted))
@@ -270,6 +275,9 @@ class Uplink:
             elif isinstance(reply, Delivered):
                 if reply.result:
                     self._results.append(reply.result)
+                if reply.log:
+                    message = f"the kiosk's log is {reply.log} from now on"
+                    raise BusError(message)  # whoever connects again begins with it
                 if reply.resend_from is not None:
                     self._window.go_back_to(reply.resend_from)
                     self._stale = True

@@ -262,7 +262,13 @@ def test_records_of_storage_units_are_in_the_grammar(tmp_path: Path) -> None:
 EVERY_COMMAND: list[c.AnyCommand] = [
     c.OutOfService("an incident"), c.InService(), c.Resend(0), c.ReportUnits(), c.SetSealKey(NEW_KEY),
     c.SetLimits("2030-01-01T00:00:00.000Z", (BankLimit("CNY", 1, 2),)), c.SetPolicy("quorum none\n"),
+    c.NewEpoch(2, 7, bytes(32)),
 ]  # fmt: skip
+
+
+def records_of(rig: Rig) -> list[dict[str, Any]]:
+    log = rig.journal.log
+    return [dict(log.record(sequence).content) for sequence in range(log.size())]
 
 
 def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> None:
@@ -272,6 +278,7 @@ def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> Non
     rig.software = "1.0"
     rig.start()
     acks_key = Ed25519Signer.from_seed(bytes([2] * 32))
+    contents: list[dict[str, Any]] = []
 
     async def say(lane: Any, data: bytes) -> None:
         with contextlib.suppress(VerificationError):
@@ -281,17 +288,18 @@ def test_what_the_bank_says_leaves_records_of_the_grammar(tmp_path: Path) -> Non
         await rig.ready()
         now = rig.clock.now_utc()
         for number, each in enumerate(EVERY_COMMAND, 1):
+            if isinstance(each, c.NewEpoch):
+                contents.extend(records_of(rig))
             payload = commands.order("test-0001", number, each, now, now + timedelta(hours=1))
             await say("command", commands.sign(payload, SIGNER, SECOND))
         await say("terms", terms.make("test-0001", 1, Terms(), now, SIGNER))
         await say("terms", b"rubbish")
-        complaint = Complaint("test-0001", 1, "gap", 1, 0, merkle.EMPTY_ROOT, "a reason", b"", rfc3339(now))
+        complaint = Complaint(rig.journal.log.kiosk, 1, "gap", 1, 0, merkle.EMPTY_ROOT, "a reason", b"", rfc3339(now))
         await say("complaint", complaints.make(complaint, acks_key))
 
     try:
         rig.run(play())
-        log = rig.journal.log
-        contents = [dict(log.record(sequence).content) for sequence in range(log.size())]
+        contents.extend(records_of(rig))
     finally:
         rig.close()
     kinds = [content["kind"] for content in contents]

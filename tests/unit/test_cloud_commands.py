@@ -8,15 +8,18 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
+from kiosk.core.commands import NewEpoch
 from kiosk.guarantee import commands, complaints, seal
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.keys import Ed25519Signer
+from kiosk_cloud import directory
 from kiosk_cloud.cli import main
 from kiosk_cloud.commanding.queue import AGAIN_S, Queue
 from kiosk_cloud.explained import EXIT_CONFIG
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
 from kiosk_cloud.receiver import Outgoing
+from kiosk_cloud.verify import verify_store
 from tests.uplink_kit import KIOSK, NOW, Bank, KioskSide, plan
 
 ONLINE, OFFLINE = b'{"state":"online"}', b'{"state":"offline"}'
@@ -276,3 +279,39 @@ def test_terms_are_explained_when_they_are_none(room: Room, tmp_path: Path) -> N
     result = room.run("terms", "publish", "--config", str(room.done.bank_config), "--file", str(file))
     assert result.exit_code == EXIT_CONFIG
     assert "medium" in result.output
+
+
+def test_a_new_log_is_pinned_allowed_received_and_verified_behind_the_old_one(room: Room) -> None:
+    later = f"{KIOSK}.epoch2"
+    room.bank.take(*(room.kiosk.append("service", {"event": "held_note_given_back"}) for _ in range(2)))
+    room.give("new-epoch", "--epoch", "2")
+    assert "complete" in room.second_signs(1).output
+    (order,) = room.sent()
+    assert isinstance(order.command, NewEpoch)
+    assert (order.command.size, order.command.root) == (2, room.bank.store.root(KIOSK, 2))
+    provision(plan(room.done.bank_config.parent.parent), utc_now())
+    acl = (room.done.mosquitto_conf.parent / "acl").read_text()
+    assert acl.count(f"user {KIOSK}\n") == 1
+    assert f"topic write kiosk/v1/{later}/record" in acl
+    assert [path for path in room.done.kiosk_keys.glob("policy.txt") if f"deposit-kiosk/{later}" in path.read_text()]
+    assert directory.kiosks(room.bank.config, None) == [KIOSK]
+
+    other = KioskSide(room.done.kiosk_keys, later)
+    queue = Queue(room.bank.store)
+    message = queue.message(KIOSK, 1)
+    assert message is not None
+    assert room.keys is not None
+    digest = commands.verify(message, room.keys, KIOSK).sha256
+    content = {"sequence": 1, "command_sha256": digest, "outcome": "done", "reason": ""}
+    out = room.bank.take(other.append("result", content), kiosk=later)
+    assert [each.topic for each in out] == [f"kiosk/v1/{later}/ack"]
+    assert other.acknowledge(out[0].payload) == 1
+    assert room.states() == ["done"]
+    twin = KioskSide(room.done.kiosk_keys, later)
+    room.bank.take(twin.deposit(1), kiosk=later)  # a fork of the new log is complained of to the kiosk itself
+    assert f"kiosk/v1/{later}/complaint" in {each.topic for each in room.bank.receiver.tick()}
+    for side in (other, twin):
+        side.close()
+    report = verify_store(room.bank.config.store, room.bank.config.keys)
+    assert (report.records, report.verified) == (3, 3)
+    assert [failure for failure in report.failures if "fork" not in failure] == []

@@ -42,7 +42,9 @@ _FILE = click.option(
 )
 
 
-def _policy(path: Path | None) -> str:
+def _policy(path: Path | None, *, needed: bool = True) -> str:
+    if path is None and not needed:
+        return ""
     if path is None:
         message = "policy needs a file"
         raise ConfigError(message, remedy="Give --policy FILE.")
@@ -71,7 +73,7 @@ def command() -> None:
 @command.command("give")
 @click.argument(
     "name",
-    type=click.Choice(["out-of-service", "in-service", "resend", "report-units", "limits", "seal-key", "policy"]),
+    type=click.Choice([*_MAKE, "new-epoch"]),
 )
 @_config
 @click.option("--kiosk", required=True, help="Whom it is for.")
@@ -83,8 +85,12 @@ def command() -> None:
     "--limit", "limits", multiple=True, metavar="CUR:DEPOSIT:DAY", help="limits: minor units; may be repeated."
 )
 @click.option(
-    "--policy", "policy", type=click.Path(path_type=Path, dir_okay=False), help="policy: a file, C2SP tlog-policy."
+    "--policy",
+    "policy",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="policy, new-epoch: a file, C2SP tlog-policy.",
 )
+@click.option("--epoch", type=click.IntRange(2), default=2, show_default=True, help="new-epoch: its number.")
 @_JSON
 def give(
     config_path: Path,
@@ -97,11 +103,16 @@ def give(
 ) -> None:
     """Sign the next command for a kiosk and put it into the queue; sensitive ones wait there for the second signer.
 
-    Sensitive: limits, seal-key, policy. seal-key makes a new key in the bank's keys directory; receivers find it there.
+    Sensitive: limits, seal-key, policy, new-epoch. seal-key makes a new key in the bank's keys directory; receivers
+    find it. new-epoch closes a log that went wrong; run `provision` again then, for the broker's access list.
     """
     with explained():
         config = bank_config.load(config_path)
-        what = _MAKE[name](arguments, Keyring(config.keys))
+        what = (
+            giving.new_epoch(config, kiosk, arguments["epoch"], _policy(arguments["policy"], needed=False))
+            if name == "new-epoch"
+            else _MAKE[name](arguments, Keyring(config.keys))
+        )
         given = giving.give(config, kiosk, what, utc_now(), timedelta(hours=life_h))
     if as_json:
         click.echo(json.dumps(vars(given)))

@@ -9,7 +9,8 @@ from typing import Final
 import msgspec
 
 from kiosk.clock import rfc3339
-from kiosk.core.commands import AnyCommand, said
+from kiosk.core import topics
+from kiosk.core.commands import AnyCommand, NewEpoch, said
 from kiosk.core.terms import BankLimit
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor, commands, cose
@@ -55,6 +56,21 @@ def _payload(kiosk: str, sequence: int, command: AnyCommand, now: datetime, life
     except ValueError as error:
         message = f"this command cannot be signed: {error}"
         raise ConfigError(message, remedy="Correct its arguments.") from error
+
+
+def new_epoch(config: BankConfig, kiosk: str, epoch: int, policy: str) -> NewEpoch:
+    """The command that closes the present log by what this store holds of it; pins the keys of the next one.
+
+    The broker's access list and policy.txt follow when `provision` is run again for the kiosk.
+    """
+    keyring, before = Keyring(config.keys), topics.log_name(kiosk, epoch - 1)
+    store = Store(config.store)
+    try:
+        tree = store.tree(before)
+    finally:
+        store.close()
+    keyring.pin_log(before, topics.log_name(kiosk, epoch))
+    return NewEpoch(epoch, tree.size, tree.root(), policy)
 
 
 def export(config: BankConfig, kiosk: str, sequence: int, file: Path) -> Order:

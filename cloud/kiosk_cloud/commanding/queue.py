@@ -11,6 +11,7 @@ from datetime import datetime
 from typing import Any, Final, Literal
 
 from kiosk.clock import rfc3339
+from kiosk.core import topics
 from kiosk.guarantee import commands as message
 from kiosk.guarantee import complaints
 from kiosk.guarantee.commands import Commanders
@@ -88,7 +89,8 @@ class Queue:
         return self._db.execute(query, (kiosk, sequence)).rowcount > 0
 
     def settle(self, kiosk: str, content: dict[str, Any], envelope: bytes) -> None:
-        """A verified result of the kiosk."""
+        """A verified result in a log of the kiosk's; `kiosk` is the log's name."""
+        kiosk = topics.kiosk_of(kiosk)
         match content:
             case {
                 "sequence": int(sequence),
@@ -172,8 +174,14 @@ class Queue:
 
     def came_online(self, kiosk: str) -> None:
         """What was sent before this went nowhere, perhaps."""
-        for table in ("commands", "complaints"):
-            self._db.execute(f"UPDATE {table} SET sent_at = NULL WHERE kiosk = ?", (kiosk,))  # noqa: S608 - our names
+        self._db.execute("UPDATE commands SET sent_at = NULL WHERE kiosk = ?", (kiosk,))
+        for log in self._complained_of():
+            if topics.kiosk_of(log) == kiosk:
+                self._db.execute("UPDATE complaints SET sent_at = NULL WHERE kiosk = ?", (log,))
+
+    def _complained_of(self) -> list[str]:
+        """Logs with complaints that are not on record."""
+        return [row[0] for row in self._db.execute("SELECT DISTINCT kiosk FROM complaints WHERE taken_at IS NULL")]
 
     def waiting(self) -> bool:
         """Whether anything at all waits; cheap, and outside a transaction."""
@@ -188,8 +196,10 @@ class Queue:
         found: list[tuple[str, Literal["command", "complaint"], bytes]] = []
         for (kiosk,) in self._db.execute("SELECT kiosk FROM births").fetchall():
             if self._online(kiosk):
-                found.extend((kiosk, "complaint", data) for data in self._due_complaints(kiosk, now.timestamp()))
                 found.extend((kiosk, "command", data) for data in self._due_commands(kiosk, now))
+        for log in self._complained_of():
+            if self._online(topics.kiosk_of(log)):
+                found.extend((log, "complaint", data) for data in self._due_complaints(log, now.timestamp()))
         return found
 
     def _due_complaints(self, kiosk: str, now_s: float) -> list[bytes]:
