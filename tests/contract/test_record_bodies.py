@@ -1,6 +1,7 @@
 """`kiosk/core/records.cddl` against the records that whole deposits leave behind, and against the code's own words."""
 
 import contextlib
+import dataclasses
 import re
 from collections import defaultdict
 from collections.abc import Iterator
@@ -44,7 +45,9 @@ from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.complaints import Complaint
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
+from kiosk.guarantee.log import RecordLog
 from kiosk.guarantee.seal import SealPrivateKey
+from kiosk.guarantee.signers import PURPOSES, Purpose
 from kiosk.messages import DeliverDirectory, DeliverStatement, Ok
 from tests.guarantee_kit import NOW, Kit
 from tests.simulation.rig import Rig
@@ -64,6 +67,7 @@ RULES = {"deposit_start": "deposit-start-record", "deposit": "deposit-record", "
     "clearing": "clearing-record",
     "result": "result-record",
     "complaint": "complaint-record",
+    "key_rotation": "key-rotation-record",
 }
 SECOND = Ed25519Signer.from_seed(bytes([6] * 32))
 SIGNER = Ed25519Signer.from_seed(bytes([5] * 32))
@@ -205,6 +209,18 @@ def test_records_of_authority_are_in_the_grammar() -> None:
         schema(content["kind"]).validate_cbor(cbor.encode(content))
         assert not fits({**content, "undocumented": 1})
         assert b"verifier" not in cbor.encode(content)
+
+
+@pytest.mark.parametrize("purpose", PURPOSES)
+def test_a_rotation_is_in_the_grammar(purpose: Purpose) -> None:
+    kit, new = Kit(), Ed25519Signer.from_seed(b"\x31" * 32)
+    kit.keys = dataclasses.replace(kit.keys, next_record=new, next_checkpoint=new)
+    kit.records = RecordLog(kit.connection, kit.keys, kit.vault, randomness=kit.randomness)
+    with kit.transaction():
+        made = kit.records.rotate(purpose, new.kid, {"number": 1, "content": bytes(32), "by": ["anna", "carl"]}, NOW)
+    content = kit.records.record(made.sequence).content
+    schema(content["kind"]).validate_cbor(cbor.encode(content))
+    assert not fits({**content, "undocumented": 1})
 
 
 def unit_records() -> list[RecordDraft]:

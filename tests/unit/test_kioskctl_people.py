@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import dataclasses
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -13,18 +14,20 @@ from click.testing import CliRunner, Result
 
 from kiosk.bus import BusServer
 from kiosk.clock import SystemClock
-from kiosk.core.actions import AcceptDevice, ClearDispute
+from kiosk.core.actions import AcceptDevice, ClearDispute, RotateKey
 from kiosk.core.disputes import Dispute
 from kiosk.core.state import Deposit
 from kiosk.guarantee.credentials import Cost, Credentials, weakness
 from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.keys import Ed25519Signer
 from kiosk.maintenance.session import Exit
 from kiosk.management.authority import AuthorityDesk, AuthorityRequest
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.controller import Controller
+from kiosk.management.key_desk import RotateKeys
 from kiosk.management.machine import Machine
 from kiosk.management.store import InlineRunner
-from kiosk.messages import Refused, Reply, Request, Role
+from kiosk.messages import GetKeys, Refused, Reply, Request, Role
 from kiosk.processes.kioskctl import main
 from tests.guarantee_kit import Kit
 
@@ -50,8 +53,9 @@ class NoDeposits:
 class Box:
     """A kiosk's maintenance socket, and somebody who types."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, next_record: Ed25519Signer | None = None) -> None:
         kit = Kit()
+        kit.keys = dataclasses.replace(kit.keys, next_record=next_record)
         self.journal = Journal(folder / "journal.db", kit.keys, kit.kek, clock_synchronised=lambda: True)
         self.controller = NoDeposits(self.journal)
         credentials = Credentials(kit.kek, cost=Cost(1, 1, 8))
@@ -59,12 +63,14 @@ class Box:
         self.disputes = ClearDisputes(self.journal, InlineRunner())
         self.desk.register(ClearDispute, self.disputes)
         self.desk.register(AcceptDevice, AcceptValidator(cast("Controller", self.controller)))
+        self.keys = RotateKeys(self.journal, InlineRunner())
+        self.desk.register(RotateKey, self.keys)
         self.bus_dir = folder / "bus"
 
     async def answer(self, _role: Role, request: Request) -> Reply:
         if isinstance(request, AuthorityRequest):
             return await self.desk.handle(request)
-        return await self.disputes.listed()
+        return await (self.keys if isinstance(request, GetKeys) else self.disputes).listed()
 
     async def run(self, command: str, *typed: str, prompt: bool = False) -> Result:
         """One command; `typed` are the lines on standard input, at a prompt or with --pin-stdin."""
@@ -79,8 +85,8 @@ class Box:
 
 
 @contextlib.asynccontextmanager
-async def box(folder: Path) -> AsyncIterator[Box]:
-    made = Box(folder)
+async def box(folder: Path, next_record: Ed25519Signer | None = None) -> AsyncIterator[Box]:
+    made = Box(folder, next_record)
     server = BusServer(made.bus_dir, made.answer, {}, single_user=True, on_presence=lambda _role, _clients: None)
     await server.start()
     try:
@@ -221,3 +227,23 @@ def test_verifiers_are_salted_peppered_and_not_the_secret() -> None:
     assert not credentials.matches("739156", one)
     assert not Credentials(bytes(32), cost=Cost(1, 1, 8)).matches("739155", one)
     assert Credentials(kit.kek).matches("739155", one), "a verifier keeps its own parameters"
+
+
+async def test_a_key_is_shown_and_changed_by_two_people(tmp_path: Path) -> None:
+    new = Ed25519Signer.from_seed(b"\x31" * 32)
+    async with box(tmp_path, new) as kiosk:
+        await kiosk.found()
+        shown = (await kiosk.run("keys show")).output.splitlines()
+        assert [line.split()[0] for line in shown] == ["record", "record", "checkpoint"]
+        assert shown[1].endswith(f"{new.kid.hex()}  new, has signed nothing yet")
+        asked = await kiosk.run("keys rotate record --as carl", "918234")
+        assert "waits for supervisor" in asked.output
+        assert new.kid.hex() in (await kiosk.run("approvals")).output
+        done = await kiosk.run("approve 1 --as anna", "739155")
+        assert "carried out" in done.output
+        rows = json.loads((await kiosk.run("keys show --json")).output)
+        assert [(row["kid"], row["end"]) for row in rows][1] == (new.kid.hex(), None)
+        assert "signed from leaf 0" in (await kiosk.run("keys show")).output
+        none = await kiosk.run("keys rotate record --as carl", "918234")
+        assert none.exit_code == Exit.FAILED
+        assert "no new record key" in none.output
