@@ -4,23 +4,29 @@ Whoever did it holds the kiosk's keys (a thief of the box does) and makes the wh
 no hash and no signature is wrong. What gives it away is what others remember.
 """
 
+import shutil
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
+from kiosk.guarantee import merkle, policy, tiles
 from kiosk.guarantee.keys import PublicKeys
 from kiosk.guarantee.log import RecordLog
 from kiosk.guarantee.note import encode_base64
+from kiosk_cloud.monitor.following import Monitor, Watched
+from kiosk_cloud.monitor.sources import Folder
+from kiosk_cloud.monitor.state import MonitorState
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import provision
 from kiosk_cloud.receiver import Outgoing
 from kiosk_cloud.verify import verify_store
 from kiosk_cloud.witness import protocol, service
 from tests.guarantee_kit import Kit
-from tests.uplink_kit import KIOSK, Bank, KioskSide, plan
+from tests.uplink_kit import KIOSK, Bank, HandClock, KioskSide, plan
 
 RECORDS = 9
 NOW_POSIX_S = 1_790_000_000
@@ -144,6 +150,37 @@ def test_the_witness_does_not_sign_it(world: World, how: str) -> None:
     if thief.records.size() == RECORDS:
         evidence = world.witness.state.evidence(world.log_key.name)
         assert [size for size, _ in evidence] == [RECORDS]  # two signed trees of one size: proof for a court
+
+
+@pytest.mark.parametrize("how", [*REWRITINGS, "put back"])
+def test_the_monitor_raises_an_alarm(world: World, tmp_path: Path, how: str) -> None:
+    """A mirror that shows the log as it was, then what the thief makes of it, tiles and checkpoint in order."""
+    folder = tmp_path / "mirror"
+    publish(world.kiosk, folder)
+    trusted = policy.parse(f"log {world.log_key.vkey}\nquorum none\n".encode())
+    watched = Watched(mirrors=lambda _kiosk: [Folder(folder)])
+    state = MonitorState(tmp_path / "monitor.db")
+    with closing(state):
+        monitor = Monitor(trusted, watched, state, HandClock())
+        assert monitor.round().sizes == {world.log_key.name: RECORDS}
+        assert state.alarms() == []
+        thief = world.thief(how) if how in REWRITINGS else world.kiosk
+        if thief is world.kiosk:
+            thief.restore(thief.images[5])
+        publish(thief, folder)
+        monitor.round()
+        assert state.alarms()
+
+
+def publish(kiosk: Box, folder: Path) -> None:
+    """As a mirror holds it: everything anew."""
+    shutil.rmtree(folder, ignore_errors=True)
+    entries = list(kiosk.records.entries())
+    hashes = b"".join(map(merkle.leaf_hash, entries))
+    for tile in tiles.layout(len(entries)):  # fewer than 256 leaves: one bundle, one tile
+        (folder / tile.path).parent.mkdir(parents=True, exist_ok=True)
+        (folder / tile.path).write_bytes(tiles.bundle(entries) if tile.level < 0 else hashes)
+    (folder / tiles.CHECKPOINT).write_text(kiosk.records.checkpoint())
 
 
 @pytest.mark.parametrize("how", REWRITINGS)
