@@ -2,7 +2,8 @@
 
 Ends with one line of JSON; exit code 1 when a record did not arrive, or was not posted, exactly once, when a file of
 evidence is not whole at the bank, or memory grew. `start` of the memory is taken when 60 % of the records are signed
-for and only the broker is ended from there on.
+for and only the broker is ended from there on; what a process had used before that (the poster, for a large file) is no
+growth.
 """
 
 import argparse

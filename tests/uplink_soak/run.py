@@ -159,7 +159,7 @@ def judge(stage: Stage, ended: Counter[str], seconds: float) -> Outcome:
     wrong += [f"quarantine: {found}" for found in store.quarantined(KIOSK)]
     store.close()
     for name, memory in stage.memory.items():
-        if memory.start and memory.end - memory.start > max(GROWTH * memory.start, GROWTH_KB):
+        if memory.grew(GROWTH, GROWTH_KB):
             wrong.append(f"memory of {name} grew from {memory.start} to {memory.end} kB")
     return Outcome(line, wrong)
 

@@ -34,7 +34,7 @@ class Memory:
     """Resident memory of what runs under one name, in kB, over all its lives."""
 
     def __init__(self) -> None:
-        self.start = self.end = self.peak = 0
+        self.start = self.end = self.peak = self.before = 0
 
     def sample(self, pid: int) -> None:
         """Look now; a process that is just ending has nothing to say."""
@@ -49,8 +49,12 @@ class Memory:
         self.peak = max(self.peak, int(fields["VmHWM"].split()[0]))
 
     def settle(self) -> None:
-        """What is used now is what is normal: the figure to compare the end with."""
-        self.start = self.end
+        """What is used now is the figure to compare the end with; what was used before is no growth either."""
+        self.start, self.before = self.end, self.peak
+
+    def grew(self, share: float, floor_kb: int) -> bool:
+        """Whether it ends well above `start`, and above whatever it had used until then."""
+        return bool(self.start) and self.end > max(self.before, self.start + max(share * self.start, floor_kb))
 
     def as_json(self) -> dict[str, int]:
         """In kB."""

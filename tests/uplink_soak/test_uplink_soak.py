@@ -1,5 +1,6 @@
 """The soak in small, and that its judge would notice."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
@@ -8,7 +9,7 @@ import pytest
 from kiosk_cloud.store import Store
 from tests.uplink_kit import KIOSK
 from tests.uplink_soak.run import Plan, judge, soak
-from tests.uplink_soak.stage import Stage
+from tests.uplink_soak.stage import Memory, Stage
 
 pytestmark = pytest.mark.mosquitto
 
@@ -33,6 +34,16 @@ def test_the_judge_misses_what_is_not_there(tmp_path: Path) -> None:
     assert "2 deposits were not posted, 0 were never made" in outcome.wrong
     assert "the files credit 0 deposits, 0 times, of 2" in outcome.wrong
     assert Store(stage.bank().store, read_only=True).forks(KIOSK) == []
+
+
+def test_memory_that_climbs_above_all_that_was_used_before_is_growth() -> None:
+    memory = Memory()
+    memory.sample(os.getpid())
+    memory.settle()
+    assert not memory.grew(0.15, 8192)
+    memory.end = memory.peak + 8193
+    assert memory.grew(0.0, 8192)
+    assert not memory.grew(10.0, 8192)
 
 
 def test_a_plan_ends_the_broker_as_often_as_asked() -> None:
