@@ -212,7 +212,7 @@ def _sums(ruling: Ruling, name: str, record: dict[str, Any]) -> None:
 def _promises(ruling: Ruling, name: str, told: Told, record: dict[str, Any]) -> None:
     """A confirmation that was answered or durable is the credit, to the minor unit, whatever came after."""
     credited = {currency: row["credited"] for currency, row in record["sums"].items() if row["credited"]}
-    if told.accepted and told.confirmed is None and record["notes"]:
+    if told.accepted and not told.confirming:
         ruling.complaints.append(f"{name}: the confirmation was answered and was not durable")
     reserved: Counter[str] = Counter()  # a short tray after a credit under a reservation: disputed, and only so much
     for note in record["notes"]:
