@@ -73,6 +73,7 @@ class World:
         self._began_s = scheduler.time()
         self.notes = NoteBook(self.now_s)
         self.lines = LineLevels()
+        self._mains = True
         self.shutter = Shutter(self.lines, scheduler, config.shutter_move_s)
         self.faults = FaultRegistry(scheduler, self.rng("faults"), self._fault_applied)
         self.scene = SceneState()
@@ -219,6 +220,7 @@ class World:
             raise UnknownFault(message, f"Devices: all, {', '.join(sorted(self._devices))}.")
         self.announce("power", "on" if on else "off", device=device)
         if device == "all":
+            self._mains = on
             self.lines.put(Role.POWER_GOOD, on)
             self.shutter.set_power(on)
             if not on:
@@ -252,9 +254,13 @@ class World:
 
         def pulse(line: str, seconds: float) -> None:
             role = role_of(line)
-            level = not self.lines.read(role)
-            self.set_line(role, level)
-            self.scheduler.call_later(seconds, self.set_line, role, not level)
+            rest = self.lines.read(role)
+            self.set_line(role, not rest)
+
+            def end() -> None:  # the mains may have come or gone meanwhile
+                self.set_line(role, self._mains if role is Role.POWER_GOOD else rest)
+
+            self.scheduler.call_later(seconds, end)
 
         return (
             FaultSpec(

@@ -197,3 +197,13 @@ def test_emptying_the_cabinet_frees_its_slots() -> None:
     assert all(world.slots)
     world.fault("cabinet", "emptied")
     assert not any(world.slots)
+
+
+def test_a_pulse_that_began_in_the_dark_ends_with_the_mains_as_it_is() -> None:
+    world, scheduler = _closed()
+    world.power("all", on=False)
+    world.fault("cabinet", "line_pulse", line="power_good", seconds=5.0)
+    scheduler.advance(1.0)
+    world.power("all", on=True)
+    scheduler.advance(5.0)
+    assert world.lines.read("power_good")
