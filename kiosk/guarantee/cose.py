@@ -101,7 +101,10 @@ def parse(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> Sign1:
     if data[:1] != _TAG_18:
         raise VerificationError("not a COSE_Sign1 (tag 18)")
     reader = Reader(data[1:], bytes_max)
-    reader.array(4)
+    try:
+        reader.array(4)
+    except VerificationError as error:
+        raise VerificationError(f"not a COSE_Sign1: {error.args[0]}") from error
     protected = reader.byte_string()
     if reader.skip(_EMPTY_MAP):  # like every message of ours
         message = Sign1(protected, {}, reader.byte_string(), reader.byte_string())

@@ -41,6 +41,7 @@ class Hands:
         self._pending: BoardPending | None = None
         self._pending_until_s = 0.0
         self._working = False
+        self._assessment: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> bool:
@@ -65,7 +66,7 @@ class Hands:
     async def _carry_out(self, order: AnyOrder, group: asyncio.TaskGroup) -> None:
         match order:
             case o.RequestAssessment():
-                group.create_task(self._assess(order))
+                self._assessment = group.create_task(self._assess(order))
             case o.CheckGuarantee():
                 await self._check()
             case o.RunBoard():
@@ -270,6 +271,8 @@ class Hands:
         await self._c.offer(f.Assessed(rfc3339(self._c.clock.now_utc()), asked=True, assessments=found))
 
     async def _check(self) -> None:
+        if self._assessment is not None and not self._assessment.done():
+            await asyncio.wait({self._assessment})  # bounded: it says which models have judged
         counted = await self._counted()
         findings = await self._c.runner.run(self._c.guarantee, self._c.deposit, self._c.machine, counted)
         await self._c.offer(f.GuaranteeChecked(rfc3339(self._c.clock.now_utc()), findings))

@@ -193,7 +193,7 @@ def _resealed(checked: Checked) -> None:
 
 def _broken_leaf(checked: Checked) -> None:
     checked.sql("DROP TRIGGER leaves_update")
-    altered = "entry = CAST(replace(entry, 'start', 'stirr') AS BLOB), leaf_hash = zeroblob(32)"
+    altered = "entry = CAST(replace(entry, 'start', 'stirr') AS BLOB), hashes = zeroblob(length(hashes))"
     checked.sql(f"UPDATE leaves SET {altered} WHERE seq = {_FIRST_LEAF}")  # noqa: S608 - both are constants of this file
 
 

@@ -109,6 +109,7 @@ class Play:
             self.stuck = str(stuck)
         finally:
             logging.getLogger("kiosk").removeHandler(traced)
+            logging.disable(logging.NOTSET)
 
     async def _all(self) -> None:
         self.rig.start()
