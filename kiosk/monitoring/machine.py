@@ -33,13 +33,14 @@ NAMES: Final[tuple[str, ...]] = (
 WINDOW_S: Final = 5.0
 SLOW_S: Final = 30.0  # time constant of the slow means
 ROW_INTERVAL_S: Final = 0.25
+READINGS_MIN: Final = 8  # a board at rest is read once a second
 READINGS_MAX: Final = 256
 IDLE_STATE: Final = 0
 SETTLE_S: Final = 0.5  # a motor's current may tail off for this long after the board reports idle
 
 
 class MachineFeatures:
-    """Keeps the readings of the last five seconds."""
+    """Keeps the readings of the last five seconds, and never fewer than READINGS_MIN."""
 
     def __init__(self) -> None:
         self._window: deque[SensorReading] = deque(maxlen=READINGS_MAX)
@@ -50,8 +51,13 @@ class MachineFeatures:
         self._row_s = float("-inf")
 
     def update(self, reading: SensorReading) -> Row | None:
-        """float32 [d] in the order of NAMES; None when the last row is younger than 0.25 s."""
+        """float32 [d] in the order of NAMES; None when the last row is younger than 0.25 s.
+
+        None also before READINGS_MIN: of two readings that are alike nobody may say that a sensor does not move.
+        """
         self._remember(reading)
+        if len(self._window) < READINGS_MIN:
+            return None
         if reading.at_monotonic_s - self._row_s < ROW_INTERVAL_S - 1e-6:
             return None
         self._row_s = reading.at_monotonic_s
@@ -87,7 +93,7 @@ class MachineFeatures:
         now_s = reading.at_monotonic_s
         elapsed_s = max(0.0, now_s - self._window[-1].at_monotonic_s) if self._window else 0.0
         self._window.append(reading)
-        while self._window and now_s - self._window[0].at_monotonic_s > WINDOW_S:
+        while len(self._window) > READINGS_MIN and now_s - self._window[0].at_monotonic_s > WINDOW_S:
             self._window.popleft()
         self._follow_motor(reading, elapsed_s)
         temperature, gas = reading.temperature_decicelsius / 10, float(reading.gas_permille)

@@ -73,3 +73,9 @@ def test_rows_come_at_most_four_times_a_second_from_a_fast_link() -> None:
 def test_the_rate_of_readings_hardly_matters() -> None:
     slow, fast = feel(calm(20, rate=3.0)), feel(calm(20, rate=30.0))
     assert np.allclose(list(slow.values()), list(fast.values()), atol=1e-3)
+
+
+def test_a_few_readings_that_are_alike_say_nothing_of_a_sensor() -> None:
+    features = MachineFeatures()
+    rows = [features.update(reading) for reading in calm(12.0, rate=1.0)]  # a board at rest is read once a second
+    assert [row is not None for row in rows] == [False] * 7 + [True] * 5
