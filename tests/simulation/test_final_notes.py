@@ -13,7 +13,7 @@ from kiosk.core.state import State
 from tests.simulation.judge import Verdict, judge
 from tests.simulation.rig import PowerCut, Rig, books
 from tests.simulation.scripts import DARK_S, FINAL_SCRIPTS, afterwards, crash_once, glitch_once
-from tests.simulation.test_power_cuts import CHUNK_STEP, memory
+from tests.simulation.test_power_cuts import CHUNK_STEP, STEPS, memory
 from tests.simulation.validators import ValidatorKind
 
 __all__ = ["memory"]  # a fixture
@@ -87,7 +87,7 @@ CUTS = (
 
 @pytest.mark.parametrize(("kind", "script", "what", "power"), CUTS)
 def test_whatever_dies_no_note_is_lost(memory: Path, kind: str, script: str, what: str, power: bool) -> None:
-    step = CHUNK_STEP if what == "frame" else 1
+    step = STEPS[what]
 
     def play(folder: Path, at: tuple[str, int]) -> Verdict | None:
         return crash_once(folder, script, at, comes_back=True, power=power, validator=KINDS[kind])
