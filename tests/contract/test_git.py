@@ -1,0 +1,23 @@
+"""What is in git: sources and small artifacts. A database of a bench once slipped in beside them."""
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+BYTES_MAX = 300_000  # the largest is a model's ONNX graph
+NEVER = {".db", ".db-wal", ".db-shm", ".pem", ".key"}
+
+
+def test_nothing_large_and_nothing_that_a_run_left_is_tracked() -> None:
+    if not (ROOT / ".git").exists() or shutil.which("git") is None:
+        pytest.skip("NOT CHECKED: this tree is no git clone, or there is no git")
+    command = ["git", "-c", f"safe.directory={ROOT}", "ls-files", "-z"]  # a clone may belong to another user
+    listed = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    tracked = [ROOT / name for name in listed.split("\0") if name]
+    assert len(tracked) > 100
+    present = [path for path in tracked if path.is_file()]
+    assert [path.name for path in present if path.stat().st_size > BYTES_MAX] == []
+    assert [path.name for path in present if path.suffix in NEVER] == []
