@@ -277,7 +277,7 @@ def bad_policies() -> Iterator[tuple[str, bytes]]:
     """Files that neither may read."""
     paper = Paper()
     own = paper.policy().decode().strip()
-    village = WITNESSES[0]
+    village, vkey = WITNESSES[0], paper.kit.log_verifier.vkey
     for name, text in {
         "no quorum": own,
         "two quorums": f"{own}\nquorum none\nquorum none",
@@ -293,9 +293,12 @@ def bad_policies() -> Iterator[tuple[str, bytes]]:
         "a control character": f"{own}\n\x07\nquorum none",
         "the log twice": f"{own}\n{own}\nquorum none",
         "half a range": f"{own}\n# key-range {'ab' * 32} 0\nquorum none",
-        "a range of no key": f"{own}\n# key-range ab 0 -\nquorum none",
-        "a range that ends nowhere": f"{own}\n# key-range {'ab' * 32} 0 x\nquorum none",
-        "two ranges of a key": f"{own}\n# key-range {'ab' * 32} 0 1\n# key-range {'ab' * 32} 0 1\nquorum none",
+        "a range of no key": f"{own}\n# key-range ab 0 - x\nquorum none",
+        "a range that ends nowhere": f"{own}\n# key-range {'ab' * 32} 0 x y\nquorum none",
+        "two ranges of a key": f"{own}\n# key-range {'ab' * 32} 0 1 x\n# key-range {'ab' * 32} 0 1 x\nquorum none",
+        "a range of no log": f"{own}\n# key-range {'ab' * 32} 0 1\nquorum none",
+        "a closed log twice": f"{own}\n# closed-log {vkey}\n# closed-log {vkey}\nquorum none",
+        "a closed log of no key": f"{own}\n# closed-log {vkey[:-4]}\nquorum none",
     }.items():
         yield name, text.encode()
 
@@ -328,6 +331,23 @@ def rotated() -> Iterator[Case]:
     yield Case("rotation: one range", f"{after.opening}\n{after.proof}", records_only.encode())
 
 
+def later_logs() -> Iterator[Case]:
+    """Receipts of a log that was closed and of the one after it, which the same keys sign, by one policy."""
+    kit = Kit()
+    first, name = made(kit, statement(kit)), f"{KIOSK}.epoch2"
+    told = policy.lines_of(KIOSK, kit.records.keys("record"), kit.records.keys("checkpoint"), closed=True)
+    with kit.transaction():
+        kit.records.begin(name)
+    told += policy.lines_of(name, kit.records.keys("record"), kit.records.keys("checkpoint"))
+    second = made(kit, statement(kit))
+    trusted = "\n".join([*told, "quorum none", ""]).encode()
+    over = f"# key-range {kit.checkpoint_signer.kid.hex()} 0 1 {KIOSK}\n".encode() + trusted
+    for word, paper in (("closed", first), ("present", second)):
+        yield Case(f"logs: {word}", f"{paper.opening}\n{paper.proof}", trusted)
+        yield Case(f"logs: {word}, the key's time over in the first", f"{paper.opening}\n{paper.proof}", over)
+    yield Case("logs: the proof of the other", f"{first.opening}\n{second.proof}", trusted)
+
+
 def unreadable() -> Iterator[Case]:
     """Not the two codes of one receipt."""
     paper, other = Paper(), Paper(6)
@@ -339,7 +359,7 @@ def unreadable() -> Iterator[Case]:
 
 
 def everything() -> list[Case]:
-    return [*good(), *forged(), *spoiled(), *other_policies(), *rotated(), *unreadable()]
+    return [*good(), *forged(), *spoiled(), *other_policies(), *rotated(), *later_logs(), *unreadable()]
 
 
 assert DEPOSIT_ID  # of every statement here

@@ -19,6 +19,7 @@ from kiosk.clock import SystemClock
 from kiosk.errors import VerificationError
 from kiosk.guarantee import evidence, evidence_queue, log, personal
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue
+from kiosk.guarantee.signers import Purpose
 from kiosk.messages import (
     DeliverAck,
     DeliverCounts,
@@ -172,6 +173,18 @@ class KioskSide:
     def append(self, kind: str, content: dict[str, object]) -> bytes:
         with self._transaction():
             return self.records.append(kind, content, NOW + timedelta(seconds=self.later_s)).envelope
+
+    def rotate(self, purpose: Purpose, kid: bytes) -> bytes:
+        """The key that lies beside the present one takes over; the envelope of the leaf that says so."""
+        with self._transaction():
+            by = {"number": 1, "content": bytes(32), "by": ["anna", "carl"]}
+            return self.records.rotate(purpose, kid, by, NOW).envelope
+
+    def begin(self, name: str) -> bytes:
+        """Another log, as the command NewEpoch orders; the envelope of its first leaf."""
+        with self._transaction():
+            self.records.begin(name)
+        return self.append("service", {"event": "epoch"})
 
     def acknowledge(self, ack: bytes) -> int:
         with self._transaction():

@@ -1,9 +1,15 @@
 """A kiosk, a bank and a street of witnesses: from records to a cosigned mirror."""
 
 import http.client
+import json
 from pathlib import Path
 
+from kiosk.core import topics
 from kiosk.guarantee import cosignature, policy
+from kiosk.guarantee.keys import Signer
+from kiosk.guarantee.signers import Purpose
+from kiosk_cloud import trusting
+from kiosk_cloud.commanding import giving
 from kiosk_cloud.cosigning import Reply
 from kiosk_cloud.provision import Provisioned
 from kiosk_cloud.witness import protocol, service
@@ -23,6 +29,14 @@ class Street:
         self.witnesses = {name: service.load(folder / name) for name in NAMES}
         self.out: set[str] = set()
         self.asked: list[str] = []
+
+    def know(self, vkeys: list[str]) -> None:
+        """Each witness is told of these logs and keys, and started again."""
+        for name, witness in self.witnesses.items():
+            witness.state.close()
+            config = self.folder / name / service.CONFIG
+            config.write_text(json.dumps({"name": f"{name}.example/w", "logs": vkeys}))
+            self.witnesses[name] = service.load(self.folder / name)
 
     def policy_file(self, own: str) -> str:
         lines = [own]
@@ -55,6 +69,7 @@ class World:
         self.policy_file = self.street.policy_file(own)
         self.policy = policy.parse(self.policy_file.encode())
         assert self.bank.config.mirror is not None
+        self.log = KIOSK
         self.folder = self.bank.config.mirror / KIOSK
         self.witnessing = Witnessing(
             self.bank.keyring, self.policy, self.bank.config.mirror, self.bank.clock, self.street.send
@@ -62,11 +77,32 @@ class World:
 
     def grow(self, count: int = 1) -> None:
         for _ in range(count):
-            self.bank.take(self.kiosk.deposit(self.kiosk.records.size()))
-        self.bank.take(self.kiosk.records.checkpoint().encode(), lane="checkpoint")
+            self.take(self.kiosk.deposit(self.kiosk.records.size()))
+        self.take(self.kiosk.records.checkpoint().encode(), lane="checkpoint")
+
+    def take(self, *payloads: bytes, lane: str = "record") -> None:
+        """What the kiosk sends of its present log."""
+        self.bank.take(*payloads, lane=lane, kiosk=self.log)
 
     def work(self) -> bool:
-        return self.witnessing.work_on(self.bank.store, KIOSK)
+        return self.witnessing.work_on(self.bank.store, self.log)
+
+    def rotate(self, purpose: Purpose, new: Signer) -> None:
+        """Two people let `new`, which lies beside the present key, take over."""
+        self.take(self.kiosk.rotate(purpose, new.kid))
+
+    def begin_epoch(self, epoch: int = 2) -> None:
+        """The bank orders another log, and the kiosk begins it."""
+        giving.new_epoch(self.bank.config, KIOSK, epoch, "")
+        self.log = topics.log_name(KIOSK, epoch)
+        self.take(self.kiosk.begin(self.log))
+
+    def tell(self) -> None:
+        """Everybody gets the policy file as the kiosk's keys are now; witnesses their part of it."""
+        pinned = self.bank.config.keys / "kiosks"
+        self.policy_file = trusting.renewed(self.policy_file, self.bank.keyring, pinned)
+        self.policy = policy.parse(self.policy_file.encode())
+        self.street.know([log.vkey for log in self.policy.logs])
 
     def deliver(self) -> list[str]:
         """What the bank has to tell, taken by the kiosk; who has cosigned the checkpoint that it then has."""

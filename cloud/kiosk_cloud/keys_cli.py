@@ -7,13 +7,13 @@ from typing import Any, Final
 import click
 
 from kiosk.clock import rfc3339
-from kiosk.core import topics
 from kiosk.errors import ConfigError
-from kiosk.guarantee import checkpoint, policy, rotation
+from kiosk.guarantee import policy, rotation
 from kiosk.guarantee.keys import Ed25519Signer, load_public
 from kiosk.guarantee.rotation import Compromise, Span
 from kiosk.guarantee.signers import PURPOSES, Purpose
 from kiosk_cloud import config as bank_config
+from kiosk_cloud import trusting
 from kiosk_cloud.explained import explained
 from kiosk_cloud.files import write_private
 from kiosk_cloud.keyring import Keyring
@@ -69,40 +69,12 @@ def write_policy(config_path: Path, *, as_json: bool) -> None:
         config = bank_config.load(config_path)
         if config.policy is None:
             raise ConfigError("bank.toml names no policy", remedy="Set `policy`, as `provision` does.")
-        text = renewed(config.policy.read_text(encoding="utf-8"), Keyring(config.keys), config.keys / "kiosks")
+        text = trusting.renewed(config.policy.read_text(encoding="utf-8"), Keyring(config.keys), config.keys / "kiosks")
         found = policy.parse(text.encode())
         write_private(config.policy, text.encode())
         config.policy.chmod(0o644)
     said = {"policy": str(config.policy), "sha256": found.sha256.hex()}
     click.echo(json.dumps(said) if as_json else f"{said['policy']}: SHA-256 {said['sha256']}")
-
-
-def renewed(text: str, keyring: Keyring, pinned: Path) -> str:
-    """`text` with the lines about the keys of the kiosks in `pinned` as they are now."""
-    kiosks = sorted(path.name for path in pinned.iterdir() if topics.is_kiosk_id(path.name))
-    origins = {checkpoint.origin(kiosk) for kiosk in kiosks}
-    kids = {span.key.kid.hex() for kiosk in kiosks for span in _spans(keyring, kiosk)}
-
-    def stays(line: str) -> bool:
-        match line.lstrip("#").split():
-            case ["log", vkey, *_]:
-                return vkey.partition("+")[0] not in origins
-            case ["record-key", kiosk, *_]:
-                return kiosk not in kiosks
-            case ["key-range", kid, *_]:
-                return kid not in kids
-        return True
-
-    lines = [line for line in text.splitlines() if stays(line)]
-    for kiosk in kiosks:
-        found = keyring.kiosk(kiosk)
-        lines += policy.lines_of(kiosk, found.records, found.checkpoints)
-    return "\n".join([*lines, ""])
-
-
-def _spans(keyring: Keyring, kiosk: str) -> tuple[Span, ...]:
-    found = keyring.kiosk(kiosk)
-    return (*found.records.spans, *found.checkpoints.spans)
 
 
 @keys.command("compromise")

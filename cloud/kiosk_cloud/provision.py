@@ -28,10 +28,11 @@ from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, files, keys, policy, seal
 from kiosk.guarantee.commands import SECOND_FILE
 from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
-from kiosk_cloud import broker
+from kiosk_cloud import broker, trusting
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
 from kiosk_cloud.depositor import settings as depositor
 from kiosk_cloud.files import private_dir, write_once, write_private
+from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.pki import Authority
 from kiosk_cloud.posting import settings as posting
 
@@ -105,7 +106,7 @@ def provision(plan: Plan, now: datetime, randomness: Callable[[int], bytes] = os
     _contact_key(root / "bank" / "keys" / "contact.key", root / "bank" / "contact.pub", done, randomness)
     _kiosk_keys(plan.kiosk, private_dir(done.kiosk_keys), root / "bank" / "keys", done, randomness)
     _broker_files(plan, done, root / "bank" / "keys" / "kiosks")
-    _policy(root / "policy.txt", root / "bank" / "keys" / "kiosks", done)
+    _policy(root / "policy.txt", root / "bank" / "keys", done)
     _bank_config(plan, root, done)
     for name, first in ((posting.FILE, posting.FIRST), (depositor.FILE, depositor.FIRST)):
         if write_once(root / "bank" / name, first):
@@ -225,29 +226,18 @@ def _broker_files(plan: Plan, done: Provisioned, pinned: Path) -> None:
         _replace(folder / "acl", broker.acl(kiosks).encode(), done)
 
 
-def _policy(path: Path, pinned: Path, done: Provisioned) -> None:
-    """What receipts are checked against: every kiosk's log and record key. The witnesses are the bank's to add.
+def _policy(path: Path, bank: Path, done: Provisioned) -> None:
+    """What receipts are checked against: every kiosk's logs and record keys. The witnesses are the bank's to add.
 
-    A policy names a checkpoint key once, so a later log takes the place of the one before it; receipts of that are
-    checked against the policy whose hash is on them, which stays beside this one.
+    When a log was closed, the policy of before stays beside this one, for receipts that name its hash.
     """
     known = path.read_text(encoding="utf-8") if path.exists() else POLICY_HEAD
-    lines = []
-    logs = [each for each in pinned.iterdir() if topics.is_kiosk_id(each.name)]
-    newest = {topics.kiosk_of(each.name): each for each in sorted(logs, key=lambda log: (len(log.name), log.name))}
-    for kiosk in sorted(logs):
-        line = f"log {(kiosk / 'checkpoint.vkey').read_text(encoding='utf-8').strip()}"
-        if newest[topics.kiosk_of(kiosk.name)] == kiosk:
-            lines.append(line)
-        elif f"{line}\n" in known:
-            kept = path.with_name(f"policy-{hashlib.sha256(known.encode()).hexdigest()[:16]}.txt")
-            if write_once(kept, known.encode()):
-                done.written.append(kept)
-            known = known.replace(f"{line}\n", "")
-        lines.append(policy.record_key_line(kiosk.name, keys.load_public(kiosk / "record.pub")))
-    missing = [line for line in lines if line not in known.split("\n")]
-    text = known + "".join(f"{line}\n" for line in missing)
+    text = trusting.renewed(known, Keyring(bank), bank / "kiosks")
     policy.parse(text.encode())  # never write one that nobody can read
+    if not {line for line in known.split("\n") if line.startswith("log ")} <= set(text.split("\n")):
+        kept = path.with_name(f"policy-{hashlib.sha256(known.encode()).hexdigest()[:16]}.txt")
+        if write_once(kept, known.encode()):
+            done.written.append(kept)
     _replace(path, text.encode(), done)
     path.chmod(0o644)  # it is for everybody
     _replace(done.kiosk_keys / path.name, text.encode(), done)

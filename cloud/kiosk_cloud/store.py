@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from kiosk.core import topics
 from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
 from kiosk_cloud.commanding.schema import SCHEMA as COMMANDING_SCHEMA
@@ -250,6 +251,12 @@ class Store:
     def prefixes(self) -> list[tuple[str, int]]:
         """(kiosk, size of its contiguous prefix)."""
         return [(row[0], row[1]) for row in self._db.execute("SELECT kiosk, size FROM kiosks ORDER BY kiosk")]
+
+    def logs_of(self, kiosk: str) -> list[str]:
+        """The logs of a kiosk that have a prefix here, in the order of their epochs; `kiosk` may be any of them."""
+        first = topics.kiosk_of(kiosk)
+        query = "SELECT kiosk FROM kiosks WHERE kiosk = ?1 OR (kiosk > ?1 || '.epoch' AND kiosk < ?1 || '.epoci')"
+        return topics.logs_of(first, [row[0] for row in self._db.execute(query, (first,))])
 
     # --- records -----------------------------------------------------------------------------------
 

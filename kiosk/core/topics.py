@@ -5,6 +5,7 @@ certificate and part of the broker's access list: it may hold nothing that MQTT 
 """
 
 import re
+from collections.abc import Iterable
 from typing import Final, Literal
 
 Lane = Literal[
@@ -47,6 +48,21 @@ def kiosk_of(log: str) -> str:
     """Whose log this is."""
     match = _LATER_EPOCH.fullmatch(log)
     return log if match is None else match[1]
+
+
+def epoch_of(log: str) -> int:
+    """The number of a log's epoch, from 1."""
+    return 1 if _LATER_EPOCH.fullmatch(log) is None else int(log.rpartition(".epoch")[2])
+
+
+def logs_of(kiosk: str, logs: Iterable[str]) -> list[str]:
+    """Those of `logs` that are this kiosk's, in the order of their epochs."""
+    return sorted((log for log in logs if kiosk_of(log) == kiosk), key=epoch_of)
+
+
+def later_log(log: str, logs: Iterable[str]) -> bool:
+    """Whether `logs` has a later one of the same kiosk."""
+    return any(epoch_of(each) > epoch_of(log) for each in logs_of(kiosk_of(log), logs))
 
 
 def topic(kiosk: str, lane: Lane) -> str:

@@ -3,16 +3,19 @@
 The specification leaves the keys that sign what is *in* a log to the application. Ours are comment lines, which every
 other reader skips, so that one file (and one hash of it, on the cabinet and on each receipt) says whom to trust:
 
-    # record-key <kiosk> <base64 of the DER SubjectPublicKeyInfo>
-    # key-range <kid, hex> <first> <end or ->
+    # record-key <log> <base64 of the DER SubjectPublicKeyInfo>
+    # closed-log <vkey>
+    # key-range <kid, hex> <first> <end or -> <log>
 
-After a rotation or a compromise there are several `log` and `record-key` lines of one kiosk, and a range for each key:
-it speaks for leaves (a log's key: for tree sizes) from `first` on, and below `end`; `-`: it is in use.
+`<log>` is a kiosk's id or, of a later epoch, its log's name. After a rotation or a compromise there are several `log`
+and `record-key` lines of one log, and a range for each key: in that log it speaks for leaves (a log's key: for tree
+sizes) from `first` on, and below `end`; `-`: it is in use. A log that another epoch has closed is `closed-log`, because
+the key may sign the later one, too, and the specification wants each key in one `log` line; receipts of it stay good.
 """
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sized
+from collections.abc import Iterable, Sized
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
@@ -35,9 +38,13 @@ ENTRIES_MAX: Final = 128  # of each kind; the specification asks for 32
 NONE: Final = "none"
 _RECORD_KEY: Final = "record-key"
 _KEY_RANGE: Final = "key-range"
+_CLOSED_LOG: Final = "closed-log"
 _KID: Final = re.compile(r"[0-9a-f]{64}")
 _PLACE: Final = re.compile(r"0|[1-9][0-9]{0,15}", re.ASCII)
 _END: Final = re.compile(rf"-|{_PLACE.pattern}", re.ASCII)
+
+
+Ranges = dict[tuple[str, bytes], tuple[int, int | None]]  # (log, kid) -> first place, end
 
 
 @dataclass(frozen=True)
@@ -59,14 +66,15 @@ class Policy:
     quorum: str
     record_keys: dict[str, PublicKeys] = field(default_factory=dict)  # by kiosk
     urls: dict[str, str] = field(default_factory=dict)  # by witness's name: its submission prefix
-    ranges: "dict[bytes, tuple[int, int | None]]" = field(default_factory=dict)  # by kid; a key without speaks always
+    ranges: Ranges = field(default_factory=dict)  # a key without one speaks always
 
     def log(self, origin: str) -> note.Verifier:
         """The log of this origin, with every key of it. Raises VerificationError when the policy does not know it."""
         found = [log for log in self.logs if log.name == origin]
         if not found:
             raise VerificationError(f"the policy does not name the log {origin}")
-        return checkpoint.Log.of(origin, _history((log.key for log in found), self.ranges))
+        name = origin.removeprefix(checkpoint.origin(""))
+        return checkpoint.Log.of(origin, _history(name, (log.key for log in found), self.ranges))
 
     def keys(self, kiosk: str) -> PublicKeys:
         """The record keys of a kiosk. Raises VerificationError when there are none."""
@@ -134,29 +142,29 @@ def parse(data: bytes) -> Policy:
         raise ConfigError("the policy has no quorum line", remedy="Add `quorum <name>`, or `quorum none`.")
     return Policy(
         hashlib.sha256(data).digest(),
-        tuple(reader.logs),
+        (*reader.logs, *reader.closed),
         reader.witnesses,
         reader.groups,
         reader.quorum,
-        {kiosk: _history(keys, reader.ranges) for kiosk, keys in reader.record_keys.items()},
+        {kiosk: _history(kiosk, keys, reader.ranges) for kiosk, keys in reader.record_keys.items()},
         reader.urls,
         reader.ranges,
     )
 
 
-def _history(keys: Iterable[PublicKey], ranges: Mapping[bytes, tuple[int, int | None]]) -> KeyHistory:
-    return KeyHistory(Span(key, *ranges.get(key.kid, (0, None))) for key in keys)
+def _history(name: str, keys: Iterable[PublicKey], ranges: Ranges) -> KeyHistory:
+    return KeyHistory(Span(key, *ranges.get((name, key.kid), (0, None))) for key in keys)
 
 
-def lines_of(kiosk: str, records: KeyHistory, checkpoints: KeyHistory) -> list[str]:
-    """What a policy file says of a kiosk's keys."""
-    name = checkpoint.origin(kiosk)
-    lines = [f"log {note.Verifier(name, span.key).vkey}" for span in checkpoints.spans]
+def lines_of(kiosk: str, records: KeyHistory, checkpoints: KeyHistory, *, closed: bool = False) -> list[str]:
+    """What a policy file says of a log's keys; `closed`: a later epoch has taken its place."""
+    name, word = checkpoint.origin(kiosk), f"# {_CLOSED_LOG}" if closed else "log"
+    lines = [f"{word} {note.Verifier(name, span.key).vkey}" for span in checkpoints.spans]
     lines += [record_key_line(kiosk, span.key) for span in records.spans]
     for span in (*checkpoints.spans, *records.spans):
         if span.first or span.end is not None:
             end = "-" if span.end is None else str(span.end)
-            lines.append(f"# {_KEY_RANGE} {span.key.kid.hex()} {span.first} {end}")
+            lines.append(f"# {_KEY_RANGE} {span.key.kid.hex()} {span.first} {end} {kiosk}")
     return lines
 
 
@@ -165,11 +173,12 @@ class _Reader:
 
     def __init__(self) -> None:
         self.logs: list[note.Verifier] = []
+        self.closed: list[note.Verifier] = []
         self.witnesses: dict[str, Witness] = {}
         self.groups: dict[str, Group] = {}
         self.record_keys: dict[str, list[PublicKey]] = {}
         self.urls: dict[str, str] = {}
-        self.ranges: dict[bytes, tuple[int, int | None]] = {}
+        self.ranges: Ranges = {}
         self.quorum = ""
         self._members: set[str] = set()
 
@@ -204,6 +213,13 @@ class _Reader:
         _bound(self.logs)
         self.logs.append(log)
 
+    def _closed_log(self, vkey: str) -> None:
+        log = note.parse_vkey(vkey)
+        if log in self.closed:
+            raise ConfigError("this key of this closed log is there already")
+        _bound(self.closed)
+        self.closed.append(log)
+
     def _witness(self, name: str, vkey: str) -> None:
         witness = cosignature.parse_vkey(vkey)
         self._new(name)
@@ -236,21 +252,25 @@ class _Reader:
                 pem = loaded.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
                 _bound(self.record_keys)
                 self.record_keys.setdefault(kiosk, []).append(PublicKey.from_pem(pem))
+            case [word, vkey] if word == _CLOSED_LOG:
+                self._closed_log(vkey)
             case [word, *rest] if word == _KEY_RANGE:
                 self._range(rest)
 
     def _range(self, words: list[str]) -> None:
         """A range that is not understood is refused: skipping it would let a key speak for ever."""
         match words:
-            case [kid, first, end] if (
-                _KID.fullmatch(kid) and _PLACE.fullmatch(first) and bytes.fromhex(kid) not in self.ranges
+            case [kid, first, end, name] if (
+                _KID.fullmatch(kid) and _PLACE.fullmatch(first) and (name, bytes.fromhex(kid)) not in self.ranges
             ):
-                if end != "-" and not _PLACE.fullmatch(end):
+                if not _END.fullmatch(end):
                     raise ConfigError(f"a range ends at a number or -, not at {end!r}")
                 _bound(self.ranges)
-                self.ranges[bytes.fromhex(kid)] = int(first), None if end == "-" else int(end)
+                self.ranges[name, bytes.fromhex(kid)] = int(first), None if end == "-" else int(end)
             case _:
-                raise ConfigError("a key-range is a kid in hex, the first place and the end or -; one for each key")
+                raise ConfigError(
+                    "a key-range is a kid in hex, first place, end or -, and the log; one of each"
+                )
 
     def _new(self, name: str) -> None:
         if name == NONE or name in self.witnesses or name in self.groups:

@@ -161,7 +161,7 @@ def test_the_monitor_raises_an_alarm(world: World, tmp_path: Path, how: str) -> 
     watched = Watched(mirrors=lambda _kiosk: [Folder(folder)])
     state = MonitorState(tmp_path / "monitor.db")
     with closing(state):
-        monitor = Monitor(trusted, watched, state, HandClock())
+        monitor = Monitor(lambda: trusted, watched, state, HandClock())
         assert monitor.round().sizes == {world.log_key.name: RECORDS}
         assert state.alarms() == []
         thief = world.thief(how) if how in REWRITINGS else world.kiosk

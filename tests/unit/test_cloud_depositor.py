@@ -46,7 +46,7 @@ class Branch:
         self.world = World(self.done, folder)
         self.bank, self.kiosk, self.folder = self.world.bank, self.world.kiosk, folder / "bank"
         self.contacts = ContactBook(self.folder / "contacts.db")
-        self.desk = Desk(self.bank.config.store, self.bank.config.mirror, self.world.policy)
+        self.desk = Desk(self.bank.config.store, self.bank.config.mirror, lambda: self.world.policy)
         self.limits = Limits(Rate(1000, 0.001), Rate(10_000, 0.0001))
         self.parts = Parts(
             desk=self.desk,
@@ -54,7 +54,7 @@ class Branch:
             key=SealPublicKey.load(self.folder / "contact.pub"),
             clock=self.bank.clock,
             accept=("email", "phone"),
-            policy=b"quorum none\n",
+            policy=lambda: b"quorum none\n",
         )
         self.mail = self.folder / "notices"
 
@@ -243,7 +243,7 @@ async def test_a_contact_is_sealed_and_told_once_of_each_event(
     body = mail.get_body()
     assert body is not None
     said = body.get_content()
-    assert words.cleared("zh", 2 + len(clearing) - 1, "not_found") in said
+    assert words.cleared("zh", str(2 + len(clearing) - 1), "not_found") in said
     assert DEPOSIT.hex()[:8] in said
     assert DEPOSIT.hex() not in said  # who reads the mail has not the paper
     assert "li.hua" not in caplog.text

@@ -58,7 +58,7 @@ class Watch:
             claims=lambda _kiosk: self.notes,
             **changes,
         )
-        return Monitor(self.world.policy, watched, MonitorState(self.state), self.clock)
+        return Monitor(lambda: self.world.policy, watched, MonitorState(self.state), self.clock)
 
     def kinds(self) -> list[str]:
         with closing(MonitorState(self.state)) as state:

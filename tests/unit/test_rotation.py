@@ -229,8 +229,9 @@ def test_a_receipt_by_the_old_key_after_the_rotation_is_refused_with_the_reason(
 
 
 @pytest.mark.parametrize(
-    "line", ["# key-range", "# key-range 00 0 -", f"# key-range {'ab' * 32} 1", f"# key-range {'ab' * 32} -1 2",
-             f"# key-range {'ab' * 32} 0 x", f"# key-range {'ab' * 32} 0 5\n# key-range {'ab' * 32} 0 6"]
+    "line", ["# key-range", "# key-range 00 0 - x", f"# key-range {'ab' * 32} 1", f"# key-range {'ab' * 32} -1 2 x",
+             f"# key-range {'ab' * 32} 0 x x", f"# key-range {'ab' * 32} 0 2",
+             f"# key-range {'ab' * 32} 0 5 x\n# key-range {'ab' * 32} 0 6 x"]
 )  # fmt: skip
 def test_a_range_that_is_not_understood_is_refused(line: str) -> None:
     with pytest.raises(ConfigError, match="range"):

@@ -13,7 +13,6 @@ import uvicorn
 
 from kiosk.clock import SystemClock
 from kiosk.errors import ConfigError
-from kiosk.guarantee import policy as policies
 from kiosk.guarantee.seal import SealPrivateKey, SealPublicKey
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.config import BankConfig
@@ -25,6 +24,7 @@ from kiosk_cloud.depositor.settings import Settings
 from kiosk_cloud.depositor.web import Parts, application
 from kiosk_cloud.explained import explained
 from kiosk_cloud.posting.webhook import Webhook
+from kiosk_cloud.trusting import PolicyFile
 
 ROUND_S: Final = 60.0
 CONNECTIONS_MAX: Final = 64
@@ -60,7 +60,7 @@ def serve(config_path: Path, host: str, port: int, proxy: str | None) -> None:
             key=SealPublicKey.load(config_path.with_name("contact.pub")),
             clock=SystemClock(),
             accept=settings.accept,
-            policy=policy,
+            policy=policy.data,
             verify_page=settings.verify_page,
         )
         options = uvicorn.Config(
@@ -134,7 +134,7 @@ def _load(path: Path) -> tuple[BankConfig, Settings]:
     return config, depositor_settings.load(path.with_name(depositor_settings.FILE))
 
 
-def _desk(config: BankConfig) -> tuple[Desk, bytes]:
+def _desk(config: BankConfig) -> tuple[Desk, PolicyFile]:
     assert config.policy is not None
-    data = policies.load_bytes(config.policy)
-    return Desk(config.store, config.mirror, policies.parse(data)), data
+    policy = PolicyFile(config.policy)
+    return Desk(config.store, config.mirror, policy.policy), policy

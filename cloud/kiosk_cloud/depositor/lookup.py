@@ -5,7 +5,8 @@ there is such a kiosk, such a place in its log, or such a deposit.
 """
 
 import hmac
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,10 +16,11 @@ from kiosk.guarantee import cbor, checkpoint, cose, cosignature, merkle, proof, 
 from kiosk.guarantee.policy import Policy
 from kiosk_cloud.cosigning import for_receipts
 from kiosk_cloud.mirror import LogMirror
-from kiosk_cloud.posting.outbox import Outbox, Where
+from kiosk_cloud.posting.outbox import Outbox, Where, record_of
 from kiosk_cloud.store import Store, StoredRecord
 
 COUNT: Final = "bundle_count"
+LOGS_MAX: Final = 16  # of one kiosk: an epoch is a rare thing
 
 
 @dataclass(frozen=True)
@@ -46,15 +48,15 @@ class Finding:
     short: str = ""
     posting: Where | None = None
     open_disputes: int = 0  # notes
-    cleared: tuple[tuple[int, str], ...] = ()  # (record, resolution)
+    cleared: tuple[tuple[str, str], ...] = ()  # (record, resolution)
     forks: int = 0  # of the kiosk's log
-    differences: tuple[int, ...] = ()  # records of counts of its bundle that found more or less
+    differences: tuple[str, ...] = ()  # records of counts of its bundle that found more or less
 
     @property
     def events(self) -> tuple[str, ...]:
         """What a contact would be told, each by a name that never comes twice."""
-        found = [f"cleared {sequence} {resolution}" for sequence, resolution in self.cleared]
-        found += [f"count {sequence}" for sequence in self.differences]
+        found = [f"cleared {record} {resolution}" for record, resolution in self.cleared]
+        found += [f"count {record}" for record in self.differences]
         found += ["disputed"] if self.open_disputes else []
         found += ["fork"] if self.forks or self.contradicted else []
         held = self.posting is not None and self.posting.state == "held"
@@ -64,7 +66,8 @@ class Finding:
 class Desk:
     """Answers about receipts, from files; one `Store` connection for each answer."""
 
-    def __init__(self, store: Path, mirror: Path | None, policy: Policy) -> None:
+    def __init__(self, store: Path, mirror: Path | None, policy: Callable[[], Policy]) -> None:
+        """`policy` is asked each time: it follows the kiosks' keys."""
         self._store = store
         self._mirror = mirror
         self._policy = policy
@@ -72,7 +75,7 @@ class Desk:
     def claim(self, opening: str) -> Claim:
         """Whom a first code is from, its signature verified. Raises VerificationError."""
         kiosk = receipt.claimed_kiosk(opening)
-        said = receipt.verify_statement(opening, kiosk, self._policy.keys(kiosk))
+        said = receipt.verify_statement(opening, kiosk, self._policy().keys(kiosk))
         return Claim(kiosk, said.sequence, said.content["deposit_id"], opening, said.leaf_hash)
 
     def find(self, claim: Claim) -> Finding | None:
@@ -85,6 +88,11 @@ class Desk:
             store.close()
 
     def _find(self, store: Store, claim: Claim) -> Finding | None:
+        """The paper names the kiosk, a first code the very log: what was typed is looked for in each log of it."""
+        logs = [claim.kiosk] if claim.opening else [*store.logs_of(claim.kiosk)][-LOGS_MAX:]
+        return next((found for log in logs if (found := self._find_in(store, replace(claim, kiosk=log)))), None)
+
+    def _find_in(self, store: Store, claim: Claim) -> Finding | None:
         record = store.record(claim.kiosk, claim.sequence)
         if record is None or record.sequence >= store.tree(claim.kiosk).size:
             return Finding(claim, received=False) if claim.opening else None
@@ -103,11 +111,11 @@ class Desk:
         disputes = {dispute.n for dispute in of_record(_content(deposit))} if deposit is not None else set()
         cleared = []
         for row in outbox.clearings(claim.kiosk, claim.deposit_id):
-            clearing = store.record(claim.kiosk, row.sequence)
+            clearing = store.record(row.kiosk, row.sequence)
             if clearing is not None:
                 said = _content(clearing)
                 disputes -= {note["n"] for note in said["notes"]}
-                cleared.append((row.sequence, str(said["resolution"])))
+                cleared.append((record_of(row.kiosk, row.sequence), str(said["resolution"])))
         return Finding(
             claim,
             received=True,
@@ -123,20 +131,21 @@ class Desk:
         """The proof against the newest checkpoint in the mirror, if that has the record already."""
         if self._mirror is None:
             return {}
+        policy = self._policy()
         try:
-            log = self._policy.log(checkpoint.origin(claim.kiosk))
+            log = policy.log(checkpoint.origin(claim.kiosk))
             mirror = LogMirror(self._mirror / claim.kiosk, log)
             signed = mirror.signed()
-            point, cosigned = cosignature.verify(signed, log, self._policy.witnesses.values())
+            point, cosigned = cosignature.verify(signed, log, policy.witnesses.values())
             if claim.sequence >= point.size:
                 return {}
             hashes = merkle.inclusion_proof(tiles.Mirror(point.size, mirror.read).node, claim.sequence, point.size)
             merkle.verify_inclusion(claim.sequence, point.size, record.leaf_hash, hashes, point.root)
         except (VerificationError, OSError):
             return {}  # no mirror of this log yet, or one that somebody else must repair
-        short = proof.make(claim.sequence, hashes, for_receipts(signed, log, self._policy))
+        short = proof.make(claim.sequence, hashes, for_receipts(signed, log, policy))
         return {
-            "witnessed": self._policy.witnessed(cosigned),
+            "witnessed": policy.witnessed(cosigned),
             "witnesses": tuple(sorted({each.witness.name for each in cosigned})),
             "log_size": point.size,
             "proof": proof.make(claim.sequence, hashes, signed),
@@ -144,12 +153,13 @@ class Desk:
         }
 
 
-def _differences(store: Store, claim: Claim) -> list[int]:
+def _differences(store: Store, claim: Claim) -> list[str]:
     found = []
-    for record in store.records_of_kinds(claim.kiosk, (COUNT,)):
-        content = _content(record)
-        if claim.deposit_id in content.get("deposits", ()) and content.get("differences"):
-            found.append(record.sequence)
+    for log in store.logs_of(claim.kiosk):
+        for record in store.records_of_kinds(log, (COUNT,)):
+            content = _content(record)
+            if claim.deposit_id in content.get("deposits", ()) and content.get("differences"):
+                found.append(record_of(log, record.sequence))
     return found
 
 

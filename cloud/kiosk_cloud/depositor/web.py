@@ -63,7 +63,7 @@ class Parts:
     key: SealPublicKey
     clock: Clock
     accept: tuple[str, ...]  # email, phone
-    policy: bytes = b""
+    policy: Callable[[], bytes] = bytes
     verify_page: Path | None = None  # as `kiosk-verify page` writes it
 
 
@@ -99,7 +99,8 @@ class _Page:
 
     async def policy(self, _: Request) -> Response:
         """Whom to trust, for the page for phones."""
-        return Response(self._parts.policy, media_type="text/plain; charset=utf-8", headers=dict(HEADERS))
+        data = await run_in_threadpool(self._parts.policy)
+        return Response(data, media_type="text/plain; charset=utf-8", headers=dict(HEADERS))
 
     async def verify(self, _: Request) -> Response:
         """The page for phones; it brings its own security policy."""

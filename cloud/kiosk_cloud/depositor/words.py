@@ -46,10 +46,10 @@ def lines(finding: Finding, language: Language) -> Iterator[tuple[Kind, str]]:
     yield _posted(finding, language)
     if finding.open_disputes:
         yield "open", say(language, "disputed", count=finding.open_disputes)
-    for sequence, resolution in finding.cleared:
-        yield "good" if resolution == "credited" else "open", cleared(language, sequence, resolution)
-    for sequence in finding.differences:
-        yield "bad", say(language, "difference", sequence=sequence)
+    for record, resolution in finding.cleared:
+        yield "good" if resolution == "credited" else "open", cleared(language, record, resolution)
+    for record in finding.differences:
+        yield "bad", say(language, "difference", sequence=record)
     if finding.forks:
         yield "bad", say(language, "fork")
 
@@ -57,10 +57,10 @@ def lines(finding: Finding, language: Language) -> Iterator[tuple[Kind, str]]:
 def event(language: Language, name: str, finding: Finding) -> str:
     """What a contact is told of an event (`Finding.events`)."""
     match name.split(" "):
-        case ["cleared", sequence, resolution]:
-            return cleared(language, int(sequence), resolution)
-        case ["count", sequence]:
-            return say(language, "difference", sequence=sequence)
+        case ["cleared", record, resolution]:
+            return cleared(language, record, resolution)
+        case ["count", record]:
+            return say(language, "difference", sequence=record)
         case ["disputed"]:
             return say(language, "disputed", count=finding.open_disputes)
         case ["held"]:
@@ -69,9 +69,9 @@ def event(language: Language, name: str, finding: Finding) -> str:
             return say(language, "fork")
 
 
-def cleared(language: Language, sequence: int, resolution: str) -> str:
+def cleared(language: Language, record: str, resolution: str) -> str:
     """How a dispute ended."""
-    return say(language, f"cleared_{resolution}", sequence=sequence)
+    return say(language, f"cleared_{resolution}", sequence=record)
 
 
 def _posted(finding: Finding, language: Language) -> tuple[Kind, str]:

@@ -14,7 +14,6 @@ import click
 
 from kiosk.clock import SystemClock
 from kiosk.guarantee import checkpoint
-from kiosk.guarantee import policy as policies
 from kiosk.guarantee.keys import PublicKeys
 from kiosk.guarantee.policy import Policy
 from kiosk_cloud.explained import explained
@@ -23,6 +22,7 @@ from kiosk_cloud.monitor.following import Monitor, Round, Watched
 from kiosk_cloud.monitor.sources import Missing, Silent, Site
 from kiosk_cloud.monitor.state import Alarm, MonitorState
 from kiosk_cloud.store import Store
+from kiosk_cloud.trusting import PolicyFile
 
 EXIT_ALARMS: Final = 1
 STATE: Final = click.option(
@@ -90,7 +90,7 @@ def run(  # noqa: PLR0913 - the options of one command
     """
     logging.basicConfig(level=logging.CRITICAL + as_json, format="%(message)s")
     with explained():
-        policy = policies.load(policy_path)
+        policy = PolicyFile(policy_path).policy
         state = MonitorState(state_path)
         watched = Watched(
             mirrors=lambda kiosk: [sources.source(place, kiosk) for place in mirrors],
@@ -139,7 +139,9 @@ def alarms(state_path: Path, settle: int | None, why: str, *, settled: bool, as_
 class _Claims:
     """What others hold of a log: files, the store of the bank, witnesses."""
 
-    def __init__(self, policy: Policy, notes: tuple[Path, ...], store: Path | None, *, ask_witnesses: bool) -> None:
+    def __init__(
+        self, policy: Callable[[], Policy], notes: tuple[Path, ...], store: Path | None, *, ask_witnesses: bool
+    ) -> None:
         self._policy = policy
         self._notes = notes
         self._store = store
@@ -166,7 +168,7 @@ class _Claims:
 
     def _witnesses(self, kiosk: str) -> Iterator[tuple[str, str]]:
         query = urllib.parse.urlencode({"origin": checkpoint.origin(kiosk)})
-        for url in sorted(set(self._policy.urls.values())):
+        for url in sorted(set(self._policy().urls.values())):
             try:
                 yield url, Site(url).read(f"checkpoint?{query}").decode("utf-8", "replace")
             except (Missing, Silent) as error:

@@ -60,7 +60,8 @@ class Watched:
 class Monitor:
     """`round` once or from time to time."""
 
-    def __init__(self, policy: Policy, watched: Watched, state: MonitorState, clock: Clock) -> None:
+    def __init__(self, policy: Callable[[], Policy], watched: Watched, state: MonitorState, clock: Clock) -> None:
+        """`policy` is asked at each round: it follows the logs' keys."""
         self._policy = policy
         self._watched = watched
         self._state = state
@@ -72,10 +73,11 @@ class Monitor:
         now_s = self._clock.monotonic_s()
         full = self._full_s is None or now_s - self._full_s >= FULL_EVERY_S
         done = Round()
-        for name in dict.fromkeys(each.name for each in self._policy.logs):  # a rotated log has several keys
-            key = self._policy.log(name)
+        policy = self._policy()
+        for name in dict.fromkeys(each.name for each in policy.logs):  # a rotated log has several keys
+            key = policy.log(name)
             with self._state.transaction():
-                looking = _Look(self._policy, self._watched, self._state, key, self._clock.now_utc())
+                looking = _Look(policy, self._watched, self._state, key, self._clock.now_utc())
                 looking.look(full=full)
             done.sizes[key.name] = self._state.tree(key.name).size
             done.new_alarms += looking.alarms

@@ -7,6 +7,7 @@ judged again at each round; nothing behind it waits.
 from collections.abc import Iterable
 from typing import Any, Final
 
+from kiosk.core import topics
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, cose
 from kiosk_cloud import clearings
@@ -27,7 +28,7 @@ class Judging:
     def __init__(self, store: Store, outbox: Outbox) -> None:
         self._store = store
         self._outbox = outbox
-        self._refused: dict[str, dict[int, str]] = {}  # kiosk -> clearing's sequence -> why, "" when it holds
+        self._refused: dict[str, dict[tuple[str, int], str]] = {}  # kiosk -> clearing -> why, "" when it holds
 
     def run(self) -> None:
         """Judge all that is queued or held."""
@@ -46,10 +47,11 @@ class Judging:
         content = _content(record.content)
         if row.kind == DEPOSIT:
             return entries.of_deposit(row.key, record.leaf_hash, content)
-        deposit = self._store.deposit(row.kiosk, row.deposit_id)
+        logs = self._store.logs_of(row.kiosk)
+        deposit = next((found for log in logs if (found := self._store.deposit(log, row.deposit_id))), None)
         if deposit is None:
             raise VerificationError("the deposit that it clears is not in the store")
-        refers_to = key_of(DEPOSIT, row.deposit_id, 0)
+        refers_to = key_of(DEPOSIT, row.deposit_id)
         return entries.of_clearing(row.key, record.leaf_hash, content, _content(deposit.content), refers_to)
 
     def _verdicts(self, rows: Iterable[Row]) -> list[tuple[int, str, str]]:
@@ -67,24 +69,27 @@ class Judging:
         state = self._outbox.deposit_state(row.deposit_id, row.kiosk)
         if state not in (READY, NOTHING):
             raise VerificationError(f"its deposit is {state or 'not known'}")
-        if row.kiosk not in self._refused:
-            self._refused[row.kiosk] = self._followed(row.kiosk)
-        reason = self._refused[row.kiosk].get(row.sequence, "it was not found among the kiosk's records")
+        kiosk = topics.kiosk_of(row.kiosk)
+        if kiosk not in self._refused:
+            self._refused[kiosk] = self._followed(kiosk)
+        missing = "it was not found among the kiosk's records"
+        reason = self._refused[kiosk].get((row.kiosk, row.sequence), missing)
         if reason:
             raise VerificationError(reason)
 
-    def _followed(self, kiosk: str) -> dict[int, str]:
-        """Every clearing of a kiosk, held against the records before it, from the first one on."""
+    def _followed(self, kiosk: str) -> dict[tuple[str, int], str]:
+        """Every clearing of a kiosk, held against the records before it, from the first one of its first log on."""
         follower = clearings.Clearings(clearings.Net())
-        found: dict[int, str] = {}
-        for record in self._store.records_of_kinds(kiosk, clearings.KINDS):
-            reason = ""
-            try:
-                follower.take(record.kind, _content(record.content))
-            except VerificationError as error:
-                reason = str(error)
-            if record.kind == CLEARING:
-                found[record.sequence] = reason
+        found: dict[tuple[str, int], str] = {}
+        for log in self._store.logs_of(kiosk):
+            for record in self._store.records_of_kinds(log, clearings.KINDS):
+                reason = ""
+                try:
+                    follower.take(record.kind, _content(record.content))
+                except VerificationError as error:
+                    reason = str(error)
+                if record.kind == CLEARING:
+                    found[log, record.sequence] = reason
         return found
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
+from kiosk.core import topics
 from kiosk_cloud.store import Store, StoredRecord
 
 DEPOSIT: Final = "deposit"
@@ -47,9 +48,19 @@ class Where:
     file_at: str | None  # when the file that it is in was made; None until that is handed over
 
 
-def key_of(kind: str, deposit_id: bytes, sequence: int) -> str:
-    """The idempotency key: the deposit id; of a clearing, the deposit id and the clearing's own sequence."""
-    return deposit_id.hex() if kind == DEPOSIT else f"{deposit_id.hex()}.{sequence}"
+def key_of(kind: str, deposit_id: bytes, record: str = "") -> str:
+    """The idempotency key: the deposit id; of a clearing, the deposit id and the clearing's own record."""
+    return deposit_id.hex() if kind == DEPOSIT else f"{deposit_id.hex()}.{record}"
+
+
+def record_of(log: str, sequence: int) -> str:
+    """A record's place among those of its kiosk: the sequence, in a later log with the number of its epoch."""
+    epoch = topics.epoch_of(log)
+    return str(sequence) if epoch == 1 else f"{epoch}.{sequence}"
+
+
+def _key(record: StoredRecord, deposit_id: bytes) -> str:
+    return key_of(record.kind, deposit_id, record_of(record.kiosk, record.sequence))
 
 
 class Outbox:
@@ -61,7 +72,7 @@ class Outbox:
 
     def queue(self, record: StoredRecord, deposit_id: bytes, at: str) -> bool:
         """Queue what a record of one of KINDS says; False when its key is queued already, from another record."""
-        key = key_of(record.kind, deposit_id, record.sequence)
+        key = _key(record, deposit_id)
         cursor = self._db.execute(
             "INSERT OR IGNORE INTO postings (key, kiosk, sequence, kind, deposit_id, queued_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
@@ -71,7 +82,7 @@ class Outbox:
 
     def has(self, record: StoredRecord, deposit_id: bytes) -> bool:
         """Whether this record was queued, or the same deposit from another record."""
-        key = key_of(record.kind, deposit_id, record.sequence)
+        key = _key(record, deposit_id)
         return self._db.execute("SELECT 1 FROM postings WHERE key = ?", (key,)).fetchone() is not None
 
     # --- judged before anything is handed over -----------------------------------------------------------
@@ -89,11 +100,10 @@ class Outbox:
             )
 
     def deposit_state(self, deposit_id: bytes, kiosk: str) -> str | None:
-        """The state of the deposit that a clearing speaks of."""
-        row = self._db.execute(
-            "SELECT state FROM postings WHERE key = ? AND kiosk = ?", (key_of(DEPOSIT, deposit_id, 0), kiosk)
-        ).fetchone()
-        return None if row is None else str(row[0])
+        """The state of the deposit that a clearing speaks of; it may be of an earlier log of the same kiosk."""
+        query = "SELECT state, kiosk FROM postings WHERE key = ?"
+        row = self._db.execute(query, (key_of(DEPOSIT, deposit_id),)).fetchone()
+        return str(row[0]) if row is not None and topics.kiosk_of(row[1]) == topics.kiosk_of(kiosk) else None
 
     # --- webhook -----------------------------------------------------------------------------------------
 
@@ -188,14 +198,15 @@ class Outbox:
         row = self._db.execute(
             "SELECT p.state, p.webhook_at, f.made_at FROM postings p"
             " LEFT JOIN posting_files f ON f.number = p.file AND f.state = 'handed' WHERE p.key = ? AND p.kiosk = ?",
-            (key_of(DEPOSIT, deposit_id, 0), kiosk),
+            (key_of(DEPOSIT, deposit_id), kiosk),
         ).fetchone()
         return None if row is None else Where(*row)
 
     def clearings(self, kiosk: str, deposit_id: bytes) -> list[Row]:
-        """The clearings of a deposit that were found to be allowed."""
+        """The clearings of a deposit that were found to be allowed, in whichever log of its kiosk."""
         where = "p.kind = 'clearing' AND p.kiosk = ? AND p.deposit_id = ? AND p.state IN ('ready', 'nothing')"
-        return self._rows(where, (kiosk, deposit_id, CLEARINGS_MAX))
+        logs = self._store.logs_of(kiosk)
+        return [row for log in logs for row in self._rows(where, (log, deposit_id, CLEARINGS_MAX))]
 
     def _rows(self, where: str, values: Sequence[object]) -> list[Row]:
         query = f"SELECT {_COLUMNS} FROM postings p WHERE {where} ORDER BY p.id LIMIT ?"  # noqa: S608 - our own conditions

@@ -36,7 +36,7 @@ async function checkReceipt(texts, policy) {
     const keys = policy.keys.get(kiosk);
     if (!keys) throw new Refused(`the policy names no record key of ${kiosk}`);
     statement = await verifyStatement(texts.opening, kiosk, keys);
-    if (!speaks(policy, statement.kid, statement.sequence))
+    if (!speaks(policy, statement.kid, statement.sequence, kiosk))
       throw new Refused(`key ${statement.kid.slice(0, 16)} does not speak for place ${statement.sequence} of the log`);
   } catch (error) {
     return refused(steps, kiosk, "signed", error);
@@ -50,7 +50,7 @@ async function checkReceipt(texts, policy) {
     found = await verifyProof(texts.proof, statement.leaf, statement.sequence, logs, policy.witnesses.values());
     for (const log of found.point.signedBy) {
       const kid = hex(await sha256(concat(SPKI_ED25519, log.raw)));
-      if (!speaks(policy, kid, found.point.size))
+      if (!speaks(policy, kid, found.point.size, kiosk))
         throw new Refused(`key ${kid.slice(0, 16)} does not speak for place ${found.point.size} of the log`);
     }
   } catch (error) {

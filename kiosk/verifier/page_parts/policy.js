@@ -7,7 +7,7 @@ async function parsePolicy(bytes) {
   if (bytes.length > POLICY_BYTES_MAX) throw new Refused(`a policy of ${bytes.length} bytes, at most ${POLICY_BYTES_MAX}`);
   if (bytes.some((byte) => (byte < 32 && byte !== 9 && byte !== 10) || byte === 127))
     throw new Refused("a policy file holds no control characters but tab and newline");
-  const policy = { sha256: hex(await sha256(bytes)), logs: [], witnesses: new Map(), groups: new Map(), keys: new Map(), ranges: new Map(), quorum: "" };
+  const policy = { sha256: hex(await sha256(bytes)), logs: [], closed: [], witnesses: new Map(), groups: new Map(), keys: new Map(), ranges: new Map(), quorum: "" };
   const members = new Set();
   const lines = fromUtf8(bytes).split("\n");
   for (const [number, line] of lines.entries()) {
@@ -19,6 +19,7 @@ async function parsePolicy(bytes) {
     }
   }
   if (!policy.quorum) throw new Refused("the policy has no quorum line");
+  policy.logs.push(...policy.closed);
   return policy;
 }
 
@@ -62,23 +63,33 @@ function policyGroup(policy, taken, [name, needed, ...members]) {
 
 // A range that is not understood is refused: skipping it would let a key speak for ever.
 function policyRange(policy, words) {
-  const [kid, first, end] = words;
+  const [kid, first, end, log] = words;
   const place = (word) => /^(?:0|[1-9][0-9]{0,15})$/.test(word ?? "");
-  if (words.length !== 3 || !/^[0-9a-f]{64}$/.test(kid) || !place(first) || !(end === "-" || place(end)))
-    throw new Refused("a key-range is a kid in hex, the first place and the end or -; one for each key");
-  if (policy.ranges.has(kid)) throw new Refused("a second range of the same key");
+  if (words.length !== 4 || !/^[0-9a-f]{64}$/.test(kid) || !place(first) || !(end === "-" || place(end)))
+    throw new Refused("a key-range is a kid in hex, first place, end or -, and the log; one of each");
+  if (policy.ranges.has(`${kid} ${log}`)) throw new Refused("a second range of the same key");
   bounded(policy.ranges.size);
-  policy.ranges.set(kid, { first: BigInt(first), end: end === "-" ? null : BigInt(end) });
+  policy.ranges.set(`${kid} ${log}`, { first: BigInt(first), end: end === "-" ? null : BigInt(end) });
 }
 
-// Whether the key `kid` speaks for this leaf, or tree size; one without a range always does.
-function speaks(policy, kid, place) {
-  const range = policy.ranges.get(kid);
+// A log that another epoch has closed: the same key may sign the later one, too.
+async function policyClosed(policy, vkey) {
+  const log = await parseVkey(vkey, [ED25519_LOG]);
+  if (policy.closed.some((other) => other.name === log.name && same(other.raw, log.raw)))
+    throw new Refused("this key of this closed log is there already");
+  bounded(policy.closed.length);
+  policy.closed.push(log);
+}
+
+// Whether the key `kid` speaks for this leaf, or tree size, of a log; one without a range there always does.
+function speaks(policy, kid, place, log) {
+  const range = policy.ranges.get(`${kid} ${log}`);
   return !range || (range.first <= place && (range.end === null || place < range.end));
 }
 
 async function policyComment(policy, words) {
   if (words[0] === "key-range") return policyRange(policy, words.slice(1));
+  if (words[0] === "closed-log" && words.length === 2) return policyClosed(policy, words[1]);
   if (words.length !== 3 || words[0] !== "record-key") return;
   const key = await recordKey(decodeBase64(words[2]));
   if (!policy.keys.has(words[1])) {
