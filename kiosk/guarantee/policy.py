@@ -268,9 +268,7 @@ class _Reader:
                 _bound(self.ranges)
                 self.ranges[name, bytes.fromhex(kid)] = int(first), None if end == "-" else int(end)
             case _:
-                raise ConfigError(
-                    "a key-range is a kid in hex, first place, end or -, and the log; one of each"
-                )
+                raise ConfigError("a key-range is a kid in hex, first place, end or -, and the log; one of each")
 
     def _new(self, name: str) -> None:
         if name == NONE or name in self.witnesses or name in self.groups:
