@@ -19,7 +19,10 @@ SCHEMA: Final = (
         lane TEXT NOT NULL,         -- command, complaint
         number INTEGER NOT NULL,    -- the command's sequence, the complaint's number
         sha256 BLOB NOT NULL,       -- of the payload
-        leaf INTEGER NOT NULL,      -- the record that it led to
+        log TEXT NOT NULL,          -- which of the kiosk's logs has the record that it led to
+        leaf INTEGER NOT NULL,
+        outcome TEXT NOT NULL,      -- of a command
+        reason TEXT NOT NULL,
         PRIMARY KEY (lane, number)
     ) WITHOUT ROWID""",
     "CREATE TABLE IF NOT EXISTS bank_refused (id INTEGER PRIMARY KEY, sha256 BLOB NOT NULL UNIQUE)",
@@ -28,10 +31,13 @@ SCHEMA: Final = (
 
 @dataclass(frozen=True)
 class Said:
-    """One command or complaint: SHA-256 of its payload, and the sequence of its record."""
+    """One command or complaint: SHA-256 of its payload, where its record is, and what came of a command."""
 
     sha256: bytes
+    log: str
     leaf: int
+    outcome: str = ""
+    reason: str = ""
 
 
 class BankBook:
@@ -59,13 +65,19 @@ class BankBook:
     def said(self, lane: Literal["command", "complaint"], number: int) -> Said | None:
         """What was taken under this number."""
         row = self._connection.execute(
-            "SELECT sha256, leaf FROM bank_said WHERE lane = ? AND number = ?", (lane, number)
+            "SELECT sha256, log, leaf, outcome, reason FROM bank_said WHERE lane = ? AND number = ?", (lane, number)
         ).fetchone()
-        return None if row is None else Said(bytes(row[0]), int(row[1]))
+        return None if row is None else Said(*row)
 
     def add(self, lane: Literal["command", "complaint"], number: int, said: Said) -> None:
         """Take one, once."""
-        self._connection.execute("INSERT INTO bank_said VALUES (?, ?, ?, ?)", (lane, number, said.sha256, said.leaf))
+        row = (lane, number, said.sha256, said.log, said.leaf, said.outcome, said.reason)
+        self._connection.execute("INSERT INTO bank_said VALUES (?, ?, ?, ?, ?, ?, ?)", row)
+
+    def moved(self, lane: Literal["command"], number: int, log: str, leaf: int) -> None:
+        """What came of it stands in another log now, too."""
+        query = "UPDATE bank_said SET log = ?, leaf = ? WHERE lane = ? AND number = ?"
+        self._connection.execute(query, (log, leaf, lane, number))
 
     def forget(self, lane: Literal["complaint"]) -> None:
         """Numbers begin anew: they were about another log."""

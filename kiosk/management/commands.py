@@ -78,12 +78,27 @@ class CommandDesk:
             if known is not None and known.sha256 != signed.sha256:
                 raise VerificationError(f"the bank has signed two commands of number {sequence}")
             if known is not None:
-                return Delivered(await self._c.runner.run(self._c.journal.log.envelope, known.leaf))
+                return await self._answered(signed, known)
             if sequence != last + 1:
                 return Refused(
                     "not_next", f"command {sequence} is not the next one, {last + 1} is", "Send that one first."
                 )
             return await self._carry_out(signed)
+
+    async def _answered(self, signed: SignedOrder, known: Said) -> Delivered:
+        """The same result again. One that stands in a log that was closed since may never reach the bank from there."""
+        if known.log == self._c.journal.log.kiosk:
+            return Delivered(await self._c.runner.run(self._c.journal.log.envelope, known.leaf))
+        before = {"before": {"log": known.log, "record": known.leaf}}
+
+        def write(journal: Journal, now: datetime) -> bytes:
+            made = journal.append(command_result(_body(signed, known.outcome, known.reason, before)), now)
+            journal.bank.moved(_LANE, signed.order.sequence, journal.log.kiosk, made.sequence)
+            return made.envelope
+
+        envelope = await self._c.runner.run(self._c.journal.commit_bank, write, self._c.clock.now_utc())
+        self._c.recorded()
+        return Delivered(envelope)
 
     async def _carry_out(self, signed: SignedOrder) -> Delivered:
         carried = Carried()
@@ -92,7 +107,8 @@ class CommandDesk:
             nonlocal carried
             outcome, reason, carried = self._outcome(journal, signed, now, resting=resting)
             made = journal.append(command_result(_body(signed, outcome, reason, carried.details)), now)
-            journal.bank.add(_LANE, signed.order.sequence, Said(signed.sha256, made.sequence))
+            said = Said(signed.sha256, journal.log.kiosk, made.sequence, outcome, reason)
+            journal.bank.add(_LANE, signed.order.sequence, said)
             journal.log.bank_said(signed.order.issued_at)
             return made.envelope
 
@@ -200,7 +216,7 @@ def _known(journal: Journal, sequence: int) -> tuple[Said | None, int]:
     return journal.bank.said(_LANE, sequence), journal.bank.last(_LANE)
 
 
-def _body(signed: SignedOrder, outcome: c.Outcome, reason: str, details: Mapping[str, object]) -> dict[str, object]:
+def _body(signed: SignedOrder, outcome: str, reason: str, details: Mapping[str, object]) -> dict[str, object]:
     order = signed.order
     said = c.said(order.command)
     if isinstance(order.command, c.SetSealKey | c.SetPolicy | c.NewEpoch):  # long, and named by the order's hash

@@ -66,7 +66,7 @@ class Statements:
                 return False
             journal.log.bank_said(found.issued_at)
             made = [journal.append(draft, now) for draft in drafts]
-            journal.bank.add("complaint", found.number, Said(digest, made[0].sequence))
+            journal.bank.add("complaint", found.number, Said(digest, journal.log.kiosk, made[0].sequence))
             return True
 
         if await self._c.runner.run(journal.commit_bank, write, self._c.clock.now_utc()):

@@ -8,13 +8,12 @@ import json
 import re
 import subprocess
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
-from typing import Any, Final, cast
+from typing import Any, Final
 
 import pycddl
 import pytest
@@ -29,29 +28,17 @@ from paho.mqtt.subscribeoptions import SubscribeOptions
 from kiosk import core, guarantee
 from kiosk.clock import SystemClock
 from kiosk.core import topics
-from kiosk.core.policy import Timing
 from kiosk.core.records import service
 from kiosk.guarantee import cbor, checkpoint, cose, evidence, note
-from kiosk.guarantee.commands import COMMAND_BYTES_MAX, Commanders
-from kiosk.guarantee.credentials import Credentials
-from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX, DirectoryKeys
-from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
-from kiosk.guarantee.personal import load_kek
-from kiosk.management.authority import AuthorityDesk
-from kiosk.management.controller import Controller, Settings
-from kiosk.management.desk import Desk, Rules
-from kiosk.management.directory import AccountDirectory
-from kiosk.management.machine import Devices
-from kiosk.management.riskdesk import RiskDesk
-from kiosk.management.store import InlineRunner
-from kiosk.management.view import Identity, status
-from kiosk.messages import EvidencePart, HandOver, Ok, OutboxGrew, Reply, Request, Subscribe
+from kiosk.guarantee.commands import COMMAND_BYTES_MAX
+from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
+from kiosk.messages import EvidencePart, HandOver, Ok
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk_cloud.cli import main
 from kiosk_cloud.provision import Provisioned
 from kiosk_cloud.tls import client_context
+from tests.desk_kit import DeskBus
 from tests.uplink_kit import KIOSK, NOW, WAIT_S, Mosquitto, receiving
 
 PAGE: Final[dict[str, Any]] = yaml.safe_load((Path(core.__file__).parent / "asyncapi.yaml").read_text())
@@ -97,59 +84,6 @@ def listening(broker: Mosquitto, name: str, into: list[Heard]) -> Iterator[None]
     finally:
         client.disconnect()
         client.loop_stop()
-
-
-class DeskBus:
-    """The uplink's way to a real desk and journal; the devices are nobody's business here."""
-
-    def __init__(self, done: Provisioned) -> None:
-        clock, keys_dir = SystemClock(), done.kiosk_keys
-        kek = load_kek(keys_dir / "vault.key")
-        self.journal = Journal(
-            keys_dir.parent / "journal.db", LogKeys.load(KIOSK, keys_dir), kek, clock_synchronised=lambda: True
-        )
-        runner = InlineRunner()
-        controller = Controller(
-            devices=cast("Devices", SimpleNamespace(lines=None)),
-            journal=self.journal,
-            runner=runner,
-            risk=RiskDesk(lambda _: None, lambda: (), timeout_s=2.0),
-            clock=clock,
-            settings=Settings(frozenset(), frozenset(), shutter_s=1.0, board_watchdog_ms=3000, kiosk=KIOSK),
-            guarantee=lambda *_: (),
-            changed=lambda: None,
-            grew=self._grew,
-            sensed=lambda _: None,
-        )
-        identity = Identity(KIOSK, "ab" * 32, "0.1.0", single_user=True, started_s=0.0)
-        self._desk = Desk(
-            controller,
-            Rules((), {}, {}, 40, Timing(), "staff-1"),
-            bytes,
-            lambda books: status(controller, books, identity, clock_synchronised=True),
-            AccountDirectory(KIOSK, DirectoryKeys.load(keys_dir), self.journal, runner, clock),
-            authority=AuthorityDesk(controller, Credentials(kek), InlineRunner()),
-            commanders=Commanders.load(keys_dir),
-        )
-        self.uplink: Uplink | None = None
-        self.asked = asyncio.Event()
-
-    def _grew(self) -> None:
-        if self.uplink is not None:
-            self.uplink.pushed(OutboxGrew(self.journal.log.size()))
-
-    async def request(self, message: Request) -> Reply:
-        reply = Ok() if isinstance(message, Subscribe) else await self._desk.handle("uplink", message)
-        self.asked.set()
-        return reply
-
-    async def until(self, condition: Callable[[], bool]) -> None:
-        """Looked at after each request, and a little later: listeners hear by way of the broker."""
-        while not condition():
-            self.asked.clear()
-            with suppress(TimeoutError):
-                async with asyncio.timeout(0.1):
-                    await self.asked.wait()
 
 
 def bank_says(done: Provisioned, *words: str) -> None:

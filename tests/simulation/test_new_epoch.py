@@ -63,6 +63,31 @@ def test_one_signature_or_the_wrong_number_changes_nothing(rig: Rig) -> None:
     rig.run(play())
 
 
+def test_a_command_that_was_carried_out_in_the_closed_log_is_answered_in_the_present_one(rig: Rig) -> None:
+    """The bank never saw its result: the old log's records may not reach it any more."""
+    first = c.OutOfService("looked into")
+
+    async def play() -> None:
+        await found_out(rig)
+        given = rig.clock.now_utc(), rig.clock.now_utc() + timedelta(hours=1)
+        held = commands.sign(commands.order(KIOSK, 1, first, *given), BANK)
+        assert isinstance(await rig.desk.handle("uplink", DeliverStatement("command", held)), Delivered)
+        assert (await order(rig, 2, c.NewEpoch(2, 9, bytes(32)), BANK, SECOND))[1] == "done"
+        assert (await order(rig, 3, c.InService(), BANK))[1] == "done"
+        for _ in range(2):
+            reply = await rig.desk.handle("uplink", DeliverStatement("command", held))
+            assert isinstance(reply, Delivered)
+            said = verify.verify_envelope(reply.result, LATER, _SEAL, RECORDS)
+            assert (said.kind, said.content["sequence"], said.content["outcome"]) == ("result", 1, "done")
+            assert said.content["details"]["before"]["log"] == KIOSK
+        log = rig.journal.log
+        results = [log.record(at).content for at in range(log.size()) if log.record(at).kind == "result"]
+        assert [content["sequence"] for content in results] == [2, 3, 1]  # once
+        assert await rig.identify() == Ok()  # it was not carried out again
+
+    rig.run(play())
+
+
 def test_two_signatures_open_another_log_and_deposits_go_on_also_after_a_restart(rig: Rig, tmp_path: Path) -> None:
     closed: list[tuple[int, bytes]] = []
 
