@@ -61,7 +61,7 @@ test-interop: setup ## our formats before verifiers that are not ours (Go, npm);
 	@$(BIN)/python -m tests.interop
 
 tamper: setup ## every other value in the place of every byte of what is signed, stored or printed (a quarter of an hour)
-	TAMPER=all $(BIN)/pytest -q -n 2 --timeout 3600 tests/tamper
+	TAMPER=all $(BIN)/pytest -q -n 2 --dist worksteal --timeout 3600 tests/tamper
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet
