@@ -5,6 +5,7 @@ import signal
 import subprocess
 import sys
 import threading
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -182,7 +183,7 @@ def test_a_crash_at_any_step_of_a_file_leaves_one_file(
     with monkeypatch.context() as patch:
         patch.setattr(Path, "rename", crash if step == "move" else move)
         if step == "write":
-            patch.setattr(filing, "write_private", crash)
+            patch.setattr(filing, "write_pieces", crash)
         if step.startswith("mark"):
             dying = step.removeprefix("mark ")
             patch.setattr(Outbox, "set_file_state", lambda *call: crash() if call[2] == dying else mark(*call))
@@ -395,6 +396,30 @@ def test_the_totals_of_any_file_add_up(parts: list[tuple[str, list[Entry]]]) -> 
         )
         for n, (account, entries) in enumerate(parts)
     ]  # fmt: skip
-    made = camt.document("m", "2026-11-21T08:30:00.125Z", postings, "S")
+
+    def document() -> bytes:
+        return b"".join(camt.document("m", "2026-11-21T08:30:00.125Z", range(len(postings)), postings.__getitem__, "S"))
+
+    made = document()
     assert len(entries_of(made)) == sum(len(entries) for _, entries in parts)
-    assert camt.document("m", "2026-11-21T08:30:00.125Z", postings, "S") == made
+    assert document() == made
+
+
+def test_a_file_of_any_length_is_made_with_one_posting_in_memory() -> None:
+    alive: weakref.WeakSet[Posting] = weakref.WeakSet()
+    entries = (Entry("CNY", 100, "BOOK", "credited"), Entry("RUB", 5, "PDNG", "disputed"))
+
+    def read(number: int) -> Posting:
+        assert len(alive) <= 1
+        made = Posting(
+            key=f"{number}", kind="deposit", kiosk="k", sequence=number, leaf_hash=number.to_bytes(32, "little"),
+            deposit_id=bytes(16), account=f"{number % 3}", account_known=True, at="", outcome="", entries=entries,
+            value_at="2026-11-21T08:30:00.125Z",
+        )  # fmt: skip
+        alive.add(made)
+        return made
+
+    pieces = list(camt.document("m", "2026-11-21T08:30:00.125Z", range(60), read, "S"))
+    assert len(entries_of(b"".join(pieces))) == 120
+    assert max(map(len, pieces)) < 2000
+    assert len(alive) <= 1

@@ -8,69 +8,106 @@ of February 2019; a test holds files against its XML schema.
 
 import xml.etree.ElementTree as ET
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, Generic, TypeVar
 
-from kiosk_cloud.posting.entries import NO_CURRENCY, Entry, Posting, decimal
+from kiosk_cloud.posting.entries import NO_CURRENCY, Entry, Posting, Status, decimal
 
 NAMESPACE: Final = "urn:iso:std:iso:20022:tech:xsd:camt.054.001.08"
 ISSUER: Final = "deposit-kiosk"
 TEXT_MAX: Final = 500
-_Placed = tuple[str, Posting, Entry]  # entry reference, the posting, one of its entries
+K = TypeVar("K")
 
 
-def document(message_id: str, made_at: str, postings: Iterable[Posting], suspense_account: str) -> bytes:
-    """The file. `message_id` at most 35 characters, `made_at` RFC 3339. The same arguments give the same bytes."""
-    root = ET.Element("Document", xmlns=NAMESPACE)
-    top = ET.SubElement(root, "BkToCstmrDbtCdtNtfctn")
-    head = ET.SubElement(top, "GrpHdr")
+@dataclass
+class _Group(Generic[K]):
+    """The entries of one account in one currency: which postings have them, and their totals by status and reason."""
+
+    keys: list[K] = field(default_factory=list)
+    numbers: Counter[tuple[Status, str]] = field(default_factory=Counter)
+    amounts: Counter[tuple[Status, str]] = field(default_factory=Counter)
+
+
+def document(
+    message_id: str, made_at: str, keys: Iterable[K], read: Callable[[K], Posting], suspense_account: str
+) -> Iterator[bytes]:
+    """The file, piece by piece; each posting is read twice, so that no more than one is in memory at any time.
+
+    `message_id` at most 35 characters, `made_at` RFC 3339. The same arguments give the same bytes.
+    """
+    groups = _by_account(keys, read, suspense_account)
+    yield f'<?xml version="1.0" encoding="UTF-8"?>\n<Document xmlns="{NAMESPACE}">\n'.encode()
+    yield b"  <BkToCstmrDbtCdtNtfctn>\n"
+    head = ET.Element("GrpHdr")
     _text(head, "MsgId", message_id)
     _text(head, "CreDtTm", made_at)
-    for number, ((account, currency), placed) in enumerate(sorted(_by_account(postings, suspense_account).items()), 1):
-        _notification(top, f"{message_id}-{number}", made_at, account, currency, placed)
-    ET.indent(root)
-    text: str = ET.tostring(root, encoding="unicode")
-    return f'<?xml version="1.0" encoding="UTF-8"?>\n{text}\n'.encode()
+    yield _piece(head, 2)
+    for number, (account, currency) in enumerate(sorted(groups), 1):
+        group = groups[account, currency]
+        yield b"    <Ntfctn>\n"
+        yield from (_piece(each, 3) for each in _head(f"{message_id}-{number}", made_at, account, currency, group))
+        for key in group.keys:
+            posting = read(key)
+            for reference, entry in _entries(posting):
+                if entry.currency == currency:
+                    yield _piece(_entry(made_at, reference, posting, entry), 3)
+        yield b"    </Ntfctn>\n"
+    yield b"  </BkToCstmrDbtCdtNtfctn>\n</Document>\n"
 
 
-def _by_account(postings: Iterable[Posting], suspense: str) -> dict[tuple[str, str], list[_Placed]]:
-    found: dict[tuple[str, str], list[_Placed]] = {}
-    for posting in postings:
+def _piece(element: ET.Element, level: int) -> bytes:
+    """An element as it stands at this depth of the file."""
+    ET.indent(element, level=level)
+    text: str = ET.tostring(element, encoding="unicode")
+    return f"{'  ' * level}{text}\n".encode()
+
+
+def _by_account(keys: Iterable[K], read: Callable[[K], Posting], suspense: str) -> dict[tuple[str, str], _Group[K]]:
+    found: dict[tuple[str, str], _Group[K]] = {}
+    for key in keys:
+        posting = read(key)
         account = suspense if posting.account_known is False else posting.account
-        for number, entry in enumerate(posting.entries, 1):
-            reference = f"{posting.leaf_hash.hex()[:28]}-{number}"  # unique: a leaf is hashed with its kiosk and place
-            found.setdefault((account, entry.currency), []).append((reference, posting, entry))
+        for entry in posting.entries:
+            group = found.setdefault((account, entry.currency), _Group())
+            group.numbers[entry.status, entry.reason] += 1
+            group.amounts[entry.status, entry.reason] += entry.amount_minor
+            if group.keys[-1:] != [key]:
+                group.keys.append(key)
     return found
 
 
-def _notification(
-    top: ET.Element, identity: str, made_at: str, account: str, currency: str, placed: list[_Placed]
-) -> None:
-    element = ET.SubElement(top, "Ntfctn")
-    _text(element, "Id", identity)
-    _text(element, "CreDtTm", made_at)
-    holder = ET.SubElement(element, "Acct")
+def _entries(posting: Posting) -> Iterator[tuple[str, Entry]]:
+    """(entry reference, entry): unique, for a leaf is hashed with its kiosk and place."""
+    for number, entry in enumerate(posting.entries, 1):
+        yield f"{posting.leaf_hash.hex()[:28]}-{number}", entry
+
+
+def _head(identity: str, made_at: str, account: str, currency: str, group: _Group[K]) -> Iterator[ET.Element]:
+    """What a notification says before its entries."""
+    for name, text in (("Id", identity), ("CreDtTm", made_at)):
+        element = ET.Element(name)
+        element.text = text
+        yield element
+    holder = ET.Element("Acct")
     _text(ET.SubElement(ET.SubElement(holder, "Id"), "Othr"), "Id", account)
     if currency != NO_CURRENCY:
         _text(holder, "Ccy", currency)
-    _summary(element, currency, [entry for _, _, entry in placed])
-    for reference, posting, entry in placed:
-        _entry(element, made_at, reference, posting, entry)
+    yield holder
+    yield _summary(currency, group)
 
 
-def _summary(parent: ET.Element, currency: str, entries: list[Entry]) -> None:
+def _summary(currency: str, group: _Group[K]) -> ET.Element:
     """All entries; they are all credits; then what is booked and each kind of what is not."""
-    summary = ET.SubElement(parent, "TxsSummry")
-    total = sum(entry.amount_minor for entry in entries)
+    summary = ET.Element("TxsSummry")
     for name in ("TtlNtries", "TtlCdtNtries"):
-        _totals(ET.SubElement(summary, name), len(entries), total, currency)
-    numbers = Counter((entry.status, entry.reason) for entry in entries)
-    for status, reason in sorted(numbers):
-        amount = sum(entry.amount_minor for entry in entries if (entry.status, entry.reason) == (status, reason))
+        _totals(ET.SubElement(summary, name), group.numbers.total(), group.amounts.total(), currency)
+    for status, reason in sorted(group.numbers):
         row = ET.SubElement(summary, "TtlNtriesPerBkTxCd")
-        _totals(row, numbers[status, reason], amount, currency)
+        _totals(row, group.numbers[status, reason], group.amounts[status, reason], currency)
         _code(row, status, reason)
+    return summary
 
 
 def _totals(element: ET.Element, count: int, amount_minor: int, currency: str) -> None:
@@ -78,8 +115,8 @@ def _totals(element: ET.Element, count: int, amount_minor: int, currency: str) -
     _text(element, "Sum", decimal(amount_minor, currency))
 
 
-def _entry(parent: ET.Element, made_at: str, reference: str, posting: Posting, entry: Entry) -> None:
-    element = ET.SubElement(parent, "Ntry")
+def _entry(made_at: str, reference: str, posting: Posting, entry: Entry) -> ET.Element:
+    element = ET.Element("Ntry")
     _text(element, "NtryRef", reference)
     _amount(element, "Amt", entry.amount_minor, entry.currency)
     _text(element, "CdtDbtInd", "CRDT")
@@ -102,6 +139,7 @@ def _entry(parent: ET.Element, made_at: str, reference: str, posting: Posting, e
         _text(deposit, "NbOfNotes", str(count))
         _amount(deposit, "Amt", value * count, entry.currency)
     _text(element, "AddtlNtryInf", "; ".join(_words(posting, entry))[:TEXT_MAX])
+    return element
 
 
 def _words(posting: Posting, entry: Entry) -> Iterator[str]:

@@ -8,16 +8,16 @@ After a crash between prepared and handed, a file that is no longer in `.prepare
 """
 
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
 
-from kiosk_cloud.files import private_dir, write_private
+from kiosk_cloud.files import private_dir, write_pieces
 from kiosk_cloud.posting.outbox import FileRow, Outbox
 
 PREPARED: Final = ".prepared"  # on the same file system: a move is atomic
 POSTINGS_PER_FILE_MAX: Final = 5000
-Render = Callable[[FileRow], bytes]
+Render = Callable[[FileRow], Iterator[bytes]]  # in pieces: memory does not grow with the file
 
 
 class Filing:
@@ -34,7 +34,7 @@ class Filing:
             return None
         prepared = private_dir(self._folder / PREPARED) / f"{row.name}.xml"
         if row.state == "assigned":
-            write_private(prepared, render(row))
+            write_pieces(prepared, render(row))
             self._outbox.set_file_state(row.number, "prepared")
         if prepared.exists():
             prepared.rename(self._folder / prepared.name)

@@ -157,10 +157,17 @@ class Outbox:
             self._db.executemany("UPDATE postings SET file = ? WHERE id = ?", [(number, one) for one in ids])
         return row
 
-    def of_file(self, number: int) -> list[Row]:
-        """A file's postings, in order."""
-        rows = self._db.execute(f"SELECT {_COLUMNS} FROM postings p WHERE p.file = ? ORDER BY p.id", (number,))  # noqa: S608 - our columns
-        return [Row(*row) for row in rows]
+    def of_file(self, number: int) -> list[int]:
+        """The ids of a file's postings, in order; a file has a bounded number of them."""
+        return [row[0] for row in self._db.execute("SELECT id FROM postings WHERE file = ? ORDER BY id", (number,))]
+
+    def row(self, posting: int) -> Row:
+        """One posting. LookupError when there is none."""
+        (found,) = self._rows("p.id = ?", (posting, 1)) or (None,)
+        if found is None:
+            message = f"there is no posting {posting}"
+            raise LookupError(message)
+        return found
 
     def set_file_state(self, number: int, state: str) -> None:
         """From assigned to prepared, from prepared to handed."""

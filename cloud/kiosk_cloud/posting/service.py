@@ -12,6 +12,7 @@ from typing import Any, Final
 from kiosk.clock import Clock, rfc3339
 from kiosk.errors import KioskError
 from kiosk_cloud.posting import camt
+from kiosk_cloud.posting.entries import Posting
 from kiosk_cloud.posting.filing import Filing
 from kiosk_cloud.posting.judging import Judging
 from kiosk_cloud.posting.outbox import FileRow, Outbox, Row
@@ -125,9 +126,12 @@ class Poster:
 
     # --- file --------------------------------------------------------------------------------------------
 
-    def _render(self, judging: Judging, row: FileRow) -> bytes:
-        postings = [judging.posting(each) for each in self.outbox.of_file(row.number)]
-        return camt.document(row.name, row.made_at, postings, self._settings.suspense_account)
+    def _render(self, judging: Judging, row: FileRow) -> Iterator[bytes]:
+        def read(posting: int) -> Posting:
+            return judging.posting(self.outbox.row(posting))
+
+        ids = self.outbox.of_file(row.number)
+        return camt.document(row.name, row.made_at, ids, read, self._settings.suspense_account)
 
     def _now(self) -> str:
         return rfc3339(self._clock.now_utc())
