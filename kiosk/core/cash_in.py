@@ -255,8 +255,8 @@ def after_settling(deposit: Deposit) -> Outcome:
         return steps.stay(deposit)
     if steps.suspect_on_transport(deposit) and deposit.purges < steps.PURGES_MAX:
         return steps.purge_suspect(deposit)
-    if deposit.sweep:
-        return steps.purge_suspect(replace(deposit, sweep=False))
+    if deposit.sweep:  # until the purge's end is durable: a crash between may have moved a note that nobody knows
+        return steps.purge_suspect(deposit)
     if deposit.intention == "suspend":
         return steps.suspended_or_closed(deposit)
     if not open_notes(deposit.notes):

@@ -19,6 +19,8 @@ BY_COUNTERS: Final = "found by the validator's counters"
 IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stacked"
 JAMMED: Final = f"{IN_DOUBT}: it jammed"
 FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
+KEPT: Final = f"{IN_DOUBT}: what the board swept away then was not heard"
+UNREPORTED: Final = "left the store without a report"
 STUCK: Final = "jammed beyond reach without a credit"
 
 
@@ -135,7 +137,14 @@ def pair(deposit: Deposit, fact: AtReset) -> Deposit:
         return replace(credit(deposit, channel, place, "paired at power-up"), paired_channel=channel)
     if doubtful is not None:
         return update(deposit, doubtful.number, place=place, reason=f"{doubtful.reason}; {fact.kind} at power-up")
+    astray = next((note for note in deposit.notes if _missed(note) and _explains(deposit, fact, note.channel)), None)
+    if astray is not None and fact.kind != "into_store":  # it was in the path all the time, in a jam
+        return update(deposit, astray.number, place=place, reason=f"{UNREPORTED}; {fact.kind} at power-up")
     return disputed_unknown(deposit, 1, place, f"unpaired {fact.kind} at power-up")
+
+
+def _missed(note: Note) -> bool:
+    return note.reason == UNREPORTED and note.place is Place.UNKNOWN
 
 
 def _handed_back(deposit: Deposit, fact: AtReset) -> Deposit:

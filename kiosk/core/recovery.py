@@ -5,7 +5,7 @@ from typing import Final
 from msgspec.structs import replace
 
 from kiosk.core import ledger, records, rollback, steps
-from kiosk.core.facts import AtReset, Evidence, Reconciled, ValidatorReplaced
+from kiosk.core.facts import AtReset, BoardEvidence, Evidence, Reconciled, ValidatorReplaced
 from kiosk.core.money import Claim, Note, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import (
     CheckGuarantee,
@@ -16,7 +16,7 @@ from kiosk.core.orders import (
     RequestAssessment,
     RunBoard,
 )
-from kiosk.core.state import Deposit, Outcome, State
+from kiosk.core.state import BoardPending, Deposit, Outcome, State
 
 _U32 = 1 << 32
 STARTS_MAX: Final = 2  # faults while the devices are made ready
@@ -72,17 +72,18 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
 
 def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
-    purging = deposit.board is not None and deposit.board.opcode == steps.PURGE
+    pending = deposit.board
     deposit = replace(count_again(deposit, fact.evidence), board=None, purges=0)
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
-    if steps.suspect_on_transport(deposit) or deposit.sweep:
-        deposit = replace(deposit, sweep=False)
-        if board.transport_occupied or board.tray_notes:
-            return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
-    if not (board.transport_occupied or board.tray_notes):
-        deposit = _left_the_board(deposit, purging=purging)
+    occupied = board.transport_occupied or board.tray_notes > 0
+    if occupied and not deposit.on_board:  # a note that the validator let through, and the word of it was lost
+        deposit = replace(deposit, sweep=True)
+    if occupied and (steps.suspect_on_transport(deposit) or deposit.sweep):
+        return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
+    if not occupied:
+        deposit = _off_the_board(deposit, pending, board)
     if here:
         return steps.settle_port(deposit)
     return steps.suspended_or_closed(deposit)
@@ -92,6 +93,26 @@ def count_again(deposit: Deposit, evidence: Evidence) -> Deposit:
     """The notes of an unconfirmed deposit by the validator's counters and levels, while nothing moves."""
     deposit = replace(ledger.reconcile(deposit, evidence), unacknowledged=None, bezel=None)
     return replace(_returned_meanwhile(deposit, evidence), rolling_back=False, strays=0, fronted=False, told=())
+
+
+def _off_the_board(deposit: Deposit, pending: BoardPending | None, board: BoardEvidence) -> Deposit:
+    """Nothing lies there now. A purge whose report was lost may have moved more than the notes that are known.
+
+    That is the note which the validator kept without a credit, after a fraud attempt: disputed, unless this board, not
+    started anew since, can still tell what the purge moved or that it never got the command.
+    """
+    purging = pending is not None and pending.opcode == steps.PURGE
+    known, swept = len(deposit.on_board), deposit.sweep
+    deposit = _left_the_board(replace(deposit, sweep=False), purging=purging)
+    if pending is None or not purging or not swept:
+        return deposit
+    if board.boot_id == pending.boot_id and board.accepted_sequence != pending.sequence:
+        return deposit
+    told = board.boot_id == pending.boot_id and board.finished_sequence == pending.sequence
+    if told and board.purged is not None:
+        return steps.surplus_purged(deposit, board, known)
+    channel = next((item.channel for item in reversed(deposit.doubts) if item.kind == "fraud"), 0)
+    return ledger.doubt(deposit, channel, Place.UNKNOWN, ledger.KEPT)
 
 
 def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
@@ -140,7 +161,7 @@ def _left_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:
             exits -= 1
             deposit = ledger.update(deposit, note.number, place=Place.TRANSPORT)
         else:
-            deposit = _dispute(deposit, note, Place.UNKNOWN, "left the store without a report")
+            deposit = _dispute(deposit, note, Place.UNKNOWN, ledger.UNREPORTED)
     return deposit
 
 
@@ -188,6 +209,7 @@ def after_confirm(deposit: Deposit, fact: Reconciled) -> Outcome:
 
 
 REPLACED: Final = "inside the validator that was replaced"
+UNREAD: Final = f"{ledger.IN_DOUBT}: it was replaced while the port was open"
 
 
 def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
@@ -198,6 +220,8 @@ def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
     reason = f"{REPLACED}: {fact.old} by {fact.new}"
     if deposit.accepting is not None and not deposit.confirmed:  # ordered in, and nobody can ask any more
         deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, f"{ledger.IN_DOUBT}: it was replaced")
+    elif deposit.state in (State.CASH_IN, State.REFUSING, State.STACKING, State.SETTLING):
+        deposit = ledger.disputed_unknown(deposit, 1, Place.UNKNOWN, UNREAD)  # fed, and not heard of any more
     gone = {note.number for note in at(deposit.notes, Place.VALIDATOR, Place.ESCROW)}
     notes = moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN)
     notes = tuple(replace(note, reason=reason) if note.number in gone else note for note in notes)

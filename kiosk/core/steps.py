@@ -146,7 +146,7 @@ def purge_suspect(deposit: Deposit, note: tuple[RecordDraft, ...] = ()) -> Outco
 
 def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     """Where the board's notes are after a purge, by its own word; what it still holds stays where it was."""
-    deposit = replace(deposit, board=None, purges=deposit.purges + 1)
+    deposit = replace(deposit, board=None, purges=deposit.purges + 1, sweep=False)
     here, board = {note.number for note in deposit.on_board}, fact.evidence
     if board.transport_occupied or board.tray_notes:
         if not here:  # looked for, there, and it does not leave

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiosk.core.deposit import TABLE
+from tests.model.coverage import explained
 from tests.simulation.play import Play
 from tests.simulation.ruling import Ruling, rule
 from tests.simulation.schedule import Schedule, make
@@ -118,6 +119,7 @@ class Tally:
         self.faults: Counter[str] = Counter()
         self.coverage: Counter[tuple[str, str]] = Counter()
         self.virtual_s = 0.0
+        self._impossible = explained()
         self._began_s = time.monotonic()
         self._shown_s = self._began_s
 
@@ -142,6 +144,8 @@ class Tally:
             disputed_minor=sum(dispute.value_minor for dispute in ruling.disputes),
             stuck=bool(ruling.stuck),
         )
+        for pair in sorted(set(result.coverage) & set(self._impossible)):
+            _tell(f"seed {result.seed} reaches {pair}, listed as impossible; {REPLAY.format(result.seed)}")
         if not ruling.good:
             self.failing += 1
             _tell(f"seed {result.seed} fails; {REPLAY.format(result.seed)}")

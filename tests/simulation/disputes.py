@@ -63,7 +63,7 @@ TABLE: Final = (
     ),
     _why(
         r"handed out when power or link failed; taking it was not seen",
-        (*POWER, *VALIDATOR),
+        (*POWER, *VALIDATOR, *BOARD),  # a silent board stops everything, and the port closes over the note
         "the dispense counter counts what reached the bezel, not what was taken",
     ),
     _why(

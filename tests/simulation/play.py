@@ -76,6 +76,7 @@ class Play:
         self.trace: list[str] | None = [] if trace else None
         self.coverage: Counter[tuple[str, str]] = Counter()
         self.deposits: dict[bytes, Told] = {}
+        self.ordered_in: set[int] = set()  # ids of the notes that the validator was told to take
         self.crashes = 0
         self.deaths = 0  # of controllers, for whatever reason
         self.died_of: list[str] = []
@@ -287,6 +288,8 @@ class Play:
 
     def _happened(self, happening: Happening) -> None:
         self.write_ahead.happened(happening)
+        if happening.what == "accepted" and "note" in happening.facts:
+            self.ordered_in.add(int(str(happening.facts["note"])))
         if self.trace is not None:
             facts = " ".join(f"{key}={value}" for key, value in happening.facts.items())
             self.tell(f"world {happening.source}.{happening.what} {facts}")

@@ -121,7 +121,17 @@ def _credited(record: dict[str, Any]) -> int:
 def _real(play: Play, told: Told) -> list[Note]:
     """The notes of this deposit that passed the safe point."""
     notes = (play.rig.world.notes.get(number) for number in told.fed)
-    return [note for note in notes if note.inserted]
+    return [note for note in notes if note.inserted and not _carried_off(play, note)]
+
+
+def _carried_off(play: Play, note: Note) -> bool:
+    """Whether it went away unread inside an acceptor that says no serial number, and that somebody exchanged unasked.
+
+    EBDS: held when the line was silent, held back at power-up, and another device of its kind answers afterwards. No
+    device has ever told anything of this note (docs/devices/ebds-validator.md): it is with whoever has the old one.
+    """
+    nameless = play.serial == 0
+    return nameless and note.place is Real.REMOVED and note.id not in play.ordered_in
 
 
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:
@@ -144,7 +154,7 @@ def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> 
         missing = len(notes) - len(bookings)
         left_real += notes[:missing] if missing > 0 else []
         left_booked += sorted(bookings, key=_in_doubt)[missing:] if missing < 0 else []
-    _leftovers(ruling, name, left_real, left_booked, len(unvalued))
+    _leftovers(ruling, name, left_real, left_booked, unvalued)
     _sums(ruling, name, record)
     _promises(ruling, name, told, record)
     _places(ruling, name, play, told, record)
@@ -180,12 +190,13 @@ def _in_doubt(booked: Any) -> bool:
     return booked["claim"] == "disputed" and IN_DOUBT in booked["reason"]
 
 
-def _leftovers(ruling: Ruling, name: str, real: list[Note], booked: list[Any], unvalued: int) -> None:
+def _leftovers(ruling: Ruling, name: str, real: list[Note], booked: list[Any], unvalued: list[Any]) -> None:
     """A real note that no booked one explains is lost; a booked one that no real note stands behind is double."""
     uncovered = sorted(real, key=lambda note: note.value_minor)
-    if unvalued > len(uncovered):
-        ruling.complaints.append(f"{name}: {unvalued - len(uncovered)} notes of unknown value that never were")
-    for note in uncovered[unvalued:]:
+    sure = sum(1 for item in unvalued if not _in_doubt(item))
+    if sure > len(uncovered):
+        ruling.complaints.append(f"{name}: {sure - len(uncovered)} notes of unknown value that never were")
+    for note in uncovered[len(unvalued) :]:
         ruling.complaints.append(f"{name}: note {note.id} of {note.value_minor} ({note.kind}) is in no book")
         ruling.lost_minor += note.value_minor
     for item in booked:

@@ -130,7 +130,7 @@ def _visit(rng: random.Random, calm: bool) -> Visit:
     count = rng.choices((rng.randint(3, 8), rng.randint(9, 20), rng.randint(21, NOTES_MAX)), (80, 15, 5))[0]
     kinds_of = rng.choices(("genuine", "suspect", "unreadable", "long", "double"), (90, 4, 3, 1.5, 1.5), k=count)
     notes = tuple((rng.choice(FACES), kind) for kind in kinds_of)
-    leaves = rng.choice(kinds.LEAVES) if not calm and rng.random() < 0.25 else ""
+    leaves = rng.choice(kinds.LEAVES) if not calm and rng.random() < 0.3 else ""
     back = rng.choice((None, rng.uniform(1, 60), rng.uniform(60, 400)))
     return Visit(
         notes=notes,
@@ -139,7 +139,7 @@ def _visit(rng: random.Random, calm: bool) -> Visit:
         leaves=leaves,
         leaves_after=rng.randint(0, count),
         comes_back_s=back,
-        forgets_code=not calm and rng.random() < 0.04,
+        forgets_code=not calm and rng.random() < 0.055,
         takes=calm or rng.random() > 0.03,
         reprints=int(rng.random() < 0.05),
     )
@@ -153,7 +153,7 @@ def _moment(rng: random.Random, lasts: list[float]) -> tuple[int, float]:
 
 
 def _strikes(rng: random.Random, lasts: list[float]) -> Iterator[Strike]:
-    for _ in range(rng.choices((0, 1, 2, 3, 4), (20, 30, 25, 15, 10))[0]):
+    for _ in range(rng.choices((0, 1, 2, 3, 4), (16, 29, 26, 17, 12))[0]):
         deposit, at_s = _moment(rng, lasts)
         if rng.random() < 0.83:
             kind = rng.choice(kinds.FAULTS)

@@ -37,6 +37,15 @@ async def cancelled(rig: Rig) -> None:
         await asyncio.sleep(0.2)
 
 
+async def kept(rig: Rig) -> None:
+    """One note, with a string on it: the validator keeps it without a credit, and the board finds it."""
+    await rig.identify()
+    rig.world.fault("validator", "fraud", note="kept")
+    with contextlib.suppress(Interrupted):
+        await rig.feed(5000)
+    await rig.state(*ENDED)
+
+
 async def final(rig: Rig) -> None:
     """Three notes into the cassette of a validator without bunch escrow, one that it does not know, and one more."""
     await rig.identify()
@@ -62,7 +71,7 @@ async def final_cancelled(rig: Rig) -> None:
 
 SCRIPTS = {"confirmed": confirmed, "cancelled": cancelled}
 FINAL_SCRIPTS = {"final": final, "final_cancelled": final_cancelled}  # for validators without bunch escrow
-ALL_SCRIPTS = SCRIPTS | FINAL_SCRIPTS
+ALL_SCRIPTS = SCRIPTS | FINAL_SCRIPTS | {"kept": kept}
 
 
 async def afterwards(rig: Rig, *, comes_back: bool) -> None:

@@ -7,9 +7,11 @@ from pathlib import Path
 
 import pytest
 
+from hwsim.notes import Place as Real
 from kiosk.core.state import State
 from tests.simulation.judge import deposit_records, judge
-from tests.simulation.rig import Interrupted, Rig
+from tests.simulation.rig import Interrupted, PowerCut, Rig
+from tests.simulation.scripts import afterwards
 
 
 @pytest.fixture
@@ -41,6 +43,63 @@ def test_a_note_that_the_validator_keeps_after_a_fraud_attempt_is_counted(rig: R
     record = deposit_records(rig.journal)[0]
     assert record["disputed_unvalued"] == 1
     assert judge(rig).complaints == []
+
+
+def test_a_board_that_is_silent_when_the_kept_note_is_to_be_swept_is_asked_again(rig: Rig) -> None:
+    """The order to purge never reached it; the belt still holds a note that no book has."""
+
+    async def play() -> None:
+        await rig.identify()
+        rig.world.fault("validator", "fraud", note="kept")
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await rig.state(State.SETTLING)
+        rig.world.fault("board", "mute", seconds=8.0)
+        with contextlib.suppress(Interrupted):
+            await hand
+        await rig.until(lambda: rig.controller.machine.connected and rig.deposit.state is State.DONE)
+
+    rig.run(play())
+    assert deposit_records(rig.journal)[0]["disputed_unvalued"] == 1
+    assert judge(rig).complaints == []
+    assert rig.world.notes.count(Real.TRANSPORT) == 0
+
+
+def test_a_note_that_a_jam_held_on_its_way_out_is_disputed_once(tmp_path: Path) -> None:
+    """The controller started anew before the jam was cleared: the store lacks a note, and power-up tells of one."""
+    rig = Rig(tmp_path)
+    rig.start()
+
+    async def play() -> None:
+        await rig.identify()
+        for value_minor in (1000, 500):
+            await rig.feed(value_minor)
+        rig.world.fault("validator", "jam", where="payout")
+        await rig.touch("cancel")
+        await rig.state(State.JAMMED)
+        rig.crash_takes_power = False
+        rig.die()
+        await asyncio.sleep(1.0)
+
+    with pytest.raises(PowerCut):
+        rig.run(play())
+    rig.bury()
+    rig.start()
+
+    async def later() -> None:
+        await rig.until(lambda: rig.controller.machine.connected)
+        rig.world.fault("validator", "clear_jam")
+        rig.world.power("validator", on=False)
+        await asyncio.sleep(1.0)
+        rig.world.power("validator", on=True)
+        await afterwards(rig, comes_back=False)
+
+    rig.run(later())
+    verdict = judge(rig)
+    (record,) = deposit_records(rig.journal)
+    rig.close()
+    assert verdict.complaints == []
+    assert record["disputed_unvalued"] == 0
+    assert sorted(note["value"] for note in record["notes"]) == [500, 1000]
 
 
 def test_a_validator_that_never_gives_the_notes_back_holds_nobody_for_ever(rig: Rig) -> None:

@@ -66,6 +66,16 @@ def test_everything_or_the_controller_dies(memory: Path, kind: str, script: str,
         assert disputes == {}, "a depositor who comes back and confirms loses nothing to a dispute"
 
 
+@pytest.mark.parametrize("power", [True, False], ids=["power", "process"])
+@pytest.mark.parametrize("kind", ["before-write", "after-write", "frame"])
+def test_everything_or_the_controller_dies_after_a_fraud_attempt(memory: Path, kind: str, power: bool) -> None:
+    step = STEPS[kind]
+    verdicts = _all_points(
+        memory, lambda folder, at: crash_once(folder, "kept", at, comes_back=False, power=power), kind, step
+    )
+    _nothing_wrong(verdicts, least=10 // step if kind != "frame" else 5)
+
+
 @pytest.mark.parametrize("line", ["validator>", "validator<", "board<", "label<"])
 @pytest.mark.parametrize("script", sorted(SCRIPTS))
 def test_one_device_loses_its_power_for_a_moment(memory: Path, script: str, line: str) -> None:
