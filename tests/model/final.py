@@ -50,8 +50,9 @@ def _found(world: World, cold: Validator, phase: str, kind: str) -> Iterator[tup
         return
     if cold.kind == "ebds":
         yield "the note is handed back", with_v(back, post(cold, ("refused", 0)))
-    if cold.kind == "ebds" and phase == "escrow":
+    if cold.kind == "ebds" and phase in ("escrow", "found"):
         yield "the note stays held", with_v(world, cold._replace(asleep=kind))
+        yield "the note is found, and held again", with_v(world, cold._replace(path=("found", kind)))
     if phase == "moving":
         yield "the note is in the cassette, which nobody tells", fall(with_v(world, cold), kind)
     channel = CHANNEL[kind.upper()]

@@ -25,8 +25,8 @@ IMPOSSIBLE: Final[Explained] = {
         "NoteCredited": _BUNDLING,
         "AtReset": _BUNDLING,
     },
-    "the path holds one note at a time: while one is under way, no other is read": {
-        "NoteRead": (S.ACCEPTING, S.REFUSING, S.STACKING),
+    "the path holds one note at a time: while one is on its way to where it stays, no other is read": {
+        "NoteRead": (S.STACKING,),
     },
     "orders are carried out one after another, each outcome offered before the next begins: the shutter has answered "
     "before the order that leads here (to take notes, to commit, to run the belt) is taken up": {

@@ -18,7 +18,7 @@ CHANNEL: Final = {"A": 1, "B": 2, "S": 3, "X": 9}
 VALUE: Final = {"A": 1000, "B": 5000, "S": 5000, "X": 700}
 LIMIT_MINOR: Final = 11_000  # B, B and A fit, three of B do not
 INSIDE_PATH: Final = ("past_safe", "out_in", "out_bezel")  # the note is inserted
-PATH_OPEN_TO_HAND: Final = ("escrow", "moving", "rejecting")
+PATH_OPEN_TO_HAND: Final = ("escrow", "moving", "rejecting", "found")  # found at power-up, to be read again
 FLAGGED: Final = frozenset(
     ("credited", "in_cassette", "fraud", "cleared_cashbox", "into_store", "into_stacker", "dispensed", "emptied")
 )

@@ -69,7 +69,7 @@ def _empty(world: World, gone: str) -> Iterator[tuple[str, World]]:
 
 def _path(world: World, phase: str, kind: str) -> Iterator[tuple[str, World]]:
     v = world.v
-    if phase == "reading":
+    if phase in ("reading", "found"):
         yield "the note is read", with_v(world, v._replace(path=("escrow", kind)))
     elif phase == "rejecting":
         yield "the note is back in the depositor's hand", with_v(world, post(v, ("refused", 0))._replace(path=None))

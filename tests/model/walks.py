@@ -27,6 +27,7 @@ SPACES: Final = (
     (Bounds(1, 1, 1, "ASX"), 200_000),
     (Bounds(1, 1, 1, "A", final="cctalk"), 100_000),
     (Bounds(1, 1, 1, "A", final="ebds"), 100_000),
+    (Bounds(1, 1, 0, "X", final="ebds"), 100_000),
     (Bounds(1, 1, 1, "A", resets=1, wild=True), 250_000),
     (Bounds(2, 0, 1, "AS"), 200_000),
 )
