@@ -6,6 +6,7 @@ certificate and part of the broker's access list: it may hold nothing that MQTT 
 
 import re
 from collections.abc import Iterable
+from functools import lru_cache
 from typing import Final, Literal
 
 Lane = Literal[
@@ -78,6 +79,7 @@ def every(lane: Lane) -> str:
     return f"{PREFIX}/+/{lane}"
 
 
+@lru_cache(maxsize=4096)  # a receiver meets the same few topics with every record
 def parse(name: str) -> tuple[str, Lane] | None:
     """Kiosk and lane of a topic name; None when it is not one of ours."""
     head, _, lane = name.rpartition("/")

@@ -8,6 +8,7 @@ RFC 8949 asks for (they differ only in maps that mix key types). There are no ta
 
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache
+from itertools import pairwise
 from math import isfinite
 from typing import Any, Final, NoReturn
 
@@ -20,6 +21,7 @@ _BYTES: Final = 2 << 5  # major types, RFC 8949 section 3.1
 _ARRAY: Final = 4 << 5
 _TEXT: Final = {str}
 _PLAIN: Final = frozenset({str, bytes, bool, type(None)})
+_READ_PLAIN: Final = _PLAIN | {int}
 INT_MIN: Final = -(2**64)
 INT_MAX: Final = 2**64 - 1
 # Every tag that cbor2 would turn into a Python object (dates, regular expressions, shared references, ...).
@@ -77,7 +79,8 @@ def decode(data: bytes, bytes_max: int) -> Any:  # noqa: ANN401 - what is inside
             allow_indefinite=False,
             allow_duplicate_keys=False,
         )
-        again = encode(value)
+        # Maps are read in the order of their bytes: once that is checked, writing them as they are tells the rest.
+        again = cbor2.dumps(value, canonical=_floats_inside(value, DEPTH_MAX))
     except (cbor2.CBORError, ValueError, TypeError, OverflowError, RecursionError) as error:
         raise VerificationError(f"not CBOR of our profile: {error}") from error
     if again != data:
@@ -92,6 +95,50 @@ def _refuse_tag(*_: object) -> NoReturn:
 _REFUSING: Final = dict.fromkeys(_KNOWN_TAGS, _refuse_tag)
 
 
+def _floats_inside(value: object, depth_left: int) -> bool:
+    """Whether a float is in what cbor2 has read. Raises _RefusedError outside the profile, map keys out of order too.
+
+    An integer that was read has no more than 64 bits: longer ones are tags.
+    """
+    kind = type(value)
+    if kind in _READ_PLAIN:
+        return False
+    if kind is float:
+        return _is_finite(value)
+    if depth_left == 0:
+        raise _RefusedError(f"more than {DEPTH_MAX} levels")
+    items: Iterable[object]
+    if kind is dict:
+        if not _in_key_order(value):  # type: ignore[arg-type]  # kind says dict
+            raise _RefusedError("map keys are out of order")
+        items = value.values()  # type: ignore[attr-defined]  # kind says dict
+    elif kind is list:
+        items = value  # type: ignore[assignment]  # kind says list
+    else:
+        raise _RefusedError(f"{kind.__name__} is not part of the profile")
+    floats = False
+    for item in items:
+        if type(item) not in _READ_PLAIN and _floats_inside(item, depth_left - 1):
+            floats = True
+    return floats
+
+
+def _is_finite(value: object) -> bool:
+    if not isfinite(value):  # type: ignore[arg-type]  # the caller has seen that it is a float
+        raise _RefusedError("a float that is not a number or not finite")
+    return True
+
+
+def _in_key_order(value: Mapping[object, object]) -> bool:
+    keys = tuple(value)
+    found = _is_text_order(keys)
+    if found is None:
+        if not all(type(key) is int and key >= 0 for key in keys):
+            raise _RefusedError("map keys must be all text or all unsigned integers")
+        return all(before < after for before, after in pairwise(keys))  # type: ignore[operator]  # just checked
+    return found
+
+
 def _ordered(value: object, depth_left: int) -> tuple[object, bool]:
     """A copy with maps in key order, and whether a float is inside. Exact types: a bool is no int, an enum no str."""
     kind = type(value)
@@ -102,9 +149,7 @@ def _ordered(value: object, depth_left: int) -> tuple[object, bool]:
             raise _RefusedError("integer of more than 64 bits")
         return value, False
     if kind is float:
-        if not isfinite(value):  # type: ignore[arg-type]  # kind says float
-            raise _RefusedError("a float that is not a number or not finite")
-        return value, True
+        return value, _is_finite(value)
     if depth_left == 0:
         raise _RefusedError(f"more than {DEPTH_MAX} levels")
     if kind is dict or isinstance(value, Mapping):
@@ -153,3 +198,11 @@ def _key_order(value: Mapping[object, object]) -> Iterable[object]:
 @lru_cache(maxsize=256)  # the same few shapes of map come again and again
 def _text_order(keys: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(sorted(keys, key=lambda text: (len(text.encode()), text.encode())))
+
+
+@lru_cache(maxsize=256)  # also safe for keys that are equal and of other types, like 1 and True: they are no text
+def _is_text_order(keys: tuple[object, ...]) -> bool | None:
+    """Whether these texts are in the order of their encodings; None when not all are texts."""
+    if set(map(type, keys)) != _TEXT:
+        return None
+    return _text_order(keys) == keys

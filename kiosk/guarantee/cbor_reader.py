@@ -8,7 +8,7 @@ from typing import Final
 
 from kiosk.errors import VerificationError
 
-_UINT, _BYTES, _TEXT, _ARRAY = 0, 2, 3, 4  # major types, RFC 8949 section 3.1
+_UINT, _BYTES, _TEXT, _ARRAY = 0 << 5, 2 << 5, 3 << 5, 4 << 5  # major types, RFC 8949 section 3.1
 _SMALL: Final = 24
 _WIDTHS: Final = {
     24: (1, 24),
@@ -63,13 +63,13 @@ class Reader:
         at = self._at
         if at >= len(self._data):
             raise VerificationError("CBOR ends too early")
-        first = self._data[at]
-        value = first & 0x1F
-        if first >> 5 != major or (value >= _SMALL and value not in _WIDTHS):
-            raise VerificationError(f"CBOR of major type {first >> 5} where {major} belongs, or of no definite length")
+        value = self._data[at] - major
         self._at = at + 1
-        if value < _SMALL:
-            return value
+        return value if 0 <= value < _SMALL else self._long_head(value)
+
+    def _long_head(self, value: int) -> int:
+        if value not in _WIDTHS:
+            raise VerificationError("CBOR of another type than belongs here, or of no definite length")
         width, least = _WIDTHS[value]
         number = int.from_bytes(self._take(width))
         if number < least:
@@ -77,8 +77,8 @@ class Reader:
         return number
 
     def _take(self, length: int) -> bytes:
-        taken = self._data[self._at : self._at + length]
-        if len(taken) != length:
+        begin = self._at
+        end = self._at = begin + length
+        if end > len(self._data):
             raise VerificationError("CBOR ends too early")
-        self._at += length
-        return taken
+        return self._data[begin:end]

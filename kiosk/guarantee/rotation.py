@@ -79,6 +79,7 @@ class KeyHistory(PublicKeys):
     def __init__(self, spans: Iterable[Span]) -> None:
         """Several keys may speak for the same place: a policy may pin more than one."""
         self.spans: Final = tuple(spans)
+        self._never_rotated = all(span.always for span in self.spans)
         super().__init__(span.key for span in self.spans)
 
     @classmethod
@@ -88,7 +89,7 @@ class KeyHistory(PublicKeys):
 
     def at(self, place: int) -> "PublicKeys":
         """The keys that speak for this place; for another one it says why not."""
-        return _At(self.spans, place)
+        return self if self._never_rotated else _At(self.spans, place)
 
     @property
     def present(self) -> PublicKey:

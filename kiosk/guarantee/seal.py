@@ -22,6 +22,7 @@ from kiosk.guarantee.cbor_reader import Reader
 
 VERSION: Final = 1
 SUITE: Final = (0x647A, 0x0001, 0x0002)  # IANA's HPKE ids of KEM, KDF and AEAD
+_ARRAY_OF_6: Final = b"\x86"
 _ARRAY_OF_7: Final = b"\x87"
 _VERSION_AND_SUITE: Final = cbor.encode(VERSION) + cbor.encode(SUITE)
 PLAINTEXT_BYTES_MAX: Final = cose.MESSAGE_BYTES_MAX + leaf.ENTRY_BYTES_MAX + 64
@@ -148,8 +149,9 @@ def open_envelope(envelope: bytes, private_key: SealPrivateKey | KeyOf) -> Opene
         private_key = private_key(header.recipient)
     if header.recipient != private_key.public.key_id:
         raise VerificationError(f"sealed to key {header.recipient.hex()[:16]}, which is not ours")
+    info = _ARRAY_OF_6 + envelope[1 : -len(cbor.byte_string(sealed))]  # all but the last element, in its one spelling
     try:
-        plaintext = HPKE.decrypt(sealed, private_key.hpke, info=header.info)
+        plaintext = HPKE.decrypt(sealed, private_key.hpke, info=info)
     except InvalidTag as error:
         raise VerificationError(f"envelope {header.kiosk}/{header.sequence} does not open") from error
     reader = Reader(plaintext, PLAINTEXT_BYTES_MAX)
@@ -166,13 +168,11 @@ def _parse(envelope: bytes) -> tuple[Header, bytes]:
     reader.array(7)
     if not reader.skip(_VERSION_AND_SUITE):
         raise VerificationError("an envelope of another version or suite than ours")
-    kiosk, sequence = reader.text(), reader.uint()
-    leaf_hash, recipient, sealed = reader.byte_string(), reader.byte_string(), reader.byte_string()
+    header = Header(reader.text(), reader.uint(), reader.byte_string(), reader.byte_string())
+    sealed = reader.byte_string()
     reader.end()
-    sizes = (len(leaf_hash), len(recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
-    if not (
-        sizes and 0 <= sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(kiosk) and len(sealed) >= _SEALED_BYTES_MIN
-    ):
+    sizes = (len(header.leaf_hash), len(header.recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
+    bounded = 0 <= header.sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(header.kiosk)
+    if not (sizes and bounded and len(sealed) >= _SEALED_BYTES_MIN):
         raise VerificationError("an envelope's fields are out of bounds")
-    header = Header(kiosk, sequence, leaf_hash, recipient)
     return header, sealed

@@ -12,7 +12,7 @@ from kiosk.errors import LogForkError, VerificationError
 from kiosk.guarantee import cbor, cose, leaf, merkle, seal
 from kiosk.guarantee.checkpoint import Checkpoint, origin
 from kiosk.guarantee.keys import PublicKeys
-from kiosk.guarantee.seal import KeyOf, SealPrivateKey
+from kiosk.guarantee.seal import KeyOf, Opened, SealPrivateKey
 
 RECORD_VERSION: Final = 1
 HEADER_FIELDS: Final = frozenset({"v", "kiosk", "seq", "kind", "at", "clock_synchronised"})
@@ -56,7 +56,11 @@ def verify_envelope(
 
     Raises VerificationError when it does not open (no proof of anything: anybody can seal) or is inconsistent.
     """
-    opened = seal.open_envelope(envelope, private_key)
+    return verify_opened(seal.open_envelope(envelope, private_key), kiosk, keys)
+
+
+def verify_opened(opened: Opened, kiosk: str, keys: PublicKeys) -> VerifiedRecord:
+    """Verify all that was in an envelope of `kiosk`, its header included. Raises VerificationError."""
     if opened.header.kiosk != kiosk:
         raise VerificationError(f"envelope of {opened.header.kiosk}, not of {kiosk}")
     record = verify_record(kiosk, opened.salt, opened.leaf_entry, opened.cose, keys)

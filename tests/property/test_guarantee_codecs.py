@@ -77,6 +77,30 @@ def test_whatever_is_accepted_is_its_own_encoding(data: bytes) -> None:
     assert cbor.encode(value) == data
 
 
+@given(
+    st.dictionaries(st.text(max_size=5), _SCALARS, min_size=2, max_size=6)
+    | st.dictionaries(st.integers(0, 300), _SCALARS, min_size=2, max_size=6),
+    st.data(),
+)
+def test_a_map_is_accepted_in_the_order_of_its_keys_only(value: dict[object, object], data: st.DataObject) -> None:
+    keys = data.draw(st.permutations(list(value)))
+    for written in ({key: value[key] for key in keys}, [{key: value[key] for key in keys}]):
+        encoded = cbor2.dumps(written)  # as it stands
+        try:
+            cbor.decode(encoded, len(encoded))
+        except VerificationError:
+            assert encoded != cbor.encode(written)
+        else:
+            assert encoded == cbor.encode(written)
+
+
+def test_keys_that_python_calls_equal_are_told_apart() -> None:
+    assert cbor.decode(cbor.encode({0: "a", 1: "b"}), 16) == {0: "a", 1: "b"}
+    for key in (b"\xf4", b"\xf9\x00\x00", b"\x20"):  # false, 0.0, -1
+        with pytest.raises(VerificationError):
+            cbor.decode(b"\xa2" + key + b"\x61a\x01\x61b", 16)
+
+
 @given(VALUES, st.data())
 def test_no_changed_byte_decodes_to_the_same_value(value: object, data: st.DataObject) -> None:
     encoded = bytearray(cbor.encode(value))
