@@ -1,7 +1,7 @@
 """The bank's own keys, and the kiosks' public keys as they were pinned when each was provisioned."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -36,7 +36,7 @@ class Keyring:
 
     def __init__(self, directory: Path) -> None:
         self._directory = directory
-        self._kiosks: dict[str, tuple[tuple[int, ...], KioskKeys]] = {}
+        self._kiosks: dict[str, tuple[list[int], tuple[str, ...], KioskKeys]] = {}  # news, of which folders, keys
         self._learnt: dict[str, dict[int, dict[str, Any]]] = {}
         self._seals: dict[bytes, SealPrivateKey] = {}
 
@@ -109,16 +109,18 @@ class Keyring:
 
         VerificationError when none are pinned; ConfigError when they are damaged.
         """
+        known = self._kiosks.get(kiosk)
+        if known is not None and known[0] == _news(known[1]):
+            return known[2]
         directory = self._directory / "kiosks" / kiosk
         if not topics.is_kiosk_id(kiosk) or not directory.is_dir():  # an id is also a safe file name
             message = f"no keys are pinned for kiosk {kiosk}"
             raise VerificationError(message, remedy="Provision the kiosk at the bank first.")
-        news = tuple(_changed(directory / name) for name in (ROTATIONS, COMPROMISES))
-        known = self._kiosks.get(kiosk)
-        if known is None or known[0] != news:
-            known = news, self._read(kiosk, directory)
-            self._kiosks[kiosk] = known
-        return known[1]
+        watched = tuple(str(each) for each in (directory, directory / ROTATIONS, directory / COMPROMISES))
+        news = _news(watched)
+        keys = self._read(kiosk, directory)
+        self._kiosks[kiosk] = news, watched, keys
+        return keys
 
     def learn(self, kiosk: str, sequence: int, content: Mapping[str, Any], *, keep: bool) -> None:
         """Follow the rotation in a verified record; with `keep` for everybody who reads this directory, for good.
@@ -158,11 +160,15 @@ class Keyring:
         return KioskKeys(records, checkpoint.Log.of(log.name, checkpoints), checkpoints)
 
 
-def _changed(folder: Path) -> int:
-    try:
-        return folder.stat().st_mtime_ns  # files are only ever added
-    except FileNotFoundError:
-        return 0
+def _news(folders: Iterable[str]) -> list[int]:
+    """When each was changed, 0 for one that is not there; texts, because this is asked for every record."""
+    found = []
+    for folder in folders:
+        try:
+            found.append(os.stat(folder).st_mtime_ns)  # files are only ever added  # noqa: PTH116 - see above
+        except FileNotFoundError:
+            found.append(0)
+    return found
 
 
 def _content(path: Path) -> dict[str, Any]:

@@ -3,17 +3,26 @@
 from typing import Final
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import verify
-from kiosk_cloud.keyring import Keyring
+from kiosk.guarantee import seal, verify
+from kiosk.guarantee.keys import PublicKeys
+from kiosk.guarantee.seal import KeyOf, Opened
 from kiosk_cloud.store import StoredRecord
 
 DEPOSIT: Final = "deposit"
 DEPOSIT_ID_BYTES: Final = 16
 
 
-def open_record(envelope: bytes, kiosk: str, keyring: Keyring) -> StoredRecord:
-    """Open and verify an envelope that is said to come from `kiosk`. Raises VerificationError with what disagrees."""
-    record = verify.verify_envelope(envelope, kiosk, keyring.seal_for, keyring.kiosk(kiosk).records)
+def open_record(envelope: bytes, kiosk: str, keys: PublicKeys, seal_for: KeyOf) -> StoredRecord:
+    """Open and verify an envelope that is said to come from `kiosk`, whose record keys are `keys`.
+
+    Raises VerificationError with what disagrees.
+    """
+    return verified(envelope, seal.open_envelope(envelope, seal_for), kiosk, keys)
+
+
+def verified(envelope: bytes, opened: Opened, kiosk: str, keys: PublicKeys) -> StoredRecord:
+    """The same for what has been opened already: `opened` is what was in `envelope`."""
+    record = verify.verify_opened(opened, kiosk, keys)
     deposit_id = None
     if record.kind == DEPOSIT:
         deposit_id = record.content.get("deposit_id")

@@ -34,8 +34,8 @@ from kiosk_cloud.witnessing import Witnessing
 
 log = logging.getLogger(__name__)
 
-RECEIVE_MAXIMUM: Final = 100
-BATCH_MAX: Final = 50
+RECEIVE_MAXIMUM: Final = 200
+BATCH_MAX: Final = 100  # in one transaction: every commit costs as much as several records
 SESSION_EXPIRY_S: Final = 60
 ACKS_IN_FLIGHT_MAX: Final = 10  # below every broker's Receive Maximum that we know; paho ignores the stated one
 ACKS_QUEUED_MAX: Final = 1000

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from kiosk.core import topics
 from kiosk.errors import KioskError
@@ -23,6 +23,8 @@ from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
 BUSY_TIMEOUT_MS: Final = 10_000
 SCHEMA_VERSION: Final = 4
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
+LOOKED_UP_AT_ONCE: Final = 100  # what the receiver takes in one batch
+_MARKS: Final = ", ".join("?" * LOOKED_UP_AT_ONCE)
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS kiosks (
@@ -265,15 +267,29 @@ class Store:
         row = self._db.execute(f"{_SELECT_RECORD} WHERE kiosk = ? AND sequence = ?", (kiosk, sequence)).fetchone()
         return StoredRecord(*row) if row else None
 
-    def leaf_hash(self, kiosk: str, sequence: int) -> bytes | None:
-        """Of one record, whether or not it is part of the prefix yet."""
-        query = "SELECT leaf_hash FROM records WHERE kiosk = ? AND sequence = ?"
-        row = self._db.execute(query, (kiosk, sequence)).fetchone()
-        return row[0] if row else None
+    def leaf_hashes(self, kiosk: str, sequences: Sequence[int]) -> Iterator[tuple[int, bytes]]:
+        """(sequence, leaf hash) of those that are here, whether or not they are part of the prefix yet."""
+        query = f"SELECT sequence, leaf_hash FROM records WHERE kiosk = ? AND sequence IN ({_MARKS})"  # noqa: S608 - ours
+        return self._looked_up(query, kiosk, sequences)
 
-    def waiting(self, kiosk: str, first: int) -> Iterator[tuple[int, bytes, str]]:
-        """(sequence, leaf hash, kind) of the records from `first` on, in sequence, one at a time."""
-        query = "SELECT sequence, leaf_hash, kind FROM records WHERE kiosk = ? AND sequence >= ? ORDER BY sequence"
+    def sequences_of_deposits(self, kiosk: str, deposit_ids: Sequence[bytes]) -> Iterator[tuple[bytes, int]]:
+        """(deposit id, sequence) of every record of these deposits."""
+        query = f"SELECT deposit_id, sequence FROM records WHERE kiosk = ? AND deposit_id IN ({_MARKS})"  # noqa: S608 - ours
+        return self._looked_up(query, kiosk, deposit_ids)
+
+    def _looked_up(self, query: str, kiosk: str, keys: Sequence[int] | Sequence[bytes]) -> Iterator[tuple[Any, Any]]:
+        """One statement for LOOKED_UP_AT_ONCE keys, always of the same text: SQLite prepares it once."""
+        for first in range(0, len(keys), LOOKED_UP_AT_ONCE):
+            some = keys[first : first + LOOKED_UP_AT_ONCE]
+            nothing = (None,) * (LOOKED_UP_AT_ONCE - len(some))  # NULL is IN nothing
+            yield from self._db.execute(query, (kiosk, *some, *nothing))
+
+    def waiting(self, kiosk: str, first: int) -> Iterator[tuple[int, bytes, str, bytes | None]]:
+        """(sequence, leaf hash, kind, deposit id) of the records from `first` on, in sequence, one at a time."""
+        query = (
+            "SELECT sequence, leaf_hash, kind, deposit_id FROM records"
+            " WHERE kiosk = ? AND sequence >= ? ORDER BY sequence"
+        )
         return self._db.execute(query, (kiosk, first))
 
     def records(self, kiosk: str, *, after: int = -(2**62)) -> Iterator[StoredRecord]:
@@ -306,22 +322,23 @@ class Store:
         ).fetchone()
         return row[0] if row else None
 
-    def add_record(self, record: StoredRecord, received_at: str) -> None:
-        """Store a verified record; the caller has looked that its place is free."""
-        self._db.execute(
-            "INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
+    def add_records(self, records: Iterable[StoredRecord], received_at: str) -> None:
+        """Store verified records; the caller has looked that their places are free."""
+        rows = (
             (
-                record.kiosk,
-                record.sequence,
-                record.leaf_hash,
-                record.kind,
-                record.deposit_id,
-                record.content,
-                record.envelope,
-                record.entry,
+                each.kiosk,
+                each.sequence,
+                each.leaf_hash,
+                each.kind,
+                each.deposit_id,
+                each.content,
+                each.envelope,
+                each.entry,
                 received_at,
-            ),
+            )
+            for each in records
         )
+        self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def first_ahead(self, kiosk: str, size: int) -> int | None:
         """The first stored sequence beyond the prefix, None when nothing waits."""

@@ -159,7 +159,8 @@ class _Audit:
             self._report.fail(f"{self._kiosk}/{sequence}", f"fork ({kind}): {reason}")
 
     def _check_record(self, record: StoredRecord) -> None:
-        again = open_record(record.envelope, self._kiosk, self._keyring)
+        keys = self._keyring.kiosk(self._kiosk).records
+        again = open_record(record.envelope, self._kiosk, keys, self._keyring.seal_for)
         for name in ("sequence", "leaf_hash", "kind", "deposit_id", "content", "entry"):
             if getattr(again, name) != getattr(record, name):
                 message = f"the stored {name} is not what the envelope says"

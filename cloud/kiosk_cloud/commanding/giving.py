@@ -147,9 +147,9 @@ def result_of(config: BankConfig, kiosk: str, sequence: int) -> dict[str, object
         store.close()
     if envelope is None:
         return None
-    content: dict[str, object] = cbor.decode(
-        open_record(envelope, kiosk, Keyring(config.keys)).content, cose.PAYLOAD_BYTES_MAX
-    )
+    keyring = Keyring(config.keys)
+    record = open_record(envelope, kiosk, keyring.kiosk(kiosk).records, keyring.seal_for)
+    content: dict[str, object] = cbor.decode(record.content, cose.PAYLOAD_BYTES_MAX)
     return content
 
 

@@ -3,7 +3,7 @@
 import sqlite3
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 from kiosk.core import topics
 from kiosk_cloud.store import Store, StoredRecord
@@ -27,6 +27,14 @@ class Row:
     kind: str
     deposit_id: bytes
     attempts: int
+
+
+class Queued(NamedTuple):
+    """What one record of a kiosk puts into the queue."""
+
+    kind: str
+    deposit_id: bytes
+    sequence: int
 
 
 @dataclass(frozen=True)
@@ -59,8 +67,8 @@ def record_of(log: str, sequence: int) -> str:
     return str(sequence) if epoch == 1 else f"{epoch}.{sequence}"
 
 
-def _key(record: StoredRecord, deposit_id: bytes) -> str:
-    return key_of(record.kind, deposit_id, record_of(record.kiosk, record.sequence))
+def _key(log: str, kind: str, deposit_id: bytes, sequence: int) -> str:
+    return key_of(kind, deposit_id, "" if kind == DEPOSIT else record_of(log, sequence))
 
 
 class Outbox:
@@ -70,19 +78,25 @@ class Outbox:
         self._store = store
         self._db: sqlite3.Connection = store.db
 
-    def queue(self, record: StoredRecord, deposit_id: bytes, at: str) -> bool:
-        """Queue what a record of one of KINDS says; False when its key is queued already, from another record."""
-        key = _key(record, deposit_id)
-        cursor = self._db.execute(
-            "INSERT OR IGNORE INTO postings (key, kiosk, sequence, kind, deposit_id, queued_at)"
+    def queue(self, kiosk: str, found: Sequence[Queued], at: str) -> list[Queued]:
+        """Queue what records of KINDS say; returns those whose key is queued already, from another record."""
+        rows = [(_key(kiosk, *one), kiosk, *one, at) for one in found]
+        done = self._db.executemany(
+            "INSERT OR IGNORE INTO postings (key, kiosk, kind, deposit_id, sequence, queued_at)"
             " VALUES (?, ?, ?, ?, ?, ?)",
-            (key, record.kiosk, record.sequence, record.kind, deposit_id, at),
+            rows,
         )
-        return cursor.rowcount > 0
+        if done.rowcount == len(rows):
+            return []
+        return [one for one, row in zip(found, rows, strict=True) if not self._queued_from(row[0], kiosk, one.sequence)]
+
+    def _queued_from(self, key: str, kiosk: str, sequence: int) -> bool:
+        query = "SELECT 1 FROM postings WHERE key = ? AND kiosk = ? AND sequence = ?"
+        return self._db.execute(query, (key, kiosk, sequence)).fetchone() is not None
 
     def has(self, record: StoredRecord, deposit_id: bytes) -> bool:
         """Whether this record was queued, or the same deposit from another record."""
-        key = _key(record, deposit_id)
+        key = _key(record.kiosk, record.kind, deposit_id, record.sequence)
         return self._db.execute("SELECT 1 FROM postings WHERE key = ?", (key,)).fetchone() is not None
 
     # --- judged before anything is handed over -----------------------------------------------------------
