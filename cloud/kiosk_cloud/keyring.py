@@ -10,9 +10,10 @@ from typing import Any, Final
 from kiosk.core import topics
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, checkpoint, cose, files, note, rotation
+from kiosk.guarantee.bank_keys import BankPurpose
 from kiosk.guarantee.commands import SECOND_FILE, Commanders
 from kiosk.guarantee.directory import KEY_FILE
-from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
+from kiosk.guarantee.keys import Ed25519Signer, PublicKey, PublicKeys, load_public
 from kiosk.guarantee.rotation import KeyHistory
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk_cloud.files import private_dir, write_once
@@ -68,8 +69,8 @@ class Keyring:
 
     @cached_property
     def ack_public(self) -> PublicKeys:
-        """Verifies our own acknowledgements."""
-        return PublicKeys([self.ack.public])
+        """Verifies our own acknowledgements, also those by keys that were in use before."""
+        return PublicKeys([self.ack.public, *self.former("ack")])
 
     @cached_property
     def command(self) -> Ed25519Signer:
@@ -78,8 +79,36 @@ class Keyring:
 
     @cached_property
     def command_public(self) -> PublicKeys:
-        """Verifies our own commands and directories."""
-        return PublicKeys([self.command.public])
+        """Verifies our own commands and directories, also those by keys that were in use before."""
+        return PublicKeys([self.command.public, *self.former("command")])
+
+    def own(self, purpose: BankPurpose) -> Ed25519Signer:
+        """The key with which the bank signs for this purpose now. ConfigError."""
+        return self.ack if purpose == "ack" else self.command
+
+    def next_own(self, purpose: BankPurpose, *, make: bool = False) -> Ed25519Signer | None:
+        """The one that is to take over from it, made if asked for; None when there is none. ConfigError; OSError."""
+        path = self._directory / f"{purpose}.next.key"
+        if make and not path.exists():
+            Ed25519Signer.generate().save(path)
+        return Ed25519Signer.load(path) if path.exists() else None
+
+    def former(self, purpose: BankPurpose) -> list[PublicKey]:
+        """Public halves of the keys that the bank itself used before. ConfigError."""
+        return former(self._directory, purpose)
+
+    def take_over(self, purpose: BankPurpose) -> Ed25519Signer:
+        """Let the next key be the present one; of the present one only the public half stays. ConfigError; OSError.
+
+        In this order a crash leaves two keys or the new one, never none; doing it again ends it.
+        """
+        path, following = self._directory / f"{purpose}.key", self._directory / f"{purpose}.next.key"
+        old, new = Ed25519Signer.load(path), Ed25519Signer.load(following)
+        write_once(self._directory / f"{purpose}-{old.kid.hex()[:16]}.pub", old.public.pem)
+        following.replace(path)
+        for name in (purpose, f"{purpose}_public"):
+            self.__dict__.pop(name, None)
+        return new
 
     @property
     def commanders(self) -> Commanders:
@@ -158,6 +187,11 @@ class Keyring:
         first = KeyHistory.of(PublicKeys([log.key]))
         checkpoints = rotation.history(first, kiosk, "checkpoint", rotations, believed)
         return KioskKeys(records, checkpoint.Log.of(log.name, checkpoints), checkpoints)
+
+
+def former(directory: Path, purpose: BankPurpose) -> list[PublicKey]:
+    """Public halves of the bank's keys of before in its `directory`. ConfigError."""
+    return [load_public(path) for path in sorted(directory.glob(f"{purpose}-*.pub"))]
 
 
 def _news(folders: Iterable[str]) -> list[int]:

@@ -1,6 +1,7 @@
 """`kiosk-cloud keys`: which keys speak for a kiosk, what the policy file says of them, and a key that was stolen."""
 
 import json
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Final
 
@@ -8,12 +9,15 @@ import click
 
 from kiosk.clock import rfc3339
 from kiosk.errors import ConfigError
-from kiosk.guarantee import policy, rotation
+from kiosk.guarantee import bank_keys, policy, rotation
+from kiosk.guarantee.bank_keys import BankPurpose
 from kiosk.guarantee.keys import Ed25519Signer, load_public
 from kiosk.guarantee.rotation import Compromise, Span
 from kiosk.guarantee.signers import PURPOSES, Purpose
 from kiosk_cloud import config as bank_config
 from kiosk_cloud import trusting
+from kiosk_cloud.commanding import giving
+from kiosk_cloud.directory import kiosks
 from kiosk_cloud.explained import explained
 from kiosk_cloud.files import write_private
 from kiosk_cloud.keyring import Keyring
@@ -103,3 +107,52 @@ def compromise(
         keyring.declare(kiosk, rotation.declare(said, keyring.command, Ed25519Signer.load(second)))
     click.echo(f"{kiosk}: {purpose} key {said.kid.hex()[:16]} is trusted up to size {trusted_size} only")
     click.echo("Next: kiosk-cloud keys policy, and a restart of the receivers is not needed.")
+
+
+_purpose = click.argument("purpose", type=click.Choice(bank_keys.PURPOSES))
+
+
+@keys.command("successor")
+@_purpose
+@_config
+@click.option("--until", required=True, help="So long the present key counts beside it, e.g. 2026-12-24T18:00+08:00.")
+@click.option("--kiosk", "chosen", multiple=True, help="Tell this kiosk only; may be repeated. Else all are told.")
+@click.option("--life-h", type=click.IntRange(1, 24 * 90), default=24 * 30, show_default=True, help="Hours to its end.")
+def successor(purpose: BankPurpose, config_path: Path, until: str, chosen: tuple[str, ...], life_h: int) -> None:
+    """Name to the kiosks the bank's next key for acknowledgements or commands, made here if there is none yet.
+
+    A command for each kiosk, which the second signer signs as well. `keys take-over` when they have answered.
+    """
+    with explained():
+        config = bank_config.load(config_path)
+        keyring = Keyring(config.keys)
+        old, new = keyring.own(purpose), keyring.next_own(purpose, make=True)
+        assert new is not None
+        moment, life = giving.moment(until), timedelta(hours=life_h)
+        for kiosk in chosen or kiosks(config, None):
+            make = giving.new_bank_key(kiosk, purpose, moment, old, new)
+            given = giving.give(config, kiosk, make, utc_now(), life)
+            click.echo(f"{kiosk}: command {given.sequence} names {purpose} key {new.kid.hex()[:16]}: {given.state}")
+    click.echo("Next: kiosk-cloud command export, sign and import for each; then kiosk-cloud keys take-over")
+
+
+@keys.command("take-over")
+@_purpose
+@_config
+@click.option("--without", multiple=True, help="Leave this kiosk behind: it will not believe us; may be repeated.")
+def take_over(purpose: BankPurpose, config_path: Path, without: tuple[str, ...]) -> None:
+    """Sign with the next key from now on, once every kiosk has said that it takes it. Restart the receivers then."""
+    with explained():
+        config = bank_config.load(config_path)
+        keyring = Keyring(config.keys)
+        new = keyring.next_own(purpose)
+        if new is None:
+            raise ConfigError(f"there is no next {purpose} key", remedy="Make and announce one: `keys successor`.")
+        waiting = [kiosk for kiosk in giving.not_told(config, purpose, new.public) if kiosk not in without]
+        if waiting:
+            raise ConfigError(
+                f"{', '.join(waiting)} would not believe key {new.kid.hex()[:16]} yet",
+                remedy="Wait for their results (`command list`), or leave them behind by --without.",
+            )
+        keyring.take_over(purpose)
+    click.echo(f"{purpose} key {new.kid.hex()[:16]} signs from now on. Next: restart the receivers.")

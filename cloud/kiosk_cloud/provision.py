@@ -26,13 +26,14 @@ from typing import Final
 from kiosk.core import topics
 from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, files, keys, policy, seal
+from kiosk.guarantee.bank_keys import BankPurpose
 from kiosk.guarantee.commands import SECOND_FILE
 from kiosk.guarantee.directory import COMMAND_FILE, HASH_BYTES, KEY_FILE
 from kiosk_cloud import broker, trusting
 from kiosk_cloud.config import BankConfig, BrokerConfig, encode
 from kiosk_cloud.depositor import settings as depositor
 from kiosk_cloud.files import private_dir, write_once, write_private
-from kiosk_cloud.keyring import Keyring
+from kiosk_cloud.keyring import Keyring, former
 from kiosk_cloud.pki import Authority
 from kiosk_cloud.posting import settings as posting
 
@@ -168,8 +169,8 @@ def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, rand
     pinned = private_dir(bank / "kiosks" / kiosk)
     _pin(pinned / "record.pub", record.public.pem, done)
     _pin(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
-    _pin(directory / "bank_ack.pub", keys.Ed25519Signer.load(bank / "ack.key").public.pem, done)
-    _pin(directory / COMMAND_FILE, keys.Ed25519Signer.load(bank / "command.key").public.pem, done)
+    _pin_own(directory / "bank_ack.pub", bank, "ack", done)
+    _pin_own(directory / COMMAND_FILE, bank, "command", done)
     _pin(directory / SECOND_FILE, (bank / SECOND_FILE).read_bytes(), done)
     _directory_key(directory / KEY_FILE, pinned / KEY_FILE, done, randomness)
     sealing = seal.SealPrivateKey.load(bank / "seal.key").public
@@ -205,6 +206,13 @@ def _pin(path: Path, data: bytes, done: Provisioned) -> None:
         done.written.append(path)
     elif path.read_bytes() != data:
         raise _other_key(path)
+
+
+def _pin_own(path: Path, bank: Path, purpose: BankPurpose, done: Provisioned) -> None:
+    """The bank's own key; a kiosk that pins one of before follows the succession from it (docs/keys.md)."""
+    if path.exists() and keys.load_public(path) in former(bank, purpose):
+        return
+    _pin(path, keys.Ed25519Signer.load(bank / f"{purpose}.key").public.pem, done)
 
 
 def _other_key(path: Path) -> ConfigError:

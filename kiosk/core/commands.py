@@ -87,7 +87,24 @@ class NewEpoch(Command, frozen=True):
     policy: Annotated[str, msgspec.Meta(max_length=POLICY_CHARACTERS_MAX)] = ""
 
 
-AnyCommand = OutOfService | InService | Resend | ReportUnits | SetLimits | SetSealKey | SetPolicy | NewEpoch
+class SetBankKey(Command, frozen=True):
+    """Another key of the bank's signs acknowledgements or commands; the present one counts beside it until a moment.
+
+    `key` is its SubjectPublicKeyInfo. Both keys have signed (`by_old`, `by_new`) what `kiosk.guarantee.bank_keys` says,
+    with this command's own number in it.
+    """
+
+    signatures: ClassVar[int] = 2
+    purpose: Literal["ack", "command"]
+    key: Annotated[bytes, msgspec.Meta(min_length=32, max_length=256)]
+    until: Moment
+    by_old: Annotated[bytes, msgspec.Meta(min_length=64, max_length=1024)]
+    by_new: Annotated[bytes, msgspec.Meta(min_length=64, max_length=1024)]
+
+
+AnyCommand = (
+    OutOfService | InService | Resend | ReportUnits | SetLimits | SetSealKey | SetPolicy | NewEpoch | SetBankKey
+)
 
 
 def said(command: AnyCommand) -> dict[str, object]:

@@ -8,11 +8,11 @@ import sqlite3
 from dataclasses import dataclass
 from typing import Final, Literal
 
-Key = Literal["terms", "hold", "limits", "seal_key", "policy", "epoch"]
+Key = Literal["terms", "hold", "limits", "seal_key", "policy", "epoch", "bank_keys"]
 REFUSED_KEPT_MAX: Final = 64  # digests of refused messages; the broker's retained ones come again at each connection
 SCHEMA: Final = (
     """CREATE TABLE IF NOT EXISTS bank_state (
-        key TEXT PRIMARY KEY,       -- terms, hold, limits, seal_key, policy, epoch
+        key TEXT PRIMARY KEY,       -- terms, hold, limits, seal_key, policy, epoch, bank_keys
         value BLOB NOT NULL
     ) WITHOUT ROWID""",
     """CREATE TABLE IF NOT EXISTS bank_said (

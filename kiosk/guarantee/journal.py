@@ -33,12 +33,13 @@ from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import bank_book, books, evidence_queue, merkle, receipt, seal, self_check, unit_book
 from kiosk.guarantee.bank_book import BankBook
+from kiosk.guarantee.bank_keys import BankKeys, BankPurpose, Succession
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.evidence import Piece
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue, Taken
 from kiosk.guarantee.files import make_directory
-from kiosk.guarantee.keys import Randomness
+from kiosk.guarantee.keys import PublicKeys, Randomness
 from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
@@ -84,14 +85,35 @@ class Journal:
         self._authority = AuthorityBook(self._connection)
         self.disputes = DisputeBook(self._connection)
         self.bank = BankBook(self._connection)
-        present = replace(keys, kiosk=topics.log_name(keys.kiosk, self.bank.epoch))
+        self._bank_keys: dict[BankPurpose, BankKeys] = {}
+        self._kiosk = keys.kiosk
+        bank_acks = self.bank_keys("ack", keys.bank_acks)
+        present = replace(keys, kiosk=topics.log_name(keys.kiosk, self.bank.epoch), bank_acks=bank_acks)
         self.log = RecordLog(
             self._connection, present, self._vault, clock_synchronised=clock_synchronised, randomness=randomness
         )
-        self.evidence = EvidenceQueue(self._connection, keys.kiosk, keys.bank_acks, lambda: self.log.bank_seal)
+        self.evidence = EvidenceQueue(self._connection, keys.kiosk, bank_acks, lambda: self.log.bank_seal)
         key = self.bank.get("seal_key")
         if key is not None:  # by the bank's doubly signed command; the provisioned one is history
             self.log.bank_seal = SealPublicKey(key)
+
+    # --- the bank's keys ------------------------------------------------------------------------------------
+
+    def bank_keys(self, purpose: BankPurpose, pinned: PublicKeys) -> BankKeys:
+        """The pinned keys with every successor that the bank has named since: the same object for everybody."""
+        if purpose not in self._bank_keys:
+            found = BankKeys(pinned, lambda: self.log.latest)
+            found.follow_kept(self._kiosk, purpose, self.bank.get("bank_keys"))
+            self._bank_keys[purpose] = found
+        return self._bank_keys[purpose]
+
+    def check_succession(self, said: Succession) -> BankKeys:
+        """Whose keys `said` would change. VerificationError when it is not by the present key and the new one."""
+        found = self._bank_keys.get(said.purpose)
+        if found is None:
+            raise VerificationError(f"no {said.purpose} key of the bank is pinned here")
+        found.check(self._kiosk, said)
+        return found
 
     # --- deposits -----------------------------------------------------------------------------------------
 

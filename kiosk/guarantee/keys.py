@@ -153,6 +153,11 @@ class PublicKeys:
         """The keys that speak for this place of a log; `rotation.KeyHistory` tells them apart."""
         return self
 
+    @property
+    def ever(self) -> "PublicKeys":
+        """With those that counted before, for what was accepted then; `bank_keys.BankKeys` tells them apart."""
+        return self
+
     def get(self, kid: bytes, algorithm: str) -> PublicKey:
         """The pinned key `kid`, if it is pinned for `algorithm`; otherwise VerificationError."""
         key = self._keys.get(kid)

@@ -147,6 +147,7 @@ class RecordLog:
         self._vault = vault
         self._clock_synchronised = clock_synchronised
         self._randomness = randomness
+        self.latest = self.time_floor()  # as far as this process knows; for whoever may not ask the database
         for purpose in PURPOSES:
             self._signer(purpose)  # a key that was replaced without a rotation is noticed now
 
@@ -350,7 +351,7 @@ class RecordLog:
             )
         with contextlib.suppress(VerificationError):
             if ack is not None:
-                found = acks.verify(ack, self._keys.bank_acks, self._keys.kiosk)
+                found = acks.verify(ack, self._keys.bank_acks.ever, self._keys.kiosk)
                 stated.append((found.tree_size, found.root))
         if stated and acknowledged > stated[0][0]:
             raise VerificationError(
@@ -414,7 +415,7 @@ class RecordLog:
         JournalError outside a transaction.
         """
         self._require_transaction()
-        found = self.check_acknowledgement(data)
+        found = self.check_acknowledgement(data, self.bank_acks)
         if found.checkpoint:
             self._keep_cosigned(found.checkpoint)
         self.bank_said(found.at)
@@ -424,9 +425,9 @@ class RecordLog:
         self._put({"acknowledged": found.sequence, "acknowledgement": data})
         return found.sequence
 
-    def check_acknowledgement(self, data: bytes) -> acks.Acknowledgement:
-        """What the bank acknowledges of our log; nothing is changed. Raises as `acknowledge` does."""
-        found = acks.verify(data, self._keys.bank_acks, self._keys.kiosk)
+    def check_acknowledgement(self, data: bytes, keys: PublicKeys) -> acks.Acknowledgement:
+        """What the bank acknowledges of our log, by one of `keys`; nothing is changed. Raises as `acknowledge` does."""
+        found = acks.verify(data, keys, self._keys.kiosk)
         if found.tree_size > self.size():
             raise LogRollbackError(
                 f"the bank holds {found.tree_size} records of this kiosk, which has only {self.size()}"
@@ -518,6 +519,11 @@ class RecordLog:
         """
         return max(self._text(_BANK_TIME) or "", self._text(_HIGH_WATER) or "")
 
+    def clock_shows(self, now: datetime) -> None:
+        """Our own clock, if it is synchronised, is a proof of the time as well; kept by the next record."""
+        if self._clock_synchronised():
+            self.latest = max(self.latest, rfc3339(now))
+
     def begin(self, name: str) -> None:
         """Another log, empty, under `name`. The present one stays, as append-only as before, in tables of its own."""
         self._require_transaction()
@@ -540,6 +546,7 @@ class RecordLog:
 
     def _raise_time(self, key: str, at: str, grain: int | None = None) -> None:
         """Keep the later of the two; times that agree in their first `grain` characters are not worth a write."""
+        self.latest = max(self.latest, at)
         if at[:grain] > (self._text(key) or "")[:grain]:
             self._put({key: at})
 

@@ -41,7 +41,7 @@ def acknowledgement_problem(log: RecordLog) -> str:
     if kept is None:
         return "" if not log.acknowledged() else "the acknowledgement that emptied the outbox is gone"
     try:
-        log.check_acknowledgement(kept)
+        log.check_acknowledgement(kept, log.bank_acks.ever)
     except VerificationError as error:
         return str(error.args[0])
     return ""

@@ -167,7 +167,7 @@ class Assurance:
             if self.bank_commands is None:
                 return "an account directory is here and no key of the bank to hold it against"
             try:
-                cose.verify1(kept, self.bank_commands, cose.DIRECTORY_TYPE, directory.DIRECTORY_BYTES_MAX)
+                cose.verify1(kept, self.bank_commands.ever, cose.DIRECTORY_TYPE, directory.DIRECTORY_BYTES_MAX)
             except VerificationError as error:
                 return f"the account directory: {error.args[0]}"
         return self.journal.acknowledgement_problem()

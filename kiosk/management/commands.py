@@ -6,9 +6,10 @@ turn it is takes its number whatever comes of it: expired and refused ones have 
 """
 
 import asyncio
+import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, Final
 
 import msgspec
@@ -18,10 +19,11 @@ from kiosk.core import commands as c
 from kiosk.core import day, topics
 from kiosk.core.records import command_result, service
 from kiosk.errors import ConfigError, VerificationError
-from kiosk.guarantee import checkpoint
+from kiosk.guarantee import bank_keys, checkpoint
 from kiosk.guarantee import commands as message
 from kiosk.guarantee import policy as policies
 from kiosk.guarantee.bank_book import Said
+from kiosk.guarantee.bank_keys import Succession
 from kiosk.guarantee.commands import Commanders, SignedOrder
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.seal import SealPublicKey
@@ -47,6 +49,8 @@ class Carried:
     log: str = ""  # the uplink begins anew, for this one
 
 
+OVERLAP_MAX: Final = timedelta(days=400)  # of two keys of the bank: long enough for a kiosk that was away for a year
+
 Settle = Callable[[Journal, Any, SignedOrder], Carried]
 
 
@@ -65,6 +69,7 @@ class CommandDesk:
             c.SetSealKey: _set_seal_key,
             c.SetPolicy: self._set_policy,
             c.NewEpoch: self._new_epoch,
+            c.SetBankKey: self._set_bank_key,
         }
 
     async def deliver(self, data: bytes) -> Reply:
@@ -184,6 +189,20 @@ class CommandDesk:
             self._c.witnesses.move(name, policy)
 
         return Carried(then=then, log=name)
+
+    def _set_bank_key(self, journal: Journal, command: c.SetBankKey, signed: SignedOrder) -> Carried:
+        order = signed.order
+        said = Succession(command.purpose, order.sequence, command.key, command.until, command.by_old, command.by_new)
+        longest = rfc3339(datetime.fromisoformat(order.issued_at) + OVERLAP_MAX)
+        if not order.issued_at < command.until <= longest:
+            raise CommandRefused(f"the present key counts until a moment after {order.issued_at} and by {longest}")
+        try:
+            keys = journal.check_succession(said)
+            journal.bank.put("bank_keys", bank_keys.keep(journal.bank.get("bank_keys"), said))
+        except VerificationError as error:
+            raise CommandRefused(str(error.args[0])) from error
+        details = {"key_id": hashlib.sha256(command.key).digest(), "until": command.until}
+        return Carried(details, lambda: keys.follow(self._kiosk, said))
 
 
 def _policy_for(log: str, text: str) -> policies.Policy:

@@ -107,6 +107,11 @@ class Desk:
         self._directory = directory or AccountDirectory(
             "", None, controller.journal, controller.runner, controller.clock
         )
+        if commanders is not None:
+            commanders = replace(commanders, bank=controller.journal.bank_keys("command", commanders.bank))
+        if (keys := self._directory.keys) is not None:
+            followed = controller.journal.bank_keys("command", keys.bank_commands)
+            self._directory.keys = replace(keys, bank_commands=followed)
         self.authority = authority
         self._disputes = ClearDisputes(controller.journal, controller.runner)
         authority.register(ClearDispute, self._disputes)
@@ -128,6 +133,8 @@ class Desk:
 
     async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
+        if role == "uplink":  # whether a key of the bank still counts is judged by the time
+            self._c.journal.log.clock_shows(self._c.clock.now_utc())
         match request:
             case GetStatus():
                 return seen_by(role, self._status(await self.books()))

@@ -17,6 +17,7 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee import directory as statement
 from kiosk.guarantee.directory import Directory, DirectoryKeys
 from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.keys import PublicKeys
 from kiosk.management.store import Runner
 from kiosk.messages import DeliverDirectory, LookedUp, LookUp, Ok, Refused, Reply
 
@@ -60,7 +61,8 @@ class AccountDirectory:
         return Ok()
 
     async def _replace(self, data: bytes) -> None:
-        found = await self._verified(data)
+        assert self.keys is not None
+        found = await self._verified(data, self.keys.bank_commands)
         if self._present is not None and found.version <= self._present.version:
             raise VerificationError(
                 f"directory version {found.version} is not newer than version {self._present.version}",
@@ -79,10 +81,9 @@ class AccountDirectory:
         self._present, self._bytes = found, data
         _log.info("account directory version %d with %d entries", found.version, len(found.entries))
 
-    async def _verified(self, data: bytes) -> Directory:
+    async def _verified(self, data: bytes, keys: PublicKeys) -> Directory:
         """Off the loop: thousands of entries take tens of milliseconds."""
-        assert self.keys is not None
-        return await self._runner.run(statement.verify, data, self.keys.bank_commands, self.kiosk)
+        return await self._runner.run(statement.verify, data, keys, self.kiosk)
 
     async def look_up(self, request: LookUp) -> Reply:
         """The masked holder of an account, within the measure of tries."""
@@ -134,7 +135,7 @@ class AccountDirectory:
             data = await self._runner.run(self._journal.directory)
             if data is not None:
                 try:
-                    self._present, self._bytes = await self._verified(data), data
+                    self._present, self._bytes = await self._verified(data, self.keys.bank_commands.ever), data
                 except VerificationError as error:  # e.g. the bank's key was changed: deposits go on without names
                     _log.error("the stored account directory is not used: %s", error)
             self._loaded = True

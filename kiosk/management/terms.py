@@ -127,7 +127,7 @@ class BankTerms:
         if terms is None or self._keys is None:
             return
         try:
-            self._present, self._bytes = statement.verify(terms, self._keys.bank, self._kiosk), terms
+            self._present, self._bytes = statement.verify(terms, self._keys.bank.ever, self._kiosk), terms
         except VerificationError as error:  # e.g. the bank's key was changed: the configuration alone holds
             _log.error("the stored terms are not used: %s", error)
 

@@ -165,7 +165,7 @@ class Process:
             self.risk,
             installed(config),
             policy=lambda: self.controller.witnesses.policy,
-            bank_commands=None if directory_keys is None else directory_keys.bank_commands,
+            bank_commands=journal.bank_keys("command", directory_keys.bank_commands) if directory_keys else None,
         )
         self.controller = Controller(
             devices=devices,

@@ -39,7 +39,7 @@ from kiosk.core.state import Deposit, RecordDraft
 from kiosk.core.terms import BankLimit, Terms
 from kiosk.core.unit_facts import CountedRow, Settled
 from kiosk.errors import VerificationError
-from kiosk.guarantee import cbor, commands, complaints, merkle, terms
+from kiosk.guarantee import bank_keys, cbor, commands, complaints, merkle, terms
 from kiosk.guarantee import directory as statement
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.complaints import Complaint
@@ -275,10 +275,14 @@ def test_records_of_storage_units_are_in_the_grammar(tmp_path: Path) -> None:
         rig.close()
 
 
+_SAID = bank_keys.draft(
+    "test-0001", "ack", 8, "2027-01-01T00:00:00.000Z", Ed25519Signer.from_seed(bytes([2] * 32)), SIGNER
+)
+SUCCESSION = c.SetBankKey(_SAID.purpose, _SAID.key, _SAID.until, _SAID.by_old, _SAID.by_new)
 EVERY_COMMAND: list[c.AnyCommand] = [
     c.OutOfService("an incident"), c.InService(), c.Resend(0), c.ReportUnits(), c.SetSealKey(NEW_KEY),
     c.SetLimits("2030-01-01T00:00:00.000Z", (BankLimit("CNY", 1, 2),)), c.SetPolicy("quorum none\n"),
-    c.NewEpoch(2, 7, bytes(32)),
+    SUCCESSION, c.NewEpoch(2, 7, bytes(32)),
 ]  # fmt: skip
 
 

@@ -194,13 +194,15 @@ class Rig:
         )
         risk = RiskDesk(lambda request: self._ask(risk, request), lambda: hazards(devices.lines), timeout_s=2.0)
         self._runner = _CountingRunner(self)
+        pinned = self.directory_keys
+        commands = None if pinned is None else self.journal.bank_keys("command", pinned.bank_commands)
         assurance = Assurance(
             devices,
             self.journal,
             risk,
             self.installed,
             policy=lambda: self.controller.witnesses.policy,
-            bank_commands=None if self.directory_keys is None else self.directory_keys.bank_commands,
+            bank_commands=commands,
         )
         self.controller = Controller(
             devices=devices,

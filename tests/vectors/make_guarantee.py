@@ -23,6 +23,7 @@ from kiosk.core.terms import BankLimit, BankTiming, Terms, Words
 from kiosk.core.unit_facts import CountedRow
 from kiosk.guarantee import (
     acks,
+    bank_keys,
     cbor,
     checkpoint,
     commands,
@@ -265,13 +266,19 @@ def bank_counts() -> Iterator[Example]:
         yield Example("counts", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.COUNTS_TYPE))
 
 
+def succession(kit: Kit, number: int) -> c.SetBankKey:
+    """Another key for acknowledgements, signed by the present one and by itself."""
+    said = bank_keys.draft(KIOSK, "ack", number, "2026-12-24T10:00:00.000Z", kit.ack_signer, SECOND)
+    return c.SetBankKey(said.purpose, said.key, said.until, said.by_old, said.by_new)
+
+
 def bank_commands(kit: Kit) -> Iterator[Example]:
     """Commands, signed once and twice, and what are none. Whether it is their turn the kiosk's journal says."""
     expires = NOW + timedelta(days=14)
     every: list[AnyCommand] = [
         c.OutOfService("an incident is being looked into"), c.InService(), c.Resend(7), c.ReportUnits(),
         c.SetLimits("2026-12-24T10:00:00.000Z", (BankLimit("CNY", 100_000, 900_000),)),
-        c.SetSealKey(kit.seal_key.public.raw), c.SetPolicy("quorum none\n"),
+        c.SetSealKey(kit.seal_key.public.raw), c.SetPolicy("quorum none\n"), succession(kit, 8),
     ]  # fmt: skip
     for number, command in enumerate(every, 1):
         payload = commands.order(KIOSK, number, command, NOW, expires)

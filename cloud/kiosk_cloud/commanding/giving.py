@@ -2,6 +2,7 @@
 
 import hashlib
 import re
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -10,14 +11,16 @@ import msgspec
 
 from kiosk.clock import rfc3339
 from kiosk.core import topics
-from kiosk.core.commands import AnyCommand, NewEpoch, said
+from kiosk.core.commands import AnyCommand, Command, NewEpoch, SetBankKey, said
 from kiosk.core.terms import BankLimit
 from kiosk.errors import ConfigError, VerificationError
-from kiosk.guarantee import cbor, commands, cose
+from kiosk.guarantee import bank_keys, cbor, commands, cose, rotation
+from kiosk.guarantee.bank_keys import BankPurpose
 from kiosk.guarantee.commands import Order
-from kiosk.guarantee.keys import Ed25519Signer
+from kiosk.guarantee.keys import Ed25519Signer, PublicKey, Signer
 from kiosk_cloud.commanding.queue import Given, Queue
 from kiosk_cloud.config import BankConfig
+from kiosk_cloud.directory import kiosks
 from kiosk_cloud.files import write_private
 from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.store import Store
@@ -36,7 +39,10 @@ def parse_limit(text: str) -> BankLimit:
     return BankLimit(currency, int(deposit), int(day))
 
 
-def give(config: BankConfig, kiosk: str, command: AnyCommand, now: datetime, life: timedelta) -> Given:
+Make = Callable[[int], AnyCommand]  # from the number that the command will have
+
+
+def give(config: BankConfig, kiosk: str, command: AnyCommand | Make, now: datetime, life: timedelta) -> Given:
     """Sign the next command for `kiosk` and put it into the queue. ConfigError for what cannot be one."""
     keyring = Keyring(config.keys)
     keyring.kiosk(kiosk)  # is it provisioned?
@@ -44,7 +50,9 @@ def give(config: BankConfig, kiosk: str, command: AnyCommand, now: datetime, lif
     try:
         with store.transaction():  # one number, one content: others wait here
             queue = Queue(store)
-            payload = _payload(kiosk, queue.next_sequence(kiosk), command, now, life)
+            number = queue.next_sequence(kiosk)
+            made = command if isinstance(command, Command) else command(number)
+            payload = _payload(kiosk, number, made, now, life)
             return queue.add(commands.sign(payload, keyring.command), hashlib.sha256(payload).digest())
     finally:
         store.close()
@@ -71,6 +79,33 @@ def new_epoch(config: BankConfig, kiosk: str, epoch: int, policy: str) -> NewEpo
         store.close()
     keyring.pin_log(before, topics.log_name(kiosk, epoch))
     return NewEpoch(epoch, tree.size, tree.root(), policy)
+
+
+def new_bank_key(kiosk: str, purpose: BankPurpose, until: str, old: Signer, new: Signer) -> Make:
+    """The command that names `new` to `kiosk` as the key after `old`, which counts until `until`."""
+
+    def make(number: int) -> SetBankKey:
+        made = bank_keys.draft(kiosk, purpose, number, until, old, new)
+        return SetBankKey(made.purpose, made.key, made.until, made.by_old, made.by_new)
+
+    return make
+
+
+def not_told(config: BankConfig, purpose: BankPurpose, new: PublicKey) -> list[str]:
+    """The kiosks that have not said yet that they take `new` for the bank's. ConfigError."""
+    store = Store(config.store)
+    try:
+        done = [each for each in Queue(store).given() if each.state == "done"]
+        told = {each.kiosk for each in done if _names(store, each, purpose, new)}
+    finally:
+        store.close()
+    return [kiosk for kiosk in kiosks(config, None) if kiosk not in told]
+
+
+def _names(store: Store, given: Given, purpose: BankPurpose, new: PublicKey) -> bool:
+    data = Queue(store).message(given.kiosk, given.sequence)
+    command = None if data is None else commands.read(data).command
+    return isinstance(command, SetBankKey) and (command.purpose, command.key) == (purpose, rotation.der(new))
 
 
 def export(config: BankConfig, kiosk: str, sequence: int, file: Path) -> Order:

@@ -61,8 +61,10 @@ def monitor() -> None:
 @click.option("--store", type=click.Path(path_type=Path, dir_okay=False, exists=True), help="At the bank: its store.")
 @click.option(
     "--ack-key",
+    "ack_keys",
+    multiple=True,
     type=click.Path(path_type=Path, dir_okay=False, exists=True),
-    help="With --store: bank_ack.pub, to compare what the bank has acknowledged.",
+    help="With --store: bank_ack.pub, to compare what the bank has acknowledged; may be repeated for later keys.",
 )
 @click.option(
     "--grace-s", type=click.FloatRange(min=0), default=3600.0, show_default=True, help="What may last so long."
@@ -76,7 +78,7 @@ def run(  # noqa: PLR0913 - the options of one command
     mirrors: tuple[str, ...],
     notes: tuple[Path, ...],
     store: Path | None,
-    ack_key: Path | None,
+    ack_keys: tuple[Path, ...],
     grace_s: float,
     every_s: float,
     *,
@@ -96,7 +98,7 @@ def run(  # noqa: PLR0913 - the options of one command
             mirrors=lambda kiosk: [sources.source(place, kiosk) for place in mirrors],
             claims=_Claims(policy, notes, store, ask_witnesses=ask_witnesses),
             acks=_acks(store),
-            ack_keys=None if ack_key is None else PublicKeys.load(ack_key),
+            ack_keys=PublicKeys.load(*ack_keys) if ack_keys else None,
             grace_s=grace_s,
         )
         following = Monitor(policy, watched, state, SystemClock())
