@@ -83,6 +83,7 @@ class EbdsValidator:
         self._news: deque[Report] = deque()  # heard and not handed out
         self._given: Report | None = None  # handed out and not acknowledged
         self._started = False
+        self._awake = False  # it has been seen in service since `start`: power-up after that is a restart
         self.capabilities = ValidatorCapabilities(
             bunch_escrow=False, escrow_notes_max=1, poll_with_ack=True, suspect_custody=False
         )
@@ -97,7 +98,7 @@ class EbdsValidator:
     async def start(self, bookmark: int | None = None) -> ValidatorIdentity:
         """Disabled; who it is, and its note table. What it had to tell once is kept for `poll`."""
         del bookmark  # EBDS keeps no event list
-        self._started, self._enables, self._ordered, self._shown = False, 0, "", False
+        self._started, self._enables, self._ordered, self._shown, self._awake = False, 0, "", False, False
         if self._given is not None:  # handed out, never acknowledged: the caller died in between
             self._news.appendleft(self._given)
             self._given = None
@@ -266,9 +267,10 @@ class EbdsValidator:
 
     def _check(self, report: Report) -> None:
         """A device that starts anew, or is idle without a word about the note it was given an order for."""
-        if report.starting and (self._enables or self._ordered):
+        if report.starting and (self._awake or self._enables or self._ordered):
             self._started = False
             raise DeviceRestarted(self._name, "it reports power-up")
+        self._awake = not report.starting
         if self._ordered and report.settled:
             ordered, self._ordered, self._shown, self._started = self._ordered, "", False, False
             raise DeviceRestarted(

@@ -153,8 +153,11 @@ def note_credited(deposit: Deposit, fact: NoteCredited) -> Outcome:
     doubtful = ledger.awaited(deposit, fact.channel)
     if doubtful is not None:
         return steps.stay(_came_after_all(deposit, doubtful))
+    unasked = deposit.state is State.CASH_IN  # nobody ordered one in: it may be a note of whoever was here before
     deposit = ledger.credit(deposit, fact.channel)
     number = len(deposit.notes)
+    if unasked:
+        deposit = ledger.update(deposit, number, claim=Claim.DISPUTED, reason=f"credited in state {deposit.state}")
     deposit = replace(deposit, in_flight=number, unacknowledged=number, last_refusal="")
     note = deposit.note(number)
     alerts = (records.alert(deposit, "suspect_note", ()),) if note is not None and note.suspect else ()

@@ -16,7 +16,7 @@ from kiosk.core.deposit import allowed
 from kiosk.core.facts import Fact
 from kiosk.core.records import service
 from kiosk.core.state import Deposit, State
-from kiosk.management.translate import STOPS, fact_of
+from kiosk.management.translate import JAMS, STOPS, fact_of
 
 if TYPE_CHECKING:
     from kiosk.management.controller import Controller
@@ -31,7 +31,7 @@ AT_REST: Final = frozenset({State.IDLE, State.SUSPENDED, State.JAMMED, State.DON
 BEZEL: Final = "a note waits at the bezel: staff or technician must take it out"
 QUIET_POLLS: Final = 2
 HEAR_OUT_S_MAX: Final = 90.0  # long enough to take notes that were on their way out
-_SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, _K.JAM_SAFE, _K.JAM_UNSAFE})
+_SILENT: Final = frozenset({_K.DISABLED, _K.RESET, _K.OTHER, *STOPS, *JAMS})
 
 _AT_BEZEL: Final = frozenset({_K.HELD_IN_BEZEL, _K.DISPENSING})
 
@@ -100,7 +100,7 @@ class Batches:
         """Facts of one batch, each durable, then the acknowledgement, then that it was taken."""
         seen = {event.kind for event in result.events}
         await self._bezel(seen)
-        for kind, words in STOPS.items():
+        for kind, words in (STOPS | JAMS).items():  # a jam may hold a note of the deposit before: no other begins
             self._controller.kick_off(kind, words if kind in seen else None)
         for event in result.events:
             await self._take(event, seen)

@@ -21,6 +21,7 @@ STOPS = {
     _K.PATH_OPEN: "the note path is open",
     _K.OUT_OF_ORDER: "the validator is out of order",
 }
+JAMS = dict.fromkeys((_K.JAM_SAFE, _K.JAM_UNSAFE), "the validator is jammed")
 _MOVED_INSIDE = frozenset({_K.STACKED, _K.STORED})
 
 

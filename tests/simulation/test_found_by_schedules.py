@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from hwsim.config import EbdsConfig
 from hwsim.notes import Place as Real
 from kiosk.core.state import State
+from kiosk.management.machine import not_ready
 from tests.simulation.judge import deposit_records, judge
 from tests.simulation.rig import Interrupted, PowerCut, Rig
-from tests.simulation.scripts import afterwards
+from tests.simulation.scripts import afterwards, final
 
 
 @pytest.fixture
@@ -122,3 +124,45 @@ def test_a_validator_that_never_gives_the_notes_back_holds_nobody_for_ever(rig: 
     verdict = judge(rig)
     assert verdict.complaints == []
     assert verdict.disputes == ["the validator did not return them"] * 2
+
+
+def test_no_deposit_begins_while_a_jam_may_hold_a_note_of_the_one_before(tmp_path: Path) -> None:
+    """EBDS: its deposit ended in dispute when the controller came back; the next depositor was credited with it."""
+    rig = Rig(tmp_path, validator=EbdsConfig())
+    rig.start()
+
+    async def play() -> None:
+        await rig.identify()
+        await rig.feed(1000)
+        rig.world.fault("validator", "jam", where="safe")
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await rig.state(State.JAMMED)
+        hand.cancel()
+        rig.crash_takes_power = False
+        rig.die()
+        await asyncio.sleep(1.0)
+
+    with pytest.raises(PowerCut):
+        rig.run(play())
+    rig.bury()
+    rig.start()
+
+    async def later() -> None:
+        await rig.state(State.DONE)
+        await rig.touch("finish")
+        await asyncio.sleep(2.0)
+        assert "the validator is jammed" in list(not_ready(rig.controller.machine, rig.controller.devices))
+        rig.world.fault("validator", "clear_jam")
+        rig.world.power("validator", on=False)
+        await asyncio.sleep(1.0)
+        rig.world.power("validator", on=True)
+        await rig.until(lambda: not any(True for _ in not_ready(rig.controller.machine, rig.controller.devices)))
+        await final(rig)
+
+    rig.run(later())
+    first, second = deposit_records(rig.journal)
+    complaints = judge(rig).complaints
+    rig.close()
+    assert [note["claim"] for note in first["notes"]] == ["credited", "disputed"]
+    assert second["sums"]["CNY"]["credited"] == 25000
+    assert complaints == []
