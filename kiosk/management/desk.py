@@ -17,7 +17,6 @@ from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy, Timing
-from kiosk.core.records import service
 from kiosk.core.risk import worst
 from kiosk.core.state import State
 from kiosk.errors import LogForkError, LogRollbackError, VerificationError
@@ -26,6 +25,7 @@ from kiosk.guarantee.journal import Journal
 from kiosk.management import exchanging
 from kiosk.management.authority import AuthorityDesk, AuthorityRequest
 from kiosk.management.bank_counts import BankCounts
+from kiosk.management.certificate import Certificate
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
@@ -70,7 +70,6 @@ OUTBOX_BYTES_MAX: Final = 700_000  # of one answer, well inside a bus frame
 _CODE_LETTERS: Final = "0123456789"
 _CODE_CHARACTERS: Final = 12
 RESUME_TRIES_MAX: Final = 5
-CERTIFICATE: Final = "uplink_certificate"  # in the journal's memory: the one that a broker took last
 
 
 @dataclass(frozen=True)
@@ -128,6 +127,7 @@ class Desk:
         self._counts = BankCounts(self._directory, controller, self._refusals)
         self._statements = Statements(controller, self._terms, commands, self._refusals)
         authority.register(Reset, ResetDevices(controller, randomness))
+        self._certificate = Certificate(controller)
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
@@ -135,6 +135,7 @@ class Desk:
         """Answer one allowed request (the bus has checked the role's list)."""
         if role == "uplink":  # whether a key of the bank still counts is judged by the time
             self._c.journal.log.clock_shows(self._c.clock.now_utc())
+            await self._certificate.look()
         match request:
             case GetStatus():
                 return seen_by(role, self._status(await self.books()))
@@ -185,12 +186,7 @@ class Desk:
     async def _linked(self, report: LinkReport) -> None:
         self.link = report
         self._c.witnesses.link_up = report.connected
-        sha256 = report.certificate_sha256
-        if not sha256 or sha256 == await self._c.runner.run(self._c.journal.memory, CERTIFICATE):
-            return
-        changed = service("certificate_changed", {"sha256": bytes.fromhex(sha256), "ends": report.certificate_ends})
-        await self._c.runner.run(self._c.journal.remember, CERTIFICATE, sha256, changed, self._c.clock.now_utc())
-        self._c.grown()
+        await self._certificate.taken(report)
 
     async def _stated(self, request: DeliverStatement) -> Reply:
         reply = await self._statements.deliver(request)
@@ -217,6 +213,7 @@ class Desk:
             directory_version=await self._directory.version(),
             terms_version=await self._terms.version(),
             bank_texts=await self._terms.texts(),
+            warnings=self._certificate.warnings(),
         )
 
     # --- depositor --------------------------------------------------------------------------------------

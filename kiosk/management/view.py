@@ -39,6 +39,7 @@ class Books:
     terms_version: int | None = None
     bank_texts: tuple[BankText, ...] = ()
     receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
+    warnings: tuple[str, ...] = ()  # beside those of the storage units
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         version=identity.version,
         uptime_s=round(clock.monotonic_s() - identity.started_s, 1),
         devices_connected=controller.machine.connected,
-        warnings=controller.storage.warnings(),
+        warnings=(*controller.storage.warnings(), *books.warnings),
     )
 
 
