@@ -5,7 +5,8 @@ from typing import Final
 from kiosk.errors import VerificationError
 from kiosk.guarantee import seal, verify
 from kiosk.guarantee.keys import PublicKeys
-from kiosk.guarantee.seal import KeyOf, Opened
+from kiosk.guarantee.seal import KeyOf
+from kiosk.guarantee.verify import Claim
 from kiosk_cloud.store import StoredRecord
 
 DEPOSIT: Final = "deposit"
@@ -17,12 +18,12 @@ def open_record(envelope: bytes, kiosk: str, keys: PublicKeys, seal_for: KeyOf) 
 
     Raises VerificationError with what disagrees.
     """
-    return verified(envelope, seal.open_envelope(envelope, seal_for), kiosk, keys)
+    return verified(envelope, verify.read_opened(seal.open_envelope(envelope, seal_for), kiosk), keys)
 
 
-def verified(envelope: bytes, opened: Opened, kiosk: str, keys: PublicKeys) -> StoredRecord:
-    """The same for what has been opened already: `opened` is what was in `envelope`."""
-    record = verify.verify_opened(opened, kiosk, keys)
+def verified(envelope: bytes, claim: Claim, keys: PublicKeys) -> StoredRecord:
+    """The same for what has been read already: `claim` is what was in `envelope`."""
+    record = claim.verify(keys)
     deposit_id = None
     if record.kind == DEPOSIT:
         deposit_id = record.content.get("deposit_id")
@@ -30,7 +31,7 @@ def verified(envelope: bytes, opened: Opened, kiosk: str, keys: PublicKeys) -> S
             message = "a deposit record without a deposit id of 16 bytes"
             raise VerificationError(message)
     return StoredRecord(
-        kiosk=kiosk,
+        kiosk=record.kiosk,
         sequence=record.sequence,
         leaf_hash=record.leaf_hash,
         kind=record.kind,

@@ -10,12 +10,7 @@ from kiosk.errors import VerificationError
 
 _UINT, _BYTES, _TEXT, _ARRAY = 0 << 5, 2 << 5, 3 << 5, 4 << 5  # major types, RFC 8949 section 3.1
 _SMALL: Final = 24
-_WIDTHS: Final = {
-    24: (1, 24),
-    25: (2, 1 << 8),
-    26: (4, 1 << 16),
-    27: (8, 1 << 32),
-}  # bytes, least value that needs them
+_LEAST: Final = (24, 1 << 8, 1 << 16, 1 << 32)  # that needs 1, 2, 4, 8 bytes behind the head
 
 
 class Reader:
@@ -68,11 +63,10 @@ class Reader:
         return value if 0 <= value < _SMALL else self._long_head(value)
 
     def _long_head(self, value: int) -> int:
-        if value not in _WIDTHS:
+        if not _SMALL <= value < _SMALL + len(_LEAST):
             raise VerificationError("CBOR of another type than belongs here, or of no definite length")
-        width, least = _WIDTHS[value]
-        number = int.from_bytes(self._take(width))
-        if number < least:
+        number = int.from_bytes(self._take(1 << (value - _SMALL)))
+        if number < _LEAST[value - _SMALL]:
             raise VerificationError("a CBOR number is longer than it needs to be")
         return number
 

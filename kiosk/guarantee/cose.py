@@ -75,13 +75,18 @@ def verify1(data: bytes, keys: PublicKeys, content_type: str, bytes_max: int = M
     Raises VerificationError for anything else.
     """
     message = parse(data, bytes_max)
+    return Verified(message.payload, verify_parsed(message, keys, content_type))
+
+
+def verify_parsed(message: Sign1, keys: PublicKeys, content_type: str) -> bytes:
+    """The kid of the one of `keys` that has signed `message`, of exactly `content_type`. Raises VerificationError."""
     if message.unprotected:
         raise VerificationError("COSE headers are not those of our profile")
     algorithm, stated_type, kid = _header(message.protected)
     if stated_type != content_type:
         raise VerificationError(f"signed as {stated_type!r}, not as {content_type}")
     check_signature(message, keys.get(kid, algorithm))
-    return Verified(message.payload, kid)
+    return kid
 
 
 @lru_cache(maxsize=1024)  # a few for each key: the same header is on all that it signs

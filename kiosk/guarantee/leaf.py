@@ -4,6 +4,7 @@ import hashlib
 import re
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Final
 
 from kiosk.errors import VerificationError
@@ -81,14 +82,19 @@ def kiosk_id_fits(kiosk: str) -> bool:
 
 
 def _problem(fields: Leaf) -> str:
-    if not kiosk_id_fits(fields.kiosk):
-        return f"kiosk {fields.kiosk!r} is not 1..64 letters, digits, dots, dashes, underscores"
     if isinstance(fields.sequence, bool) or not 0 <= fields.sequence <= SEQUENCE_MAX:
         return f"sequence {fields.sequence!r} is not in 0..{SEQUENCE_MAX}"
-    if not _KIND.fullmatch(fields.kind):
-        return f"kind {fields.kind!r} is not a lower-case word of at most 32"
-    if not _MINUTE.fullmatch(fields.minute):
-        return f"time {fields.minute!r} is not like 2026-11-21T08:30Z"
-    if len(fields.commitment) != hashlib.sha256().digest_size:
+    if len(fields.commitment) != merkle.HASH_BYTES:
         return f"commitment of {len(fields.commitment)} bytes"
+    return _problem_of_texts(fields.kiosk, fields.kind, fields.minute)
+
+
+@lru_cache(maxsize=256)  # the records of one minute have most of it in common
+def _problem_of_texts(kiosk: str, kind: str, minute: str) -> str:
+    if not kiosk_id_fits(kiosk):
+        return f"kiosk {kiosk!r} is not 1..64 letters, digits, dots, dashes, underscores"
+    if not _KIND.fullmatch(kind):
+        return f"kind {kind!r} is not a lower-case word of at most 32"
+    if not _MINUTE.fullmatch(minute):
+        return f"time {minute!r} is not like 2026-11-21T08:30Z"
     return ""

@@ -42,6 +42,36 @@ class VerifiedRecord:
 
 
 @dataclass(frozen=True)
+class Claim:
+    """A record whose parts agree with each other. Whether its kiosk has signed it is what `verify` finds out."""
+
+    leaf: leaf.Leaf
+    leaf_hash: bytes
+    message: cose.Sign1
+    content: dict[str, Any]
+    salt: bytes
+    leaf_entry: bytes
+    cose: bytes
+
+    def verify(self, keys: PublicKeys) -> VerifiedRecord:
+        """The record, by a key that speaks for its place in the log. Raises VerificationError."""
+        kid = cose.verify_parsed(self.message, keys.at(self.leaf.sequence), cose.RECORD_TYPE)
+        return VerifiedRecord(
+            kiosk=self.leaf.kiosk,
+            sequence=self.leaf.sequence,
+            kind=self.leaf.kind,
+            at=self.content["at"],
+            content=self.content,
+            payload=self.message.payload,
+            kid=kid,
+            leaf_hash=self.leaf_hash,
+            salt=self.salt,
+            leaf_entry=self.leaf_entry,
+            cose=self.cose,
+        )
+
+
+@dataclass(frozen=True)
 class LogState:
     """A log that was recomputed from its first leaf."""
 
@@ -61,12 +91,17 @@ def verify_envelope(
 
 def verify_opened(opened: Opened, kiosk: str, keys: PublicKeys) -> VerifiedRecord:
     """Verify all that was in an envelope of `kiosk`, its header included. Raises VerificationError."""
+    return read_opened(opened, kiosk).verify(keys)
+
+
+def read_opened(opened: Opened, kiosk: str) -> Claim:
+    """What an envelope of `kiosk` claims, its header included. Raises VerificationError."""
     if opened.header.kiosk != kiosk:
         raise VerificationError(f"envelope of {opened.header.kiosk}, not of {kiosk}")
-    record = verify_record(kiosk, opened.salt, opened.leaf_entry, opened.cose, keys)
-    if (opened.header.sequence, opened.header.leaf_hash) != (record.sequence, record.leaf_hash):
-        raise VerificationError(f"the envelope's header is not that of record {kiosk}/{record.sequence} inside")
-    return record
+    claim = read_record(kiosk, opened.salt, opened.leaf_entry, opened.cose)
+    if (opened.header.sequence, opened.header.leaf_hash) != (claim.leaf.sequence, claim.leaf_hash):
+        raise VerificationError(f"the envelope's header is not that of record {kiosk}/{claim.leaf.sequence} inside")
+    return claim
 
 
 def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, keys: PublicKeys) -> VerifiedRecord:
@@ -74,27 +109,20 @@ def verify_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes, key
 
     Raises VerificationError.
     """
+    return read_record(kiosk, salt, leaf_entry, signed).verify(keys)
+
+
+def read_record(kiosk: str, salt: bytes, leaf_entry: bytes, signed: bytes) -> Claim:
+    """Check that one record of `kiosk` is what its leaf commits to and says. Raises VerificationError."""
     found = leaf.parse(leaf_entry)
-    verified = cose.verify1(signed, keys.at(found.sequence), cose.RECORD_TYPE)
-    content = cbor.decode(verified.payload, cose.PAYLOAD_BYTES_MAX)
+    message = cose.parse(signed)
+    content = cbor.decode(message.payload, cose.PAYLOAD_BYTES_MAX)
     if len(salt) != leaf.SALT_BYTES or found.commitment != leaf.commitment(salt, signed):
         raise VerificationError(f"the leaf of {found.kiosk}/{found.sequence} does not commit to this record")
     _check_header(content, found)
     if found.kiosk != kiosk:
         raise VerificationError(f"record of {found.kiosk}, not of {kiosk}")
-    return VerifiedRecord(
-        kiosk=kiosk,
-        sequence=found.sequence,
-        kind=found.kind,
-        at=content["at"],
-        content=content,
-        payload=verified.payload,
-        kid=verified.kid,
-        leaf_hash=leaf.leaf_hash(leaf_entry),
-        salt=salt,
-        leaf_entry=leaf_entry,
-        cose=signed,
-    )
+    return Claim(found, leaf.leaf_hash(leaf_entry), message, content, salt, leaf_entry, signed)
 
 
 def verify_log(kiosk: str, entries: Iterable[bytes], checkpoints: Iterable[Checkpoint]) -> LogState:
