@@ -11,7 +11,9 @@ fi
 compile() { .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 "$@"; }
 compile --extra sim --extra hsm --extra cloud --extra dev pyproject.toml --output-file requirements/all.lock "${@}"
 compile requirements/build.in --constraint requirements/all.lock --output-file requirements/build.lock "${@}"
-if grep -E '^(torch|triton|nvidia)' requirements/all.lock; then
+# Peers for benchmarks: beside what is installed already, torch as ever a matter of setup-train.
+compile --extra bench --constraint requirements/all.lock pyproject.toml --output-file requirements/bench.lock "${@}"
+if grep -E '^(torch|triton|nvidia)' requirements/all.lock requirements/bench.lock; then
   echo "lock: torch must not be needed at run time or by the tests" >&2
   exit 1
 fi

@@ -37,3 +37,9 @@ class TorchMissingError(SomganError, RuntimeError):
     """Training was asked for in an environment without torch."""
 
     remedy = "Run `make setup-train`; only training needs torch."
+
+
+class BenchMissingError(SomganError, RuntimeError):
+    """A benchmark was asked for a peer whose package is not installed."""
+
+    remedy = "Run `make setup-bench`; only benchmarks need it."

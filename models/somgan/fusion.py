@@ -31,15 +31,12 @@ def tail_curve(scores: Floats) -> Curve:
 
 
 class Fusion(nn.Module):
-    """Raw scores [n, m] -> surprise per part [n, v]; `groups` says which part each score belongs to."""
+    """Raw scores [n, m] -> surprise in nats [n, m]; the fused score is their sum."""
 
-    def __init__(self, curves: list[Curve], groups: tuple[int, ...]) -> None:
+    def __init__(self, curves: list[Curve]) -> None:
         super().__init__()
         self.tails = PiecewiseLinear(curves)
-        member = np.zeros((len(groups), max(groups) + 1))
-        member[np.arange(len(groups)), groups] = 1.0
-        self.register_buffer("member", torch.tensor(member, dtype=torch.float32))
 
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the surprise of each part in nats; the fused score is their sum."""
-        return self.tails(scores) @ self.member
+        """Return the surprise of each part in nats."""
+        return self.tails(scores)

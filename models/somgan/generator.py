@@ -114,8 +114,8 @@ class Adversaries:
         return cls(
             generator,
             discriminator,
-            torch.optim.Adam(generator.parameters(), lr=settings.learning_rate),
-            torch.optim.Adam(discriminator.parameters(), lr=settings.learning_rate / 2, betas=(0.5, 0.999)),
+            torch.optim.Adam(generator.parameters(), lr=settings.learning_rate, fused=True),
+            torch.optim.Adam(discriminator.parameters(), lr=settings.learning_rate / 2, betas=(0.5, 0.999), fused=True),
         )
 
     def step(
@@ -150,5 +150,5 @@ class Adversaries:
 def average_into(target: nn.Module, source: nn.Module, decay: float) -> None:
     """Exponential moving average of parameters: the adversarial game circles, its average does not."""
     with torch.no_grad():
-        for kept, new in zip(target.parameters(), source.parameters(), strict=True):
-            kept.mul_(decay).add_(new, alpha=1.0 - decay)
+        kept = list(target.parameters())
+        torch._foreach_lerp_(kept, list(source.parameters()), 1.0 - decay)

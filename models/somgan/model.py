@@ -12,10 +12,9 @@ from somgan.piecewise import Curve
 from somgan.som import CompetitionLayer, MapParameters
 from somgan.views import VIEW_NAMES, ViewParameters, Views
 
-PART_NAMES = (*VIEW_NAMES, "generator")
-SCORES_PER_VIEW = 2
+PART_NAMES = VIEW_NAMES
 OUTPUT_NAMES = ("score", "bmu", "nearest_normal", "discriminator", "view_scores")
-CHUNK_ROWS = 1024
+CHUNK_ROWS = 256
 
 
 class SomGan(nn.Module):
@@ -43,11 +42,10 @@ class SomGan(nn.Module):
 
     def set_tails(self, curves: list[Curve]) -> None:
         """Give the fusion its calibrated tails, one per column of `raw_scores`."""
-        groups = [part for part in range(len(VIEW_NAMES)) for _ in range(SCORES_PER_VIEW)] + [len(VIEW_NAMES)]
-        self.fusion = Fusion(curves, tuple(groups))
+        self.fusion = Fusion(curves)
 
     def raw_scores(self, x: torch.Tensor) -> torch.Tensor:
-        """Raw rows [n, d] -> uncalibrated scores [n, m]: t3 and iso of each view, then the generator's."""
+        """Raw rows [n, d] -> uncalibrated scores [n, 4] in the order of PART_NAMES."""
         return self._layers(x)[0]
 
     def _layers(self, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
@@ -55,18 +53,16 @@ class SomGan(nn.Module):
         scores: list[torch.Tensor] = []
         unit = z
         for index, (layer, view) in enumerate(zip(self.competition, self.input_layer.views(z), strict=True)):
-            distance2 = layer(view)
-            scores += layer.scores(distance2)
+            scores.append(layer.score(view))
             if index == 0:
-                unit = torch.argmin(distance2, dim=1)
-        scores.append(self.generator.score(z))
+                unit = torch.argmin(layer(view), dim=1)
         return torch.stack(scores, dim=1), unit, z
 
     def forward(self, x: torch.Tensor) -> tuple[torch.Tensor, ...]:
         """Raw rows [n, d] -> the outputs named by OUTPUT_NAMES.
 
         score [n] nats; bmu int64 [n, 2] (row, column); nearest_normal [n, d] raw units; discriminator [n] probability
-        of real; view_scores [n, 5] nats in the order of PART_NAMES, summing to the score.
+        of real; view_scores [n, 4] nats in the order of PART_NAMES, summing to the score.
         """
         if self.fusion is None:
             msg = "set_tails first: scores are not calibrated"

@@ -12,7 +12,7 @@ from somgan.fusion import tail_curve
 from somgan.generator import AVERAGE_DECAY, Adversaries, GeneratorSettings, average_into, map_rows
 from somgan.model import SomGan, raw_scores
 from somgan.som import MapParameters, MapShape, fit_map
-from somgan.views import LIMIT, VIEW_NAMES, Views, fit_views
+from somgan.views import LIMIT, VIEW_NAMES, ViewParameters, Views, fit_views
 
 Progress = Callable[[str], None]
 PROGRESS_STEPS = 500
@@ -38,24 +38,37 @@ class Trained:
 
 def fit(x: Floats32, held_out: Floats32, settings: Settings, progress: Progress) -> Trained:
     """Train on normal rows `x` [n, d], calibrate the tails on others, `held_out` [m, d]. Same seed, same model."""
+    trained = fit_layers(x, settings, progress)
+    calibrate_tails(trained.model, held_out)
+    return trained
+
+
+def fit_layers(
+    x: Floats32, settings: Settings, progress: Progress, views: ViewParameters | None = None, twin: SomGan | None = None
+) -> Trained:
+    """Train every layer on normal rows `x` [n, d]; the model still lacks its tails.
+
+    `views` are taken instead of fitted, and the networks of `twin`, which has the same views, instead of trained.
+    """
     torch.manual_seed(settings.seed)
     # One thread: sums in a fixed order (same seed, same model), and small matrices are no slower.
     torch.set_num_threads(1)
-    rows = x.astype(np.float64)
-    view_parameters = fit_views(rows)
+    view_parameters = views or fit_views(x.astype(np.float64))
     with torch.no_grad():
         layer = Views(view_parameters)
         standardised = layer.standardise(torch.tensor(x))
-        views = [_in_chunks(layer, index, standardised) for index in range(len(VIEW_NAMES))]
+        seen = [_in_chunks(layer, index, standardised) for index in range(len(VIEW_NAMES))]
     maps = []
-    for name, view in zip(VIEW_NAMES, views, strict=True):
+    for name, view in zip(VIEW_NAMES, seen, strict=True):
         maps.append(fit_map(view, settings.shape))
         progress(f"map {name}: stable after {maps[-1].epochs_run} epochs")
-    adversaries = _play(standardised, maps[0], settings, progress)
-    extremes = (views[0].min(axis=0), views[0].max(axis=0))
-    model = SomGan(view_parameters, maps, adversaries.generator, adversaries.discriminator, extremes)
-    calibrate_tails(model, held_out)
-    return Trained(model.eval(), maps)
+    if twin is None:
+        players = _play(standardised, maps[0], settings, progress)
+        generator, discriminator = players.generator, players.discriminator
+    else:
+        generator, discriminator = twin.generator, twin.discriminator
+    extremes = (seen[0].min(axis=0), seen[0].max(axis=0))
+    return Trained(SomGan(view_parameters, maps, generator, discriminator, extremes).eval(), maps)
 
 
 def calibrate_tails(model: SomGan, held_out: Floats32) -> None:
