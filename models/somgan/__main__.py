@@ -33,9 +33,9 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--evaluate", type=Path, nargs="+", help="labelled tables; the report on them goes into manifest and card"
     )
-    train.add_argument("--map", type=int, default=16, metavar="UNITS", help="side of the square map (default 16)")
+    train.add_argument("--map", type=int, default=24, metavar="UNITS", help="side of the square map (default 24)")
     train.add_argument("--sigma-final", type=float, default=0.7, help="last neighbourhood radius, units (default 0.7)")
-    train.add_argument("--epochs", type=int, default=40, help="annealing epochs of each map (default 40)")
+    train.add_argument("--epochs", type=int, default=30, help="annealing epochs of each map (default 30)")
     train.add_argument("--steps", type=int, default=3000, help="generator steps (default 3000)")
     train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
     train.set_defaults(run=_train)

@@ -1,0 +1,61 @@
+"""The detector in its benchmark: it finds what a distance to neighbours cannot, and says by which view."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from somgan.arrays import Floats
+from somgan.benchmark.__main__ import main
+from somgan.benchmark.ours import SETTINGS, Ours
+from somgan.metrics import auroc
+from somgan.model import PART_NAMES
+from somgan.som import MapShape
+from somgan.training import Settings
+
+pytestmark = pytest.mark.train
+
+SMALL = Settings(MapShape(8, 8, epochs=15), SETTINGS.generator)
+
+
+def bands(rows: int, seed: int) -> Floats:
+    """Two relations hold, loosely in wide columns and tightly in a narrow one."""
+    chance = np.random.default_rng(seed)
+    wide = chance.normal(size=(rows, 4))
+    return np.concatenate([wide, wide[:, :1] + 0.05 * chance.normal(size=(rows, 1))], axis=1)
+
+
+def test_a_broken_relation_is_found_and_the_whitened_view_says_so() -> None:
+    detector = Ours(1, SMALL)
+    detector.fit(bands(2000, 1))
+    normal, broken = bands(500, 2), bands(500, 3)
+    broken[:, 4] = np.random.default_rng(4).permutation(broken[:, 4])
+    parts = detector.parts(np.concatenate([normal, broken]))
+    label = np.arange(1000) >= 500
+    assert auroc(parts.sum(axis=1), label) > 0.9
+    assert auroc(parts[:, PART_NAMES.index("whitened")], label) > 0.95
+    # Held-out normal rows surprise as they should: -log of a uniform share is 1 nat on average.
+    assert 0.8 < parts[:500].mean() < 1.25
+
+
+def test_same_seed_same_scores() -> None:
+    x = bands(600, 1)
+    scores = []
+    for seed in (1, 1, 2):
+        detector = Ours(seed, SMALL)
+        detector.fit(x)
+        scores.append(detector.score(x[:50]))
+    np.testing.assert_array_equal(scores[0], scores[1])
+    assert not np.array_equal(scores[0], scores[2])
+
+
+def test_the_line_has_both_detectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    x = bands(300, 5)
+    x[:15, 4] += 2.0
+    y = (np.arange(300) < 15).astype(np.int64)
+    np.savez(tmp_path / "1_bands.npz", X=x, y=y)
+    assert main(["tables", "--data", str(tmp_path), "--seeds", "1", "--json"]) == 0
+    report = json.loads(capsys.readouterr().out)
+    assert report["detectors"]["somgan"]["auroc_mean"] > 0.95
+    assert {name: figures["rank_mean"] for name, figures in report["detectors"].items()}.keys() == {"somgan", "knn5"}
