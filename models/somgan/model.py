@@ -14,7 +14,7 @@ from somgan.views import VIEW_NAMES, ViewParameters, Views
 
 PART_NAMES = VIEW_NAMES
 OUTPUT_NAMES = ("score", "bmu", "nearest_normal", "discriminator", "view_scores")
-CHUNK_ROWS = 256
+CHUNK_CELLS = 2_000_000  # rows times units times features at a time: what stays near a processor's cache
 
 
 class SomGan(nn.Module):
@@ -75,23 +75,22 @@ class SomGan(nn.Module):
         return parts.sum(dim=1), primary.coordinates[unit], nearest, real, parts
 
 
-def batched(function: nn.Module, x: Floats32) -> list[Floats]:
-    """Run a module with tuple outputs over rows [n, d] in bounded chunks; return its outputs as arrays of n rows."""
-    function.eval()
+def chunks(model: SomGan, x: Floats32) -> list[torch.Tensor]:
+    """Split rows [n, d] so that no layer holds more than CHUNK_CELLS differences at a time."""
+    units, features = model.competition[0].weights.shape
+    return list(torch.split(torch.tensor(x), max(1, CHUNK_CELLS // (units * features))))
+
+
+def batched(model: SomGan, x: Floats32) -> list[Floats]:
+    """Run the model over rows [n, d] in bounded chunks; return its outputs as arrays of n rows."""
+    model.eval()
     with torch.no_grad():
-        chunks = [
-            [part.numpy() for part in function(torch.tensor(x[begin : begin + CHUNK_ROWS]))]
-            for begin in range(0, x.shape[0], CHUNK_ROWS)
-        ]
-    return [np.concatenate(parts) for parts in zip(*chunks, strict=True)]
+        outputs = [[part.numpy() for part in model(chunk)] for chunk in chunks(model, x)]
+    return [np.concatenate(parts) for parts in zip(*outputs, strict=True)]
 
 
 def raw_scores(model: SomGan, x: Floats32) -> Floats:
     """`SomGan.raw_scores` over rows [n, d] in bounded chunks, [n, m]."""
     model.eval()
     with torch.no_grad():
-        chunks = [
-            model.raw_scores(torch.tensor(x[begin : begin + CHUNK_ROWS])).numpy()
-            for begin in range(0, x.shape[0], CHUNK_ROWS)
-        ]
-    return np.concatenate(chunks).astype(np.float64)
+        return np.concatenate([model.raw_scores(chunk).numpy() for chunk in chunks(model, x)]).astype(np.float64)

@@ -33,7 +33,7 @@ def test_a_broken_relation_is_found_and_the_whitened_view_says_so() -> None:
     broken[:, 4] = np.random.default_rng(4).permutation(broken[:, 4])
     parts = detector.parts(np.concatenate([normal, broken]))
     label = np.arange(1000) >= 500
-    assert auroc(parts.sum(axis=1), label) > 0.9
+    assert auroc(parts.sum(axis=1), label) > 0.85
     assert auroc(parts[:, PART_NAMES.index("whitened")], label) > 0.95
     # Held-out normal rows surprise as they should: -log of a uniform share is 1 nat on average.
     assert 0.8 < parts[:500].mean() < 1.25

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from somgan.benchmark import peers, protocol, tables, transactions
+from somgan.benchmark import peers, protocol, tables, transactions, video
 from somgan.errors import SomganError
 
 SEEDS_MAX = 100
@@ -40,7 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     bank.add_argument("--test", type=_days, required=True, metavar="FIRST:LAST", help="days to judge, after those")
     bank.add_argument("--seed", type=int, default=1)
     bank.set_defaults(run=_transactions)
-    for command in (table, bank):
+    film = commands.add_parser("video", help="fixed-camera video with labelled frames, as UCSD Ped2")
+    film.add_argument("--data", type=Path, required=True, help="folder of train_*.avi, test_*.avi and labels.json")
+    film.add_argument("--seed", type=int, default=1)
+    film.set_defaults(run=_video)
+    for command in (table, bank, film):
         command.add_argument(
             "--detectors",
             type=_names,
@@ -64,6 +68,12 @@ def _transactions(options: argparse.Namespace) -> tuple[dict[str, Any], list[str
     data = transactions.read(options.data)
     report = transactions.run(data, (options.train, options.test), names, options.seed, _say)
     return report, transactions.lines(report)
+
+
+def _video(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    names = [peers.known(name) for name in options.detectors]
+    report = video.run(options.data, names, options.seed, _say)
+    return report, video.lines(report)
 
 
 def _days(text: str) -> tuple[date, date]:

@@ -22,7 +22,7 @@ RECENT_MEMORY_S = 5 * DAY_S
 CONFIRMED_MEMORY_S = 2 * DAY_S
 PRIOR_WEIGHT = 2.0
 CONFIRMED_PRIOR_WEIGHT = 0.5
-UNUSUAL = 3.0  # own deviations; what an amount has to be over to explain a confirmed fraud by the card
+UNUSUAL = 2.0  # own deviations; what an amount has to be over to explain a confirmed fraud by the card
 SURPRISE_MAX = 10.0
 
 BEHAVIOUR = ("log_amount", "amount_for_card", "card_recent_surprise")

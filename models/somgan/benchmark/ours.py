@@ -9,13 +9,15 @@ from somgan.fusion import tail_curve
 from somgan.generator import GeneratorSettings
 from somgan.model import raw_scores
 from somgan.piecewise import Curve
+from somgan.som import MapShape
 from somgan.training import Settings, Trained, fit_layers
 from somgan.views import fit_views
 
 HELD_OUT_SHARE = 0.25
 ROWS_MAX = 20_000
-# The networks take no part in the score (README.md says why), so they are not trained for it.
-SETTINGS = Settings(generator=GeneratorSettings(steps=0))
+# The networks take no part in the score (README.md says why), so they are not trained for it; and a workstation can
+# afford a larger map than a kiosk's graph.
+SETTINGS = Settings(MapShape(32, 32), GeneratorSettings(steps=0))
 
 
 class Ours:
