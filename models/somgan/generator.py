@@ -5,8 +5,9 @@ says how far there is to go: near normal rows noise of every direction is plausi
 is not (Vincent, "A connection between score matching and denoising autoencoders", 2011; the noise estimate as a
 distance: Livernoche et al., "On diffusion modeling for anomaly detection", 2024).
 
-Three uses: the score log |G(x)|; the *nearest normal* of a row, which explains it ("like this, but with the door
-closed"); synthetic rows, drawn from the units of the map and denoised.
+Two uses: the *nearest normal* of a row, which explains it ("like this, but with the door closed"); synthetic rows,
+drawn from the units of the map and denoised. log |G(x)| is a score too, but earns nothing beside the maps
+(`python -m somgan.benchmark ablation`), so it is only measured.
 """
 
 from dataclasses import dataclass

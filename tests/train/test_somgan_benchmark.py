@@ -7,8 +7,11 @@ import numpy as np
 import pytest
 
 from somgan.arrays import Floats
+from somgan.benchmark import ablation
 from somgan.benchmark.__main__ import main
 from somgan.benchmark.ours import SETTINGS, Ours
+from somgan.benchmark.protocol import read_folder
+from somgan.generator import GeneratorSettings
 from somgan.metrics import auroc
 from somgan.model import PART_NAMES
 from somgan.som import MapShape
@@ -59,3 +62,17 @@ def test_the_line_has_both_detectors(tmp_path: Path, capsys: pytest.CaptureFixtu
     report = json.loads(capsys.readouterr().out)
     assert report["detectors"]["somgan"]["auroc_mean"] > 0.95
     assert {name: figures["rank_mean"] for name, figures in report["detectors"].items()}.keys() == {"somgan", "knn5"}
+
+
+def test_the_ablation_names_every_variant(tmp_path: Path) -> None:
+    x = bands(400, 6)
+    x[:40, 4] = np.random.default_rng(7).permutation(x[:40, 4]) + 1.0
+    np.savez(tmp_path / "1_bands.npz", X=x, y=(np.arange(400) < 40).astype(np.int64))
+    results = ablation.run(
+        read_folder(tmp_path), 1, lambda _line: None, Settings(MapShape(6, 6, epochs=5), GeneratorSettings(steps=30))
+    )
+    assert set(results) == set(ablation.ORDER)
+    means = {name: by_table["bands"]["auroc"] for name, by_table in results.items()}
+    assert means["only whitened"] > means["only range"]
+    assert means["augmented"] != means["all"]
+    assert len(ablation.lines(results)) == len(ablation.ORDER) + 2

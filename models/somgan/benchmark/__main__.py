@@ -40,6 +40,11 @@ def _parser() -> argparse.ArgumentParser:
     bank.add_argument("--test", type=_days, required=True, metavar="FIRST:LAST", help="days to judge, after those")
     bank.add_argument("--seed", type=int, default=1)
     bank.set_defaults(run=_transactions)
+    parts = commands.add_parser("ablation", help="what each part of the detector earns, on a folder of tables")
+    parts.add_argument("--data", type=Path, required=True, help="folder of .npz files with X and y")
+    parts.add_argument("--seeds", type=_count, default=1, help="runs of each table (default 1)")
+    parts.add_argument("--json", action="store_true", help="nothing but the JSON line")
+    parts.set_defaults(run=_ablation)
     film = commands.add_parser("video", help="fixed-camera video with labelled frames, as UCSD Ped2")
     film.add_argument("--data", type=Path, required=True, help="folder of train_*.avi, test_*.avi and labels.json")
     film.add_argument("--seed", type=int, default=1)
@@ -61,6 +66,12 @@ def _tables(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     listed = protocol.published(options.data, [table.name for table in labelled])
     report = tables.summary(tables.run(labelled, names, options.seeds, _say))
     return report, tables.lines(report, listed)
+
+
+def _ablation(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    ablation = peers.module("somgan.benchmark.ablation")
+    results = ablation.run(protocol.read_folder(options.data), options.seeds, _say)
+    return ablation.summary(results), ablation.lines(results)
 
 
 def _transactions(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
