@@ -95,12 +95,16 @@ def test_a_credit_that_was_not_made_durable_comes_again_to_the_next_controller(m
     on_bench(make, script)
 
 
-def test_a_device_that_restarts_by_itself_is_noticed(make: Make) -> None:
+@pytest.mark.parametrize("at_rest", [False, True], ids=["enabled", "disabled"])
+def test_a_device_that_restarts_by_itself_is_noticed(make: Make, at_rest: bool) -> None:
     async def script(bench: Bench) -> None:
         await bench.held()
         await bench.driver.reject()
         await bench.quiet(2.0)
         bench.world.take()
+        if at_rest:
+            await bench.driver.disable()
+            await bench.quiet(2.0)
         bench.world.fault("validator", "restart")
         await bench.until_fault()
         await bench.ready()
