@@ -7,7 +7,21 @@ where it could have known, or the judge does not understand it. Both are bugs.
 import re
 from typing import Final, NamedTuple
 
-POWER: Final = ("crash.", "validator.restart", "board.restart", "cabinet.line_pulse:power_good", "controller.")
+POWER: Final = (  # a device, or the controller, begins anew: a disk that takes no commit ends it, a reset restarts it
+    "crash.",
+    "validator.restart",
+    "board.restart",
+    "cabinet.line_pulse:power_good",
+    "mains.",
+    "disk.",
+    "people.reset",
+)
+LINKS: Final = (  # one device that is not heard stops all: the port closes, whatever waits there
+    "line.",
+    *(f"{device}.{how}" for device in ("board", "label", "receipt") for how in ("mute", "lost_reply", "corrupt_reply")),
+    "label.restart",
+    "receipt.restart",
+)
 VALIDATOR: Final = ("validator.", "crash.validator", "line.", "crash.all", "crash.controller")
 BOARD: Final = ("board.", "crash.", "line.")
 GONE: Final = ("depositor.",)
@@ -33,7 +47,7 @@ TABLE: Final = (
     ),
     _why(
         r"not taken by the depositor",
-        (*GONE, "hand.in_port", "cabinet.shutter_jam", "cabinet.stuck_line", *POWER),
+        (*GONE, "hand.in_port", "cabinet.shutter_jam", "cabinet.stuck_line", *POWER, *LINKS),
         "the validator waits at the bezel: nothing but a hand can end that",
     ),
     _why(
@@ -63,7 +77,7 @@ TABLE: Final = (
     ),
     _why(
         r"handed out when power or link failed; taking it was not seen",
-        (*POWER, *VALIDATOR, *BOARD),  # a silent board stops everything, and the port closes over the note
+        (*POWER, *LINKS, *VALIDATOR),
         "the dispense counter counts what reached the bezel, not what was taken",
     ),
     _why(
