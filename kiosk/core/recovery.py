@@ -1,5 +1,6 @@
 """After a restart or a fault: what the journal says meets what the devices report, before any command."""
 
+from collections.abc import Callable
 from typing import Final
 
 from msgspec.structs import replace
@@ -124,11 +125,43 @@ def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:
 
 def _returned_meanwhile(deposit: Deposit, evidence: Evidence) -> Deposit:
     """Notes that the store no longer holds, and such as it should not."""
+    deposit = _as_the_store_says(deposit, evidence)
     deposit = _found_in_the_store(_left_the_store(deposit, evidence), evidence)
     surplus = evidence.validator.level - len(deposit.escrowed)
     if deposit.comparable is not None and surplus > 0:
         return ledger.disputed_unknown(deposit, surplus, Place.ESCROW, "more notes in the store than the journal knows")
     return deposit
+
+
+def _as_the_store_says(deposit: Deposit, evidence: Evidence) -> Deposit:
+    """Which notes went back was inferred from a sum, when several went unseen: the levels know better if sums agree."""
+    if deposit.comparable is None:
+        return deposit
+    wrong: list[Note] = []  # still there, and thought to have been returned
+    for value, currency, count in evidence.validator.levels:
+        alike = [note for note in deposit.notes if (note.value_minor, note.currency) == (value, currency)]
+        back = [note for note in alike if note.claim is Claim.RETURNED]
+        more = count - len(at(alike, Place.ESCROW))
+        wrong += back[:more] if more > 0 else []
+    gone = _gone(deposit, evidence)
+    if not wrong or _sums(wrong) != _sums(gone) or any(note.claim is not Claim.OPEN for note in gone):
+        return deposit
+    stayed, left = {note.number for note in wrong}, {note.number for note in gone}
+    notes = moved(deposit.notes, lambda note: note.number in stayed, Place.ESCROW)
+    notes = claimed(notes, lambda note: note.number in stayed, Claim.OPEN)
+    notes = claimed(moved(notes, lambda note: note.number in left, Place.OUT), _numbered(left), Claim.RETURNED)
+    return replace(deposit, notes=notes)
+
+
+def _numbered(numbers: set[int]) -> Callable[[Note], bool]:
+    return lambda note: note.number in numbers
+
+
+def _sums(notes: list[Note]) -> dict[str, int]:
+    found: dict[str, int] = {}
+    for note in notes:
+        found[note.currency] = found.get(note.currency, 0) + (note.value_minor or 0)
+    return found
 
 
 def _found_in_the_store(deposit: Deposit, evidence: Evidence) -> Deposit:

@@ -1,5 +1,6 @@
 """Roll-back and retract: unconfirmed notes go back to the depositor, or to the retract bin as disputed."""
 
+from itertools import accumulate
 from typing import Final
 
 from msgspec.structs import replace
@@ -98,30 +99,41 @@ def _returned(deposit: Deposit, currency: str, minor: int) -> Deposit:
 
 
 def _pick(notes: list[Note], minor: int, bezel: Bezel | None) -> list[Note]:
-    """Notes that add up to `minor`: the one seen at the bezel first, then newest first, backtracking."""
+    """Notes that add up to `minor`: one if one does, as they leave one by one; else those on top; else the fewest.
+
+    The one seen at the bezel comes before all others. What several unseen ones were is put right by the store's levels
+    when they are read next (`recovery.count_again`).
+    """
     if minor <= 0:
         return []
     order = sorted(notes, key=lambda note: (bezel is None or note.value_minor != bezel.value_minor, -note.number))
+    alone = [note for note in order if note.value_minor == minor]
+    if alone:
+        return alone[:1]
+    on_top = sorted(notes, key=lambda note: -note.number)
+    sums = list(accumulate(note.value_minor or 0 for note in on_top))
+    if minor in sums:
+        return on_top[: sums.index(minor) + 1]
+    return _fewest(order, minor)
 
-    def search(index: int, rest: int) -> list[Note] | None:
-        if rest == 0:
-            return []
-        for position in range(index, len(order)):
-            value = order[position].value_minor or 0
-            if 0 < value <= rest:
-                tail = search(position + 1, rest - value)
-                if tail is not None:
-                    return [order[position], *tail]
-        return None
 
-    return search(0, minor) or []
+def _fewest(order: list[Note], minor: int) -> list[Note]:
+    """The fewest notes that add up to `minor`, the earlier in this order the better; none when there are none."""
+    best: dict[int, tuple[Note, ...]] = {0: ()}  # sum -> notes
+    for note in order:
+        value = note.value_minor or 0
+        for reached, notes in list(best.items()):
+            now = reached + value
+            if now <= minor and (now not in best or len(best[now]) > len(notes) + 1):
+                best[now] = (*notes, note)
+    return list(best.get(minor, ()))
 
 
 def into_stacker(deposit: Deposit, fact: AtReset) -> Outcome:
     """Power came back while notes went out: one went to the stacker exit instead of the depositor."""
     if fact.kind == "cleared_into_cashbox" and fact.value_minor is None:
         return steps.stay(replace(deposit, strays=deposit.strays + 1))  # levels will tell which one
-    match = next((note for note in deposit.escrowed if note.value_minor == fact.value_minor), None)
+    match = next((note for note in deposit.escrowed[::-1] if note.value_minor == fact.value_minor), None)
     if fact.kind in ("into_stacker", "cleared_into_cashbox") and match is not None:
         notes = moved(deposit.notes, lambda note: note.number == match.number, Place.TRANSPORT)
         return steps.stay(replace(deposit, notes=notes))

@@ -301,12 +301,15 @@ class Technician:
             world.power(device, on=True)
 
     async def _accept_or_put_back(self) -> None:
-        if str(SWAPPED_SERIAL) not in self._rig.controller.machine.fault:
+        """The one that answers is accepted, or the other one comes back: also when the word of acceptance was lost."""
+        stranger = self._rig.controller.machine.stranger
+        if stranger is None:
             return
-        action: Any = msgspec.to_builtins(AcceptDevice("validator", SWAPPED_SERIAL))
+        action: Any = msgspec.to_builtins(AcceptDevice("validator", stranger))
         reply = await ask(self._play, "maintenance", RequestAction("carl", PINS["carl"], action))
         if not (isinstance(reply, Asked) and reply.done):
-            self._rig.world.fault("validator", "swapped", serial_number=self._play.serial)
+            other = self._play.serial if stranger == SWAPPED_SERIAL else SWAPPED_SERIAL
+            self._rig.world.fault("validator", "swapped", serial_number=other)
 
     def _clear_away(self) -> None:
         """What lies about when no deposit is under way goes to the bank by hand."""

@@ -13,6 +13,7 @@ from kiosk.core.storage import UNIT_OF
 from kiosk.errors import VerificationError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.receipt_page import WORDS
+from kiosk.management.storage import LOOSE
 from kiosk_cloud.clearings import KINDS as FOLLOWED
 from kiosk_cloud.clearings import Clearings, Net
 from tests.simulation.rig import Rig
@@ -95,10 +96,22 @@ def same_units(verdict: Verdict, rig: Rig, records: list[dict[str, Any]]) -> Non
         verdict.complaints.append("a deposit is in no business date, or in two")
     if ledger.exchanges:
         return
-    booked = Counter(UNIT_OF.get(Place(note["place"])) for record in records for note in record["notes"])
+    booked = _in_units(rig.journal)
     held = {unit.name: unit.count for unit in ledger.units if unit.count}
-    if held != {name: count for name, count in booked.items() if name is not None}:
-        verdict.complaints.append(f"the units hold {held}, the records have {dict(booked)}")
+    if held != booked:
+        verdict.complaints.append(f"the units hold {held}, the records have {booked}")
+
+
+def _in_units(journal: Journal) -> dict[str, int]:
+    """Notes by unit, from the records in their order: a reset outside any deposit takes to the bin what lay about."""
+    booked: Counter[str] = Counter()
+    for record in map(journal.log.record, range(journal.log.size())):
+        content = record.content
+        if record.kind == "deposit":
+            booked.update(UNIT_OF.get(Place(note["place"])) or "" for note in content["notes"])
+        elif record.kind == "service" and content["event"] == "reset" and "deposit_id" not in content:
+            booked["retract"] += sum(booked.pop(name, 0) for name in LOOSE)
+    return {name: count for name, count in booked.items() if name and count}
 
 
 def _receipts(verdict: Verdict, rig: Rig) -> None:

@@ -11,7 +11,7 @@ from typing import Any, Final
 from hwsim.notes import Kind, Note
 from hwsim.notes import Place as Real
 from kiosk.core.cash_in_end import RESERVED
-from kiosk.core.ledger import IN_DOUBT
+from kiosk.core.ledger import HELD, IN_DOUBT
 from kiosk.errors import VerificationError
 from kiosk.guarantee import receipt
 from kiosk.guarantee.verify import VerifiedRecord
@@ -186,8 +186,8 @@ def _claims(ruling: Ruling, name: str, key: Key, notes: list[Note], bookings: li
 
 
 def _in_doubt(booked: Any) -> bool:
-    """Whether nobody could say if this note came in: it was ordered in, and then there was no telling."""
-    return booked["claim"] == "disputed" and IN_DOUBT in booked["reason"]
+    """Whether nobody could say if this note came in: it was ordered in, or held, and then there was no telling."""
+    return booked["claim"] == "disputed" and (IN_DOUBT in booked["reason"] or HELD in booked["reason"])
 
 
 def _leftovers(ruling: Ruling, name: str, real: list[Note], booked: list[Any], unvalued: list[Any]) -> None:
@@ -246,7 +246,7 @@ def _places(ruling: Ruling, name: str, play: Play, told: Told, record: dict[str,
         return
     then = told.records[0]
     inserted = {note.id for note in _real(play, told)}
-    really = Counter(place for number, place in then.items() if number in inserted)
+    really = Counter(place for number, place in then.items() if number in inserted or place is Real.PATH)
     removed = really[Real.REMOVED]
     booked = Counter(note["place"] for note in record["notes"])
     for place, allowed in _PLACES.items():

@@ -132,10 +132,11 @@ def _visit(rng: random.Random, calm: bool) -> Visit:
     notes = tuple((rng.choice(FACES), kind) for kind in kinds_of)
     leaves = rng.choice(kinds.LEAVES) if not calm and rng.random() < 0.3 else ""
     back = rng.choice((None, rng.uniform(1, 60), rng.uniform(60, 400)))
+    decision = rng.choices(("confirm", "cancel", "cancel_early", "silence"), (70, 18, 8, 0 if calm else 4))[0]
     return Visit(
         notes=notes,
         waits_s=rng.uniform(2, 30) if rng.random() < 0.9 else rng.uniform(30, 150),
-        decision=rng.choices(("confirm", "cancel", "cancel_early", "silence"), (70, 18, 8, 0 if calm else 4))[0],
+        decision="cancel" if leaves == "returning" else decision,
         leaves=leaves,
         leaves_after=rng.randint(0, count),
         comes_back_s=back,
