@@ -192,7 +192,7 @@ def _end(deposit: Deposit, *, occupied: bool) -> Outcome:
         deposit = _in_the_bin(deposit, [note.number for note in here], unknown, missing)
     said = _report(deposit, purged=None if work.unsaid else work.purged, unknown=unknown, missing=missing)
     if work.idle:
-        return Outcome(Deposit(), (DisableValidator(), CloseShutter()), (said.draft,))
+        return Outcome(Deposit(ring=deposit.ring), (DisableValidator(), CloseShutter()), (said.draft,))
     deposit = replace(steps.remark(deposit, said.reason), reset=None, waiting=False)
     return steps.close(deposit, "reset", DisableValidator(), CloseShutter(), note=(said.draft,))
 

@@ -50,6 +50,16 @@ def mark_of(snapshot: BoardSnapshot) -> RingMark:
     return RingMark(snapshot.boot_id, snapshot.event_counter)
 
 
+def _newest(one: RingMark | None, other: RingMark | None, snapshot: BoardSnapshot) -> RingMark:
+    """Of the deposit's mark, which outlives it in the idle kiosk, and the memory's: whichever was set later."""
+    known = [mark for mark in (one, other) if mark is not None]
+    here = [mark for mark in known if mark.boot_id == snapshot.boot_id]
+    if len(here) == 2:  # noqa: PLR2004 - both
+        ahead = (here[0].counter - here[1].counter) % COUNTER_MAX
+        return here[0] if ahead < COUNTER_MAX // 2 else here[1]
+    return (here or known or [mark_of(snapshot)])[0]
+
+
 class BoardRing:
     """Reads on behalf of the controller."""
 
@@ -57,13 +67,14 @@ class BoardRing:
         self._c = controller
         self._mark: RingMark | None = None
         self._durable: RingMark | None = None  # what the journal's memory says
+        self.replayed: RingMark | None = None  # of the last deposit, finished or not, when the controller started
 
     async def connect(self, snapshot: BoardSnapshot) -> None:
         """After a start: go on where the journal says that it was read to; what was lost meanwhile is said."""
         if self._mark is None:
             told = await self._c.runner.run(self._c.journal.memory, MEMORY)
             self._durable = None if told is None else msgspec.json.decode(told, type=RingMark)
-            self._mark = self._c.deposit.ring or self._durable or mark_of(snapshot)
+            self._mark = _newest(self._c.deposit.ring or self.replayed, self._durable, snapshot)
         await self._hear(snapshot, self._mark)
 
     async def seen(self, snapshot: BoardSnapshot) -> None:

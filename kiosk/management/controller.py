@@ -267,6 +267,7 @@ class Controller:
         Device faults lead to reconciliation; a journal error ends the controller.
         """
         self.deposit = await self.runner.run(self.journal.unfinished)
+        self._ring.replayed = self.deposit.ring
         self.machine.distrust = await self.runner.run(self.journal.distrust)
         self.machine.bank_hold = (await self.runner.run(self.journal.bank.get, "hold") or b"").decode()
         self.devices.lines.set_listener(self._line_changed)

@@ -159,6 +159,7 @@ class Play:
         for _ in range(LAST_VISITS):
             await self._at_rest()
             await self.staff.exchange()
+            await self._at_rest()  # a crash may have met the exchange
             if not technician.wanted():
                 return
             await technician.repair()
