@@ -191,7 +191,7 @@ def boot_id_ignored() -> Iterator[None]:
 
 @contextlib.contextmanager
 def store_not_emptied() -> Iterator[None]:
-    """The port opens for the next depositor, whatever lies in the note store."""
+    """The port opens for the next depositor, whatever lies in the note store, or in a jam on the way out of it."""
 
     def prepared(here: Deposit, fact: f.Prepared) -> Outcome:
         found = fact.evidence
@@ -207,7 +207,7 @@ def store_not_emptied() -> Iterator[None]:
     key = (State.STARTING, f.Prepared)
     row = deposit.TABLE[key]
     changed = patch.dict(deposit.TABLE, {key: row._replace(handler=prepared)})
-    with changed, patch.object(machine, "_bundling", bundling):
+    with changed, patch.object(machine, "_bundling", bundling), patch.dict(translate.JAMS, clear=True):
         yield
 
 

@@ -22,7 +22,7 @@ CAUGHT = {
     "retry_executes_twice": (5_000_992, "that was not durable"),
     "boot_id_ignored": (5_000_715, "was taken to have ended with ok, which the board never said"),
     "cleared_into_cashbox_ignored": (5_000_536, "what became of a note at power-up was acknowledged, and nothing"),
-    "store_not_emptied": (5_000_980, "notes are in the store when the port opens for the next depositor"),
+    "store_not_emptied": (5_000_171, "notes are in the store when the port opens for the next depositor"),
     "label_blocks_credit": (5_000_025, "confirmed {'CNY': 32100}, credited {}"),
     "one_person_clears": (5_000_009, "one person alone cleared a dispute"),
 }
