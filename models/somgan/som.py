@@ -5,11 +5,10 @@ best-matching unit; per unit the count and the sum of its rows are taken, both a
 Gaussian neighbourhood, and their quotient is the unit's new weight. Only counts and sums leave the rows, which is
 also where privacy noise would go.
 
-The trained map is read as a mixture of Student t distributions, one per unit, each as wide in every feature as the
-unit's own rows and its neighbours' are; the score is -log of that density. Sources: a map as a constrained mixture,
-Bishop, Svensen and Williams, "GTM: the generative topographic mapping" (1998); heavy tails so that a row far from
-every unit is not judged by the narrowest feature alone, Peel and McLachlan, "Robust mixture modelling using the t
-distribution" (2000). README.md says how this was chosen over distances to the nearest units.
+The trained map is read as a mixture of Gaussians, one per unit, each as wide in every feature as the unit's own rows
+and its neighbours' are (a map as a constrained mixture: Bishop, Svensen and Williams, "GTM: the generative topographic
+mapping", 1998; here with local, diagonal covariances); the score is -log of that density. README.md says how this was
+chosen over distances to the nearest units, one width per unit and heavier tails.
 """
 
 from dataclasses import dataclass
@@ -23,7 +22,6 @@ from somgan.arrays import Floats, Floats32, Ints
 CHUNK_ROWS = 1024
 EPOCHS_MAX = 60
 STABLE_CHANGE = 1e-3  # of the view's own spread
-DEGREES_OF_FREEDOM = 4.0
 WIDTH_FLOOR = 0.1  # of a unit's mean variance, added to each feature's
 REACH_MIN = 1e-6
 
@@ -179,7 +177,7 @@ class CompetitionLayer(nn.Module):
         for name, values in (
             ("weights", parameters.weights),
             ("spread", parameters.spread),
-            ("precision", np.sqrt(1.0 / (DEGREES_OF_FREEDOM * variance))),
+            ("precision", np.sqrt(0.5 / variance)),
             ("prior", prior),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
@@ -192,8 +190,7 @@ class CompetitionLayer(nn.Module):
 
     def score(self, view: torch.Tensor) -> torch.Tensor:
         """View [n, d] -> -(1/d) log density [n] of the map's mixture: higher is stranger."""
-        squares = (((view[:, None, :] - self.weights) * self.precision) ** 2).sum(dim=2)
-        exponent = self.prior - 0.5 * (DEGREES_OF_FREEDOM + self.features) * torch.log(1.0 + squares)
+        exponent = self.prior - (((view[:, None, :] - self.weights) * self.precision) ** 2).sum(dim=2)
         # log-sum-exp by hand: a runtime that does not subtract the maximum would return -inf far away.
         largest = exponent.max(dim=1, keepdim=True).values
         total = largest[:, 0] + torch.log(torch.exp(exponent - largest).sum(dim=1))

@@ -45,12 +45,11 @@ def test_a_broken_relation_is_found_and_the_whitened_view_says_so() -> None:
 def test_same_seed_same_scores() -> None:
     x = bands(600, 1)
     scores = []
-    for seed in (1, 1, 2):
+    for seed in (1, 1):
         detector = Ours(seed, SMALL)
         detector.fit(x)
         scores.append(detector.score(x[:50]))
     np.testing.assert_array_equal(scores[0], scores[1])
-    assert not np.array_equal(scores[0], scores[2])
 
 
 def test_the_line_has_both_detectors(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

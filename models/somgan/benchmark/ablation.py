@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from somgan.arrays import Floats, Floats32
-from somgan.benchmark.ours import HELD_OUT_SHARE, ROWS_MAX, SETTINGS, surprise
+from somgan.benchmark.ours import SETTINGS, split, surprise
 from somgan.benchmark.protocol import LabelledTable, Task, task
 from somgan.fusion import tail_curve
 from somgan.generator import GeneratorSettings, synthetic_rows
@@ -23,6 +23,7 @@ from somgan.training import Settings, Trained, fit_layers
 from somgan.views import VIEW_NAMES, fit_views
 
 NEAREST_UNITS = 3
+FREEDOM = 4.0  # of the t distribution, Peel and McLachlan, "Robust mixture modelling" (2000)
 TRAINED = replace(SETTINGS, generator=GeneratorSettings(steps=1000))
 ORDER = (
     "all",
@@ -30,7 +31,7 @@ ORDER = (
     *(f"without {name}" for name in VIEW_NAMES),
     "nearest units",
     "one width a unit",
-    "light tails",
+    "heavy tails",
     "no calibration",
     "plus generator",
     "generator",
@@ -55,11 +56,12 @@ def other_scores(view: Floats, parameters: MapParameters) -> Raw:
     one_width = mass - 0.5 * features * (np.log(scale2) + distance2 / scale2)
     variance = widths2(parameters)
     squares = (view**2) @ (1.0 / variance).T - 2.0 * view @ (weights / variance).T + (weights**2 / variance).sum(axis=1)
-    light = mass - 0.5 * (np.log(variance).sum(axis=1) + np.maximum(squares, 0.0))
+    heavier = (FREEDOM + features) * np.log1p(np.maximum(squares, 0.0) / FREEDOM)
+    heavy = mass - 0.5 * (np.log(variance).sum(axis=1) + heavier)
     return {
         "nearest units": np.log(np.sqrt(nearest2).mean(axis=1) + 1e-6),
         "one width a unit": -_log_sum(one_width) / features,
-        "light tails": -_log_sum(light) / features,
+        "heavy tails": -_log_sum(heavy) / features,
     }
 
 
@@ -100,7 +102,7 @@ def variants(held_out: Raw, test: Raw) -> Raw:
     for name in VIEW_NAMES:
         result[f"only {name}"] = sure[f"density/{name}"]
         result[f"without {name}"] = together("density", [view for view in VIEW_NAMES if view != name])
-    for kind in ("nearest units", "one width a unit", "light tails"):
+    for kind in ("nearest units", "one width a unit", "heavy tails"):
         result[kind] = together(kind)
     result["no calibration"] = np.asarray(sum(test[f"density/{view}"] for view in VIEW_NAMES), dtype=np.float64)
     result["plus generator"] = result["all"] + sure["generator"]
@@ -108,18 +110,19 @@ def variants(held_out: Raw, test: Raw) -> Raw:
 
 
 def _one(job: Task, settings: Settings) -> Raw:
-    rows = job.train[np.random.default_rng(settings.seed).permutation(len(job.train))[:ROWS_MAX]].astype(np.float32)
-    held, views, test = round(HELD_OUT_SHARE * len(rows)), fit_views(rows.astype(np.float64)), job.test.astype("f4")
-    twin = fit_layers(rows[held:], settings, lambda _line: None, views)
+    kept, held = split(job.train, settings.seed)
+    rows, test = np.concatenate([kept, held]), job.test.astype(np.float32)
+    views = fit_views(rows.astype(np.float64))
+    twin = fit_layers(kept, settings, lambda _line: None, views)
     whole = fit_layers(rows, settings, lambda _line: None, views, twin.model)
-    result = variants(raw_scores(twin, rows[:held]), raw_scores(whole, test))
+    result = variants(raw_scores(twin, held), raw_scores(whole, test))
     layer = whole.model.input_layer
-    for model, real in ((twin, rows[held:]), (whole, rows)):
+    for model, real in ((twin, kept), (whole, rows)):
         drawn = synthetic_rows(twin.model.generator, model.maps[0], len(real), settings.seed)
         more = np.concatenate([real, layer.raw(drawn).numpy()]).astype(np.float32)
         model.maps[:] = (augmented := fit_layers(more, settings, lambda _line: None, views, twin.model)).maps
         model.model.competition = augmented.model.competition
-    result["augmented"] = variants(raw_scores(twin, rows[:held]), raw_scores(whole, test))["all"]
+    result["augmented"] = variants(raw_scores(twin, held), raw_scores(whole, test))["all"]
     return result
 
 

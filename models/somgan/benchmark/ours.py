@@ -4,27 +4,26 @@ from dataclasses import replace
 
 import numpy as np
 
-from somgan.arrays import Floats
+from somgan.arrays import Floats, Floats32
 from somgan.fusion import tail_curve
 from somgan.generator import GeneratorSettings
 from somgan.model import raw_scores
 from somgan.piecewise import Curve
-from somgan.som import MapShape
 from somgan.training import Settings, Trained, fit_layers
 from somgan.views import fit_views
 
 HELD_OUT_SHARE = 0.25
 ROWS_MAX = 20_000
-# The networks take no part in the score (README.md says why), so they are not trained for it; and a workstation can
-# afford a larger map than a kiosk's graph.
-SETTINGS = Settings(MapShape(32, 32), GeneratorSettings(steps=0))
+# The networks take no part in the score (README.md says why), so they are not trained for it.
+SETTINGS = Settings(generator=GeneratorSettings(steps=0))
 
 
 class Ours:
     """Maps on all training rows; tails from a twin that has not seen a quarter of them.
 
     A quarter is a lot to take from a table of 500 rows, and maps are what needs rows most. The twin has the same views
-    and settings, so its held-out scores say what a normal score is.
+    and settings, so its held-out scores say what a normal score is. Held out is the last quarter in file order: where
+    a table drifts, the views that drift most are the least surprised by it.
     """
 
     def __init__(self, seed: int, settings: Settings = SETTINGS) -> None:
@@ -34,11 +33,11 @@ class Ours:
 
     def fit(self, x: Floats) -> None:
         """Fit on normal rows [n, d]; over ROWS_MAX of them, on so many at random."""
-        rows = x[np.random.default_rng(self._settings.seed).permutation(x.shape[0])[:ROWS_MAX]].astype(np.float32)
-        held = max(1, round(HELD_OUT_SHARE * rows.shape[0]))
+        kept, held = split(x, self._settings.seed)
+        rows = np.concatenate([kept, held])
         views = fit_views(rows.astype(np.float64))
-        twin = fit_layers(rows[held:], self._settings, _silent, views).model
-        self._curves = [tail_curve(column) for column in raw_scores(twin, rows[:held]).T]
+        twin = fit_layers(kept, self._settings, _silent, views).model
+        self._curves = [tail_curve(column) for column in raw_scores(twin, held).T]
         self.trained = fit_layers(rows, self._settings, _silent, views, twin)
 
     def parts(self, x: Floats) -> Floats:
@@ -50,6 +49,14 @@ class Ours:
     def score(self, x: Floats) -> Floats:
         """Fused surprise in nats, [m]."""
         return np.asarray(self.parts(x).sum(axis=1), dtype=np.float64)
+
+
+def split(x: Floats, seed: int) -> tuple[Floats32, Floats32]:
+    """Rows to fit and, from the end of the file, rows to hold out; of over ROWS_MAX rows, so many at random."""
+    chosen = np.sort(np.random.default_rng(seed).permutation(x.shape[0])[:ROWS_MAX])
+    held = max(1, round(HELD_OUT_SHARE * chosen.size))
+    rows = x[chosen].astype(np.float32)
+    return rows[:-held], rows[-held:]
 
 
 def _silent(_line: str) -> None:
