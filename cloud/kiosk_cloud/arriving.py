@@ -30,7 +30,8 @@ class Arriving:
             known = store.leaf_hashes(kiosk, [each.sequence for each in group])
             self._hashes.update({(kiosk, sequence): leaf_hash for sequence, leaf_hash in known})
             ids = [each.deposit_id for each in group if each.deposit_id is not None]
-            self._deposits.update({(kiosk, deposit): at for deposit, at in store.sequences_of_deposits(kiosk, ids)})
+            found = store.sequences_of_deposits(kiosk, ids)
+            self._deposits.update({(kiosk, deposit): sequence for deposit, sequence in found})
 
     def leaf_hash(self, record: StoredRecord) -> bytes | None:
         """What is here at the record's place, in the store or from earlier in the batch."""
