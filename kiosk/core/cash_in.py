@@ -290,7 +290,8 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     if deposit.accepting is not None and not deposit.policy.bunch_escrow:
         deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.FISHED)
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
-    deposit = replace(deposit, accepting=None, sweep=deposit.policy.bunch_escrow, intention="review")
+    sweep = deposit.policy.bunch_escrow
+    deposit = replace(deposit, accepting=None, sweep=sweep, swept=False, intention="review")
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
 
 

@@ -22,6 +22,8 @@ FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
 KEPT: Final = f"{IN_DOUBT}: what the board swept away then was not heard"
 UNREPORTED: Final = "left the store without a report"
 STUCK: Final = "jammed beyond reach without a credit"
+EXCHANGED: Final = f"{IN_DOUBT}: it was replaced"
+_AWAITED: Final = (JAMMED, STUCK, EXCHANGED)  # after these no other note is ordered in: a credit is this note's
 
 
 def credit(deposit: Deposit, channel: int, place: Place = Place.VALIDATOR, reason: str = "") -> Deposit:
@@ -163,7 +165,7 @@ def awaited(deposit: Deposit, channel: int) -> Note | None:
 
 
 def _awaited(deposit: Deposit) -> list[Note]:
-    return [note for note in deposit.notes if note.claim is Claim.DISPUTED and note.reason in (JAMMED, STUCK)]
+    return [note for note in deposit.notes if note.claim is Claim.DISPUTED and note.reason in _AWAITED]
 
 
 def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:

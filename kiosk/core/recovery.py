@@ -79,7 +79,7 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
     occupied = board.transport_occupied or board.tray_notes > 0
-    if occupied and not deposit.on_board:  # a note that the validator let through, and the word of it was lost
+    if occupied and not deposit.on_board and deposit.policy.bunch_escrow:  # let through, and the word of it was lost
         deposit = replace(deposit, sweep=True)
     if occupied and (steps.suspect_on_transport(deposit) or deposit.sweep):
         return steps.go(deposit, State.PURGING, DisableValidator(), CloseShutter(), steps.purge(deposit))
@@ -111,7 +111,7 @@ def _off_the_board(deposit: Deposit, pending: BoardPending | None, board: BoardE
         return deposit
     told = board.boot_id == pending.boot_id and board.finished_sequence == pending.sequence
     if told and board.purged is not None:
-        return steps.surplus_purged(deposit, board, known)
+        return replace(steps.surplus_purged(deposit, board, known), swept=True)
     channel = next((item.channel for item in reversed(deposit.doubts) if item.kind == "fraud"), 0)
     return ledger.doubt(deposit, channel, Place.UNKNOWN, ledger.KEPT)
 
@@ -242,24 +242,25 @@ def after_confirm(deposit: Deposit, fact: Reconciled) -> Outcome:
 
 
 REPLACED: Final = "inside the validator that was replaced"
-UNREAD: Final = f"{ledger.IN_DOUBT}: it was replaced while the port was open"
+UNREAD: Final = f"{ledger.EXCHANGED} while the port was open"
 
 
 def validator_replaced(deposit: Deposit, fact: ValidatorReplaced) -> Outcome:
     """What the old validator held is with it. Unconfirmed: disputed, and the deposit ends; confirmed: it goes on short.
 
-    Nothing is asked of the new one's counters, which know nothing of this deposit.
+    Nothing is asked of the new one's counters, which know nothing of this deposit. The old one, put back, may still
+    repeat a credit that was not acknowledged, or tell the one that never came.
     """
     reason = f"{REPLACED}: {fact.old} by {fact.new}"
     if deposit.accepting is not None and not deposit.confirmed:  # ordered in, and nobody can ask any more
-        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, f"{ledger.IN_DOUBT}: it was replaced")
+        deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.EXCHANGED)
     elif deposit.state in (State.CASH_IN, State.REFUSING, State.STACKING, State.SETTLING):
         deposit = ledger.disputed_unknown(deposit, 1, Place.UNKNOWN, UNREAD)  # fed, and not heard of any more
     gone = {note.number for note in at(deposit.notes, Place.VALIDATOR, Place.ESCROW)}
     notes = moved(deposit.notes, lambda note: note.number in gone, Place.UNKNOWN)
     notes = tuple(replace(note, reason=reason) if note.number in gone else note for note in notes)
     notes = claimed(notes, lambda note: note.number in gone and note.claim is Claim.OPEN, Claim.DISPUTED)
-    deposit = replace(deposit, notes=notes, accepting=None, in_flight=None, unacknowledged=None, emptied=True)
+    deposit = replace(deposit, notes=notes, accepting=None, in_flight=None, emptied=True)
     deposit = replace(deposit, replaced=True)
     deposit = steps.remark(replace(deposit, bezel=None, rolling_back=False), f"{reason}, accepted by {fact.by}")
     if deposit.confirmed or deposit.state in (State.RETRACTING, State.RESETTING, State.CLOSING):

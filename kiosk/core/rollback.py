@@ -219,9 +219,9 @@ def on_transport(deposit: Deposit, fact: StoreEmptied) -> Deposit:
 def _unseen_purged(deposit: Deposit, board: BoardEvidence, known: int) -> tuple[Deposit, int]:
     """Notes that left the store without a report came by this belt, as far as the purge moved more than we knew.
 
-    Not after a fraud attempt: a note that the validator kept without a credit may be among those that were purged.
+    Not while a note that the validator kept, after a fraud attempt, may be among those that were purged.
     """
-    if board.purged is None or any(doubt.kind == "fraud" for doubt in deposit.doubts):
+    if board.purged is None or deposit.fished:
         return deposit, 0
     found = max(0, min(board.purged - known, len(deposit.unseen)))
     if found == len(deposit.unseen):

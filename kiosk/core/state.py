@@ -177,6 +177,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting: bool = False  # the board cannot go on until a person has been there; asked again every `retry_s`
     waits: int = 0  # how often it could not
     sweep: bool = False  # the validator may have kept a note without a credit: look on the board when the port is shut
+    swept: bool = False  # the board looked there since, and told how many notes it moved
     reset: ResetWork | None = None
     purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart
     at_bezel: bool = False  # a note came back and was not seen to be taken: it may lie behind the shutter
@@ -185,6 +186,11 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     def comparable(self) -> Evidence | None:
         """The baseline with which the validator's counters and levels can be compared; None when nothing can."""
         return None if self.replaced else self.baseline
+
+    @property
+    def fished(self) -> bool:
+        """Whether a note that the validator kept without a credit, after a fraud attempt, may still turn up."""
+        return not self.swept and any(doubt.kind == "fraud" for doubt in self.doubts)
 
     @property
     def confirmed(self) -> bool:

@@ -155,20 +155,21 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
         reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"
         return _parted(remark(deposit, reason), here, Place.UNKNOWN, reason)
-    return surplus_purged(_parted(deposit, here, Place.RETRACT, "purged beside a suspect note"), board, len(here))
+    deposit = surplus_purged(_parted(deposit, here, Place.RETRACT, "purged beside a suspect note"), board, len(here))
+    return replace(deposit, swept=deposit.swept or board.purged is not None)
 
 
 def surplus_purged(deposit: Deposit, board: BoardEvidence, known: int) -> Deposit:
     """A purge that moved more notes than the journal knew there: the others are disputed, of unknown value.
 
     First they are the disputed notes that nobody could place. But after a fraud attempt the validator may have kept a
-    note that it never credits: then it is not guessed which one that was.
+    note that it never credits: until the board has looked it is not guessed which one that was.
     """
     if board.purged is None or board.purged == known:
         return deposit
     deposit = remark(deposit, f"the purge moved {board.purged} notes, the journal knew {known}")
-    fraud = any(item.kind == "fraud" for item in deposit.doubts)
-    astray = [note.number for note in at(deposit.notes, Place.UNKNOWN) if note.claim is Claim.DISPUTED and not fraud]
+    unknown = at(deposit.notes, Place.UNKNOWN) if not deposit.fished else []
+    astray = [note.number for note in unknown if note.claim is Claim.DISPUTED]
     found = astray[: max(board.purged - known, 0)]
     deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.RETRACT))
     return disputed_unknown(deposit, board.purged - known - len(found), Place.RETRACT, SURPLUS_PURGED)

@@ -126,6 +126,29 @@ def test_a_validator_that_never_gives_the_notes_back_holds_nobody_for_ever(rig: 
     assert verdict.disputes == ["the validator did not return them"] * 2
 
 
+def test_notes_are_disputed_once_when_they_left_unseen_after_a_fraud_attempt(rig: Rig) -> None:
+    """The sweep after the fraud had moved none: what the belt brings later is what left the store without a report."""
+
+    async def play() -> None:
+        await rig.identify()
+        for value_minor in (1000, 2000, 10000):
+            await rig.feed(value_minor)
+        rig.world.fault("validator", "fraud", note="pulled")
+        with contextlib.suppress(Interrupted):
+            await rig.feed(2000)
+        await rig.state(State.REVIEW)
+        rig.world.fault("validator", "jam", where="payout_recovers")
+        await rig.touch("cancel")
+        await rig.state(State.DONE)
+
+    rig.run(play())
+    verdict = judge(rig)
+    (record,) = deposit_records(rig.journal)
+    assert verdict.complaints == []
+    assert verdict.disputes == ["could not be returned"] * 3
+    assert record["disputed_unvalued"] == 0
+
+
 def test_no_deposit_begins_while_a_jam_may_hold_a_note_of_the_one_before(tmp_path: Path) -> None:
     """EBDS: its deposit ended in dispute when the controller came back; the next depositor was credited with it."""
     rig = Rig(tmp_path, validator=EbdsConfig())

@@ -398,6 +398,27 @@ def test_a_note_ordered_in_when_the_validator_was_replaced_is_in_doubt_and_may_b
     assert note.reason.startswith(IN_DOUBT)
 
 
+def test_a_credit_that_the_old_validator_repeats_when_it_is_put_back_is_the_same_note() -> None:
+    play = in_cash_in().do(f.NoteRead(2), f.NoteCredited(2), f.ValidatorReplaced("", "technician", old="1", new="2"))
+    before = play.deposit.notes
+    play.do(f.NoteCredited(2), f.Acknowledged())
+    assert (play.deposit.state, play.deposit.notes) == (State.CLOSING, before)
+
+
+def test_a_credit_that_comes_when_the_old_validator_is_put_back_is_of_the_note_that_was_ordered_in() -> None:
+    play = in_cash_in().do(f.NoteRead(2), f.ValidatorReplaced("", "technician", old="1", new="2"), f.NoteCredited(2))
+    (note,) = play.deposit.notes
+    assert (note.claim, note.value_minor) == (Claim.DISPUTED, 10000)
+
+
+def test_a_board_that_always_sees_a_note_is_not_swept_where_no_validator_leads_to_it() -> None:
+    final = replace(BEGIN, policy=replace(POLICY, bunch_escrow=False))
+    play = Play(final, f.Assessed("", asked=True, assessments=LOW[:1]), f.Consent("now"), f.Prepared(NOTHING))
+    play.do(f.ShutterMoved(open=True, ok=True))
+    play.do(f.Reconciled("", Evidence(validator(), board(belt=True)), restarted=False))
+    assert o.RunBoard not in play.orders
+
+
 def test_a_purge_that_moves_what_left_the_store_unseen_has_found_it() -> None:
     play = in_review(2, 2, 1).do(f.TimedOut(), f.TimedOut())
     assert play.deposit.state is State.RETRACTING

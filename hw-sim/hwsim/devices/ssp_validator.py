@@ -242,6 +242,7 @@ class SspValidator:
         """Another unit: its notes are gone with the old one, its counters start at zero."""
         body = self._body
         self.power_off()
+        self._survivors = ()  # its memory, with what was never acknowledged, went with it
         for held in tuple(body.store.held):
             body.world.notes.move(held.note, Place.STORE, Place.REMOVED)
         if body.path.note is not None and body.path.note.place is Place.PATH:
