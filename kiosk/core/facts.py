@@ -386,6 +386,7 @@ class Reconciled(Fact, frozen=True):
     at: str
     evidence: Evidence
     restarted: bool  # the controller itself was restarted: the depositor may be gone
+    jammed: bool = False  # the validator still reports a jam: what it was told to take may yet come in
 
 
 AnyFact = (

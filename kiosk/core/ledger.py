@@ -175,17 +175,18 @@ def _explains(deposit: Deposit, fact: AtReset, channel: int) -> bool:
     return fact.channel in (0, channel)
 
 
-def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
+def reconcile(deposit: Deposit, evidence: Evidence, *, jammed: bool) -> Deposit:
     """Compare what the validator can tell of the past with the journal, while nothing moves.
 
     `stored` and `stacked` count every note that came in since the baseline. One more than the journal knows
-    is the note that was ordered in; further ones are disputed. One fewer: the note in flight is disputed.
+    is the note that was ordered in; further ones are disputed. One fewer: the note in flight is disputed. While the
+    validator is `jammed` the note that was ordered in may still come in, or out: it is in doubt.
     """
     base = deposit.comparable
     if base is None:
         return deposit
     if not evidence.validator.counted:
-        return _without_counters(deposit, evidence)
+        return _without_counters(deposit, evidence, jammed=jammed)
     stored = (evidence.validator.stored - base.validator.stored) % _U32
     known = _counted(deposit)
     surplus = _surplus(deposit, base, evidence)
@@ -196,6 +197,8 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
         surplus -= 1
     elif deposit.jam_safe and deposit.accepting is not None and not deposit.told:
         return _in_the_jam(deposit, deposit.accepting)
+    elif jammed and deposit.accepting is not None:
+        deposit = doubt(deposit, deposit.accepting, Place.UNKNOWN, JAMMED)
     deposit = replace(deposit, accepting=None, paired_channel=None, jam_safe=False)
     if surplus > 0:
         reason = "the validator counted notes that it never reported"
@@ -205,7 +208,7 @@ def reconcile(deposit: Deposit, evidence: Evidence) -> Deposit:
     return _settle_flying(deposit, evidence, short=surplus < 0)
 
 
-def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
+def _without_counters(deposit: Deposit, evidence: Evidence, *, jammed: bool) -> Deposit:
     """What the validator had to say it has said by now: a credit, or that the note went back.
 
     A note that was ordered in and of which nothing was heard is outside only if the validator's event list shows
@@ -218,7 +221,7 @@ def _without_counters(deposit: Deposit, evidence: Evidence) -> Deposit:
         return _held_inside(deposit) if channel is None else doubt(deposit, channel, Place.VALIDATOR, HELD)
     if channel is None:
         return deposit
-    if evidence.validator.heard_all and not unheard:
+    if evidence.validator.heard_all and not unheard and not jammed:
         return replace(deposit, at_bezel=True)
     return doubt(deposit, channel, Place.UNKNOWN, JAMMED if deposit.state is State.JAMMED else IN_DOUBT)
 

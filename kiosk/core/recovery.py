@@ -74,7 +74,7 @@ def before_port(deposit: Deposit, fact: Reconciled) -> Outcome:
 def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     """Unconfirmed notes inside: count again, purge what is suspect, then review or wait for the deposit code."""
     pending = deposit.board
-    deposit = replace(count_again(deposit, fact.evidence), board=None, purges=0)
+    deposit = replace(count_again(deposit, fact), board=None, purges=0)
     here = not fact.restarted and deposit.state not in (State.SUSPENDED, State.JAMMED, State.RETURNING)
     deposit = replace(deposit, intention="review" if here else "suspend", shutter_failures=0)
     board = fact.evidence.board
@@ -90,10 +90,11 @@ def during_cash_in(deposit: Deposit, fact: Reconciled) -> Outcome:
     return steps.suspended_or_closed(deposit)
 
 
-def count_again(deposit: Deposit, evidence: Evidence) -> Deposit:
+def count_again(deposit: Deposit, fact: Reconciled) -> Deposit:
     """The notes of an unconfirmed deposit by the validator's counters and levels, while nothing moves."""
-    deposit = replace(ledger.reconcile(deposit, evidence), unacknowledged=None, bezel=None)
-    return replace(_returned_meanwhile(deposit, evidence), rolling_back=False, strays=0, fronted=False, told=())
+    deposit = ledger.reconcile(deposit, fact.evidence, jammed=fact.jammed)
+    deposit = replace(deposit, unacknowledged=None, bezel=None)
+    return replace(_returned_meanwhile(deposit, fact.evidence), rolling_back=False, strays=0, fronted=False, told=())
 
 
 def _off_the_board(deposit: Deposit, pending: BoardPending | None, board: BoardEvidence) -> Deposit:

@@ -96,7 +96,7 @@ def reconciled(deposit: Deposit, fact: Reconciled) -> Outcome:
             return steps.stay(_with(deposit, tries=work.tries + 1), CloseShutter(), ResetValidator())
         deposit = _left(deposit, "the validator could not be restarted")
     if not (work.idle or work.confirmed or work.recounted):
-        deposit = _with(_disputed(recovery.count_again(deposit, fact.evidence), work.by), recounted=True)
+        deposit = _with(_disputed(recovery.count_again(deposit, fact), work.by), recounted=True)
     if work.confirmed:
         return _forward(deposit, fact)
     if deposit.board is not None and deposit.board.opcode == steps.PURGE:

@@ -174,7 +174,7 @@ def jam_expired(deposit: Deposit, _: object) -> Outcome:
     """No technician came: nothing can be moved, and nothing is guessed."""
     if deposit.jam_safe and deposit.accepting is not None:  # beyond reach, and its credit was never said
         deposit = ledger.doubt(deposit, deposit.accepting, Place.VALIDATOR, ledger.STUCK)
-    elif deposit.accepting is not None and not deposit.policy.bunch_escrow:
+    elif deposit.accepting is not None:
         deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.JAMMED)
     notes = claimed(deposit.notes, lambda note: note.claim is Claim.OPEN, Claim.DISPUTED, "inside a jammed validator")
     if deposit.rolling_back:  # one was on its way out

@@ -48,6 +48,7 @@ from kiosk.management.power import Power, PowerLost
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
+from kiosk.management.translate import JAMS
 from kiosk.management.witnesses import Witnesses
 
 _log = logging.getLogger(__name__)
@@ -356,7 +357,9 @@ class Controller:
             while not self.orders.empty():  # reconciliation orders anew what is still to be done
                 self.orders.get_nowait()
             self.batches.held = False  # whoever would have decided was among them
-        await self.apply(f.Reconciled(rfc3339(self.clock.now_utc()), found, restarted=self._restarted))
+        jammed = any(kind in JAMS for kind in self.machine.stopped)
+        now = rfc3339(self.clock.now_utc())
+        await self.apply(f.Reconciled(now, found, restarted=self._restarted, jammed=jammed))
         self._restarted = False
         self.machine.connected, self.machine.fault = True, ""
         self._changed()

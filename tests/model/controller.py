@@ -395,7 +395,7 @@ class Desk:
         yield from heard
         if not heard and self._silent(world):
             rested = with_c(world._replace(b=board.heard(world.b)), Controller(phase=WORKING, fresh=False))
-            fact = f.Reconciled("", evidence(world), restarted=c.fresh)
+            fact = f.Reconciled("", evidence(world), restarted=c.fresh, jammed=bool(v.jam))
             yield "Reconciled is stored", self.apply(rested, fact)
 
     def _silent(self, world: World) -> bool:

@@ -121,6 +121,11 @@ TABLE: Final = (
         "on the belt the board cannot tell notes apart, and the suspect one had to leave",
     ),
     _why(
+        r"ordered in, and the validator cannot tell whether it was stacked: it jammed",
+        (*VALIDATOR, "technician."),
+        "a jam within reach: a hand may have pulled the note out, or the next power-up may take it in",
+    ),
+    _why(
         r"held inside the validator, which|ordered in, and the validator cannot tell",
         (*POWER, *VALIDATOR),
         "a validator without counters does not say what became of the note it was told to take",

@@ -411,6 +411,16 @@ def test_a_credit_that_comes_when_the_old_validator_is_put_back_is_of_the_note_t
     assert (note.claim, note.value_minor) == (Claim.DISPUTED, 10000)
 
 
+@pytest.mark.parametrize("after", [f.Reconciled("", NOTHING, restarted=False, jammed=True), f.TimedOut()])
+def test_a_note_in_a_jam_within_reach_is_in_doubt_when_the_deposit_ends(after: Fact) -> None:
+    """The depositor may have pulled it out; or the next power-up takes it in, when it would be nobody's."""
+    play = in_cash_in().do(f.NoteRead(2), f.Jammed(safe=False), after)
+    (note,) = play.deposit.notes
+    assert (play.deposit.state, note.claim, note.value_minor) == (State.CLOSING, Claim.DISPUTED, 10000)
+    play.do(f.Reconciled("", Evidence(validator(stacked=1), board()), restarted=False))
+    assert len(play.deposit.notes) == 1
+
+
 def test_a_board_that_always_sees_a_note_is_not_swept_where_no_validator_leads_to_it() -> None:
     final = replace(BEGIN, policy=replace(POLICY, bunch_escrow=False))
     play = Play(final, f.Assessed("", asked=True, assessments=LOW[:1]), f.Consent("now"), f.Prepared(NOTHING))
