@@ -34,8 +34,8 @@ from kiosk_cloud.witnessing import Witnessing
 
 log = logging.getLogger(__name__)
 
-RECEIVE_MAXIMUM: Final = 200
-BATCH_MAX: Final = 100  # in one transaction: every commit costs as much as several records
+RECEIVE_MAXIMUM: Final = 400
+BATCH_MAX: Final = 200  # in one transaction: a commit costs the processor ten records, and the disk a hundred
 SESSION_EXPIRY_S: Final = 60
 ACKS_IN_FLIGHT_MAX: Final = 10  # below every broker's Receive Maximum that we know; paho ignores the stated one
 ACKS_QUEUED_MAX: Final = 1000

@@ -9,21 +9,24 @@ import os
 import sqlite3
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
+from msgspec.structs import astuple
 
 from kiosk.core import topics
 from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
+from kiosk_cloud import sqlite
 from kiosk_cloud.commanding.schema import SCHEMA as COMMANDING_SCHEMA
 from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
+from kiosk_cloud.sqlite import Database
 
-BUSY_TIMEOUT_MS: Final = 10_000
 SCHEMA_VERSION: Final = 4
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
-LOOKED_UP_AT_ONCE: Final = 100  # what the receiver takes in one batch
+LOOKED_UP_AT_ONCE: Final = 100
 _MARKS: Final = ", ".join("?" * LOOKED_UP_AT_ONCE)
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
 SCHEMA: Final = """
@@ -129,8 +132,7 @@ class StoreError(KioskError, RuntimeError):
     remedy = "Check the path and the disk; do not let a receiver run without its store."
 
 
-@dataclass(frozen=True)
-class StoredRecord:
+class StoredRecord(msgspec.Struct, frozen=True, gc=False):
     """One row of `records`."""
 
     kiosk: str
@@ -148,29 +150,21 @@ class Store:
 
     def __init__(self, path: Path, *, read_only: bool = False) -> None:
         """Open `path`; without `read_only` make it when it is missing. StoreError when it cannot be used."""
+        self._file: Database | None = None
         try:
             if read_only:
-                self._db = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, isolation_level=None)
+                self._db = sqlite.read_only(path)
             else:
                 if not path.exists():
                     _create(path)
-                self._db = sqlite3.connect(path, isolation_level=None)
-                self._prepare()
+                self._file = Database(path)
+                self._db = self._file.db
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
         except (OSError, sqlite3.Error) as error:
             message = f"{path}: {error}"
             raise StoreError(message) from error
         if version != SCHEMA_VERSION:
             message = f"{path} has schema version {version}, not {SCHEMA_VERSION}"
-            raise StoreError(message)
-
-    def _prepare(self) -> None:
-        self._db.execute(f"PRAGMA busy_timeout = {BUSY_TIMEOUT_MS}")
-        journal = self._db.execute("PRAGMA journal_mode = WAL").fetchone()[0]
-        self._db.execute("PRAGMA synchronous = FULL")
-        synchronous = self._db.execute("PRAGMA synchronous").fetchone()[0]
-        if (journal, synchronous) != ("wal", 2):
-            message = f"journal mode {journal}, synchronous {synchronous}: acknowledged records could be lost"
             raise StoreError(message)
 
     @property
@@ -180,18 +174,17 @@ class Store:
 
     def close(self) -> None:
         """Give the connection back."""
-        self._db.close()
+        if self._file is None:
+            self._db.close()
+        else:
+            self._file.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing; the lock is taken at once, so that receivers sharing the store take turns."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        if self._file is None:
+            message = "a store that was opened for reading is not written"
+            raise StoreError(message)
+        return self._file.transaction()
 
     @contextmanager
     def snapshot(self) -> Iterator[None]:
@@ -324,20 +317,7 @@ class Store:
 
     def add_records(self, records: Iterable[StoredRecord], received_at: str) -> None:
         """Store verified records; the caller has looked that their places are free."""
-        rows = (
-            (
-                each.kiosk,
-                each.sequence,
-                each.leaf_hash,
-                each.kind,
-                each.deposit_id,
-                each.content,
-                each.envelope,
-                each.entry,
-                received_at,
-            )
-            for each in records
-        )
+        rows = [(*astuple(each), received_at) for each in records]  # whose fields are in the table's order
         self._db.executemany("INSERT INTO records VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)", rows)
 
     def first_ahead(self, kiosk: str, size: int) -> int | None:

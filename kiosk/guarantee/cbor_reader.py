@@ -1,78 +1,72 @@
-"""Deterministic CBOR read element by element, where the shape is known: a fraction of what `cbor.decode` costs.
+"""Deterministic CBOR read where the shape is known: one flat array, for a fraction of what `cbor.decode` costs.
 
-Nothing but the shortest form of each head is accepted, lengths are definite, and `end` refuses what is left over: so
-what is read has one spelling, as `cbor` asks for (RFC 8949 section 4.2.1).
+Nothing but the shortest form of each head is accepted, lengths are definite, and nothing may be left over: so what is
+read has one spelling, as `cbor` asks for (RFC 8949 section 4.2.1).
 """
 
-from typing import Final
+from collections.abc import Iterable
+from typing import Any, Final
 
 from kiosk.errors import VerificationError
 
-_UINT, _BYTES, _TEXT, _ARRAY = 0 << 5, 2 << 5, 3 << 5, 4 << 5  # major types, RFC 8949 section 3.1
-_SMALL: Final = 24
+UINT, BYTES, TEXT = 0 << 5, 2 << 5, 3 << 5  # major types, RFC 8949 section 3.1
+NO_MAP: Final = 5 << 5  # a map, which must be empty; nothing is returned for it
+_SMALL, _ONE_BYTE = 24, 24
 _LEAST: Final = (24, 1 << 8, 1 << 16, 1 << 32)  # that needs 1, 2, 4, 8 bytes behind the head
 
 
-class Reader:
-    """Reads `data` from its beginning. Every call raises VerificationError for anything but what it is named for."""
+def read(data: bytes, prefix: bytes, kinds: Iterable[int], bytes_max: int) -> list[Any]:
+    """The values behind `prefix`, which are all that is left of `data`: one of each kind, in order.
 
-    def __init__(self, data: bytes, bytes_max: int) -> None:
-        if len(data) > bytes_max:
-            raise VerificationError(f"CBOR of {len(data)} bytes where at most {bytes_max} are allowed")
-        self._data = data
-        self._at = 0
+    An integer has at most 64 bits, a text is valid UTF-8. Raises VerificationError for anything else. One loop without
+    a call for each element, since a receiver reads a score of them for every record.
+    """
+    if len(data) > bytes_max:
+        raise VerificationError(f"CBOR of {len(data)} bytes where at most {bytes_max} are allowed")
+    if not data.startswith(prefix):
+        raise VerificationError("CBOR that begins otherwise than belongs here")
+    try:
+        found, end = _values(data, len(prefix), kinds)
+    except IndexError:
+        raise VerificationError("CBOR ends too early") from None
+    except UnicodeDecodeError as error:
+        raise VerificationError("a CBOR text is not UTF-8") from error
+    if end != len(data):
+        raise VerificationError(f"CBOR of {len(data)} bytes where {end} belong")
+    return found
 
-    def array(self, length: int) -> None:
-        """The head of an array of exactly `length` elements."""
-        if self._head(_ARRAY) != length:
-            raise VerificationError(f"not an array of {length}")
 
-    def uint(self) -> int:
-        """An unsigned integer of at most 64 bits."""
-        return self._head(_UINT)
+def _values(data: bytes, at: int, kinds: Iterable[int]) -> tuple[list[Any], int]:
+    """The values, and where the last one ends or would end."""
+    found: list[Any] = []
+    for kind in kinds:
+        number = data[at] - kind
+        at += 1
+        if number == _ONE_BYTE and data[at] >= _SMALL:
+            number = data[at]
+            at += 1
+        elif not 0 <= number < _SMALL:
+            number, at = _long(data, at, number)
+        if kind == UINT:
+            found.append(number)
+        elif kind == NO_MAP:
+            if number:
+                raise VerificationError("a CBOR map with something in it where nothing belongs")
+        else:
+            begin = at
+            at += number
+            found.append(data[begin:at] if kind == BYTES else data[begin:at].decode())
+    return found, at
 
-    def byte_string(self) -> bytes:
-        """Bytes."""
-        return self._take(self._head(_BYTES))
 
-    def text(self) -> str:
-        """Valid UTF-8."""
-        try:
-            return self._take(self._head(_TEXT)).decode()
-        except UnicodeDecodeError as error:
-            raise VerificationError("a CBOR text is not UTF-8") from error
-
-    def skip(self, literal: bytes) -> bool:
-        """Whether `literal` is what comes next; then it is behind us."""
-        if not self._data.startswith(literal, self._at):
-            return False
-        self._at += len(literal)
-        return True
-
-    def end(self) -> None:
-        """Nothing is left."""
-        if self._at != len(self._data):
-            raise VerificationError(f"CBOR with {len(self._data) - self._at} bytes left over")
-
-    def _head(self, major: int) -> int:
-        at = self._at
-        if at >= len(self._data):
-            raise VerificationError("CBOR ends too early")
-        value = self._data[at] - major
-        self._at = at + 1
-        return value if 0 <= value < _SMALL else self._long_head(value)
-
-    def _long_head(self, value: int) -> int:
-        if not _SMALL <= value < _SMALL + len(_LEAST):
-            raise VerificationError("CBOR of another type than belongs here, or of no definite length")
-        number = int.from_bytes(self._take(1 << (value - _SMALL)))
-        if number < _LEAST[value - _SMALL]:
-            raise VerificationError("a CBOR number is longer than it needs to be")
-        return number
-
-    def _take(self, length: int) -> bytes:
-        begin = self._at
-        end = self._at = begin + length
-        if end > len(self._data):
-            raise VerificationError("CBOR ends too early")
-        return self._data[begin:end]
+def _long(data: bytes, at: int, value: int) -> tuple[int, int]:
+    """A number that stands behind its head, and where it ends."""
+    if not _SMALL <= value < _SMALL + len(_LEAST):
+        raise VerificationError("CBOR of another type than belongs here, or of no definite length")
+    end = at + (1 << (value - _SMALL))
+    if end > len(data):
+        raise VerificationError("CBOR ends too early")
+    number = int.from_bytes(data[at:end])
+    if number < _LEAST[value - _SMALL]:
+        raise VerificationError("a CBOR number is longer than it needs to be")
+    return number, end

@@ -9,9 +9,11 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor
-from kiosk.guarantee.cbor_reader import Reader
+from kiosk.guarantee.cbor_reader import BYTES, NO_MAP, read
 from kiosk.guarantee.keys import Algorithm, PublicKey, PublicKeys, Signer
 
 RECORD_TYPE: Final = "application/vnd.deposit-kiosk.record+cbor"
@@ -30,14 +32,14 @@ MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"
 _ARRAY_OF_4: Final = b"\x84"
 _EMPTY_MAP: Final = b"\xa0"
+_PARTS: Final = (BYTES, NO_MAP, BYTES, BYTES)  # of what we sign: the unprotected header is empty
 _SIGNATURE_1: Final = _ARRAY_OF_4 + b"\x6aSignature1"  # a text of 10 bytes
 _ALGORITHM, _CONTENT_TYPE, _KID = 1, 3, 4  # header labels, RFC 9052 table 3
 _ALGORITHM_IDS: Final[dict[Algorithm, int]] = {"EdDSA": -8, "ES256": -7}  # RFC 9053 section 2
 _ALGORITHM_NAMES: Final = {number: name for name, number in _ALGORITHM_IDS.items()}
 
 
-@dataclass(frozen=True)
-class Sign1:
+class Sign1(msgspec.Struct, frozen=True, gc=False):
     """A message taken apart and not yet believed."""
 
     protected: bytes
@@ -106,20 +108,14 @@ def parse(data: bytes, bytes_max: int = MESSAGE_BYTES_MAX) -> Sign1:
     """Take a tagged COSE_Sign1 of at most `bytes_max` bytes apart without believing it. Raises VerificationError."""
     if data[:1] != _TAG_18:
         raise VerificationError("not a COSE_Sign1 (tag 18)")
-    reader = Reader(data[1:], bytes_max)
     try:
-        reader.array(4)
-    except VerificationError as error:
-        raise VerificationError(f"not a COSE_Sign1: {error.args[0]}") from error
-    protected = reader.byte_string()
-    if reader.skip(_EMPTY_MAP):  # like every message of ours
-        message = Sign1(protected, {}, reader.byte_string(), reader.byte_string())
-        reader.end()
-        return message
-    match cbor.decode(data[1:], bytes_max):
-        case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
-            return Sign1(protected, unprotected, payload, signature)
-    raise VerificationError("not a COSE_Sign1 with an attached payload")
+        protected, payload, signature = read(data, _TAG_18 + _ARRAY_OF_4, _PARTS, bytes_max + 1)
+    except VerificationError:  # nothing of ours, or with something in its unprotected header: let others say what
+        match cbor.decode(data[1:], bytes_max):
+            case [bytes(protected), dict(unprotected), bytes(payload), bytes(signature)]:
+                return Sign1(protected, unprotected, payload, signature)
+        raise VerificationError("not a COSE_Sign1 with an attached payload") from None
+    return Sign1(protected, {}, payload, signature)
 
 
 def check_signature(message: Sign1, key: PublicKey, external_aad: bytes = b"") -> None:

@@ -2,14 +2,15 @@
 
 import hashlib
 import re
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Final
 
+import msgspec
+
 from kiosk.errors import VerificationError
 from kiosk.guarantee import cbor, merkle
-from kiosk.guarantee.cbor_reader import Reader
+from kiosk.guarantee.cbor_reader import BYTES, TEXT, UINT, read
 
 SALT_BYTES: Final = 32
 ENTRY_BYTES_MAX: Final = 256
@@ -20,10 +21,11 @@ _KIND: Final = re.compile(r"[a-z][a-z0-9_]{0,31}")
 _MINUTE: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}Z")
 _MINUTE_CHARACTERS: Final = len("2026-11-21T08:30")
 _DOMAIN: Final = b"kiosk-leaf-v1\x00"
+_ARRAY_OF_5: Final = b"\x85"
+_FIELDS: Final = (TEXT, UINT, TEXT, TEXT, BYTES)
 
 
-@dataclass(frozen=True)
-class Leaf:
+class Leaf(msgspec.Struct, frozen=True, gc=False):
     """A leaf entry taken apart. `minute` is like `2026-11-21T08:30Z`."""
 
     kiosk: str
@@ -61,10 +63,7 @@ def entry(kiosk: str, sequence: int, kind: str, minute: str, commitment: bytes) 
 
 def parse(data: bytes) -> Leaf:
     """Take a leaf entry apart. Raises VerificationError unless it is exactly what `entry` makes."""
-    reader = Reader(data, ENTRY_BYTES_MAX)
-    reader.array(5)
-    found = Leaf(reader.text(), reader.uint(), reader.text(), reader.text(), reader.byte_string())
-    reader.end()
+    found = Leaf(*read(data, _ARRAY_OF_5, _FIELDS, ENTRY_BYTES_MAX))
     problem = _problem(found)
     if problem:
         raise VerificationError(f"leaf entry: {problem}")

@@ -7,10 +7,10 @@ whoever knows the bank's public key can seal, so nothing is believed before `ver
 
 import hashlib
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives import hpke
 from cryptography.hazmat.primitives.asymmetric.mlkem import MLKEM768PrivateKey, MLKEM768PublicKey
@@ -18,13 +18,16 @@ from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X
 
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor, cose, files, leaf, merkle
-from kiosk.guarantee.cbor_reader import Reader
+from kiosk.guarantee.cbor_reader import BYTES, TEXT, UINT, read
 
 VERSION: Final = 1
 SUITE: Final = (0x647A, 0x0001, 0x0002)  # IANA's HPKE ids of KEM, KDF and AEAD
 _ARRAY_OF_6: Final = b"\x86"
 _ARRAY_OF_7: Final = b"\x87"
-_VERSION_AND_SUITE: Final = cbor.encode(VERSION) + cbor.encode(SUITE)
+_BEGINNING: Final = _ARRAY_OF_7 + cbor.encode(VERSION) + cbor.encode(SUITE)
+_BEHIND: Final = (TEXT, UINT, BYTES, BYTES, BYTES)  # kiosk, sequence, leaf hash, recipient; enc || ct
+_ARRAY_OF_3: Final = b"\x83"
+_INSIDE: Final = (BYTES, BYTES, BYTES)  # salt, leaf entry, COSE
 PLAINTEXT_BYTES_MAX: Final = cose.MESSAGE_BYTES_MAX + leaf.ENTRY_BYTES_MAX + 64
 ENVELOPE_BYTES_MAX: Final = PLAINTEXT_BYTES_MAX + 1536  # enc 1,120, tag 16, header
 _SEALED_BYTES_MIN: Final = 1120 + 16
@@ -92,8 +95,7 @@ class SealPrivateKey:
 KeyOf = Callable[[bytes], SealPrivateKey]  # key id -> key; raises VerificationError
 
 
-@dataclass(frozen=True)
-class Header:
+class Header(msgspec.Struct, frozen=True, gc=False):
     """The part of an envelope in the clear. Not believed before the envelope is opened and verified."""
 
     kiosk: str
@@ -107,8 +109,7 @@ class Header:
         return cbor.encode([VERSION, SUITE, self.kiosk, self.sequence, self.leaf_hash, self.recipient])
 
 
-@dataclass(frozen=True)
-class Opened:
+class Opened(msgspec.Struct, frozen=True, gc=False):
     """What was inside an envelope. It opened, which proves nothing about who made it."""
 
     header: Header
@@ -154,23 +155,17 @@ def open_envelope(envelope: bytes, private_key: SealPrivateKey | KeyOf) -> Opene
         plaintext = HPKE.decrypt(sealed, private_key.hpke, info=info)
     except InvalidTag as error:
         raise VerificationError(f"envelope {header.kiosk}/{header.sequence} does not open") from error
-    reader = Reader(plaintext, PLAINTEXT_BYTES_MAX)
-    reader.array(3)
-    opened = Opened(header, reader.byte_string(), reader.byte_string(), reader.byte_string())
-    reader.end()
+    opened = Opened(header, *read(plaintext, _ARRAY_OF_3, _INSIDE, PLAINTEXT_BYTES_MAX))
     if len(opened.salt) != leaf.SALT_BYTES:
         raise VerificationError("an envelope's plaintext is not [salt, leaf entry, COSE]")
     return opened
 
 
 def _parse(envelope: bytes) -> tuple[Header, bytes]:
-    reader = Reader(envelope, ENVELOPE_BYTES_MAX)
-    reader.array(7)
-    if not reader.skip(_VERSION_AND_SUITE):
+    if not envelope.startswith(_BEGINNING):
         raise VerificationError("an envelope of another version or suite than ours")
-    header = Header(reader.text(), reader.uint(), reader.byte_string(), reader.byte_string())
-    sealed = reader.byte_string()
-    reader.end()
+    *named, sealed = read(envelope, _BEGINNING, _BEHIND, ENVELOPE_BYTES_MAX)
+    header = Header(*named)
     sizes = (len(header.leaf_hash), len(header.recipient)) == (merkle.HASH_BYTES, merkle.HASH_BYTES)
     bounded = 0 <= header.sequence <= leaf.SEQUENCE_MAX and leaf.kiosk_id_fits(header.kiosk)
     if not (sizes and bounded and len(sealed) >= _SEALED_BYTES_MIN):

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
+
 from kiosk.errors import LogForkError, VerificationError
 from kiosk.guarantee import cbor, cose, leaf, merkle, seal
 from kiosk.guarantee.checkpoint import Checkpoint, origin
@@ -20,8 +22,7 @@ _AT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\
 _MINUTE_CHARACTERS: Final = len("2026-11-21T08:30")
 
 
-@dataclass(frozen=True)
-class VerifiedRecord:
+class VerifiedRecord(msgspec.Struct, frozen=True, gc=False):
     """A record that a pinned key of its kiosk has signed and that its leaf commits to.
 
     `content` is the whole CBOR map, header fields included, and `payload` its bytes as they were signed; `salt`,
@@ -41,8 +42,7 @@ class VerifiedRecord:
     cose: bytes
 
 
-@dataclass(frozen=True)
-class Claim:
+class Claim(msgspec.Struct, frozen=True, gc=False):
     """A record whose parts agree with each other. Whether its kiosk has signed it is what `verify` finds out."""
 
     leaf: leaf.Leaf

@@ -27,7 +27,7 @@ def suite(*, quick: bool) -> dict[str, Measure]:
         "watching": lambda folder: watching.measure(repeats, 20 if quick else 400, folder),
         "inference": lambda _: inference.measure(repeats, 20 if quick else 5000),
         "sealing": lambda folder: sealing.measure(repeats, 5 if quick else 300, folder),
-        "receiving": lambda folder: receiving.measure(repeats, 60 if quick else 1000, folder),
+        "receiving": lambda folder: receiving.measure(repeats, 60 if quick else 2000, folder),
         "large-log": lambda folder: large_log.measure(
             repeats, 20 if quick else 1000, 5 if quick else 100, (100, 500) if quick else (1000, 1_000_000), folder
         ),

@@ -2,12 +2,12 @@
 
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import cbor
-from kiosk.guarantee.cbor_reader import Reader
+from kiosk.guarantee import cbor, cbor_reader
 
 BYTES = st.binary(max_size=300) | st.sampled_from([23, 24, 255, 256, 65535, 65536]).map(bytes)
 NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([23, 24, 255, 256, 65535, 65536, 2**32 - 1, 2**32])
@@ -16,13 +16,9 @@ NUMBERS = st.integers(0, 2**64 - 1) | st.sampled_from([23, 24, 255, 256, 65535, 
 def read(data: bytes) -> list[Any] | None:
     """[uint, text, bytes], or None when it is refused."""
     try:
-        reader = Reader(data, 100_000)
-        reader.array(3)
-        found = [reader.uint(), reader.text(), reader.byte_string()]
-        reader.end()
+        return cbor_reader.read(data, b"\x83", (cbor_reader.UINT, cbor_reader.TEXT, cbor_reader.BYTES), 100_000)
     except VerificationError:
         return None
-    return found
 
 
 def decoded(data: bytes) -> list[Any] | None:
@@ -71,3 +67,26 @@ def test_a_byte_string_is_what_encode_makes(raw: bytes) -> None:
 @given(st.lists(st.binary(max_size=300), max_size=23))
 def test_byte_strings_are_what_encode_makes(items: list[bytes]) -> None:
     assert cbor.byte_strings(*items) == cbor.encode(items)
+
+
+@given(st.integers(0, 255), st.binary(max_size=3))
+def test_only_an_empty_map_is_passed_over(head: int, behind: bytes) -> None:
+    data = b"\x82" + bytes((head,)) + behind
+    try:
+        found = cbor_reader.read(data, b"\x82", (cbor_reader.NO_MAP, cbor_reader.UINT), 100)
+    except VerificationError:
+        found = None
+    try:
+        expected = cbor.decode(data, 100)
+    except VerificationError:
+        expected = None
+    assert found == (expected[1:] if expected is not None and expected[0] == {} and _is_uint(expected[1]) else None)
+
+
+def _is_uint(value: object) -> bool:
+    return type(value) is int and value >= 0
+
+
+def test_too_many_bytes_are_refused() -> None:
+    with pytest.raises(VerificationError, match="at most 4"):
+        cbor_reader.read(b"\x81\x43abc", b"\x81", (cbor_reader.BYTES,), 4)

@@ -277,5 +277,5 @@ def test_a_new_store_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr("kiosk_cloud.store.os.link", link)
     Store(path).close()
     assert found == [[]]
-    assert [each.name for each in tmp_path.iterdir()] == ["store.db"]
+    assert sorted(each.name for each in tmp_path.iterdir()) == ["store.db", "store.db.turns"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

@@ -16,6 +16,8 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
+from msgspec import structs
+
 from kiosk.clock import rfc3339
 from kiosk.core import commands as c
 from kiosk.core.commands import AnyCommand
@@ -107,7 +109,7 @@ def envelopes(kit: Kit) -> Iterator[Example]:
     yield Example("envelope", "cut short", good[:-1])
     yield Example("envelope", "header of another record around a good one", _seal(kit, record, sequence=1))
     yield Example("envelope", "leaf hash of another entry", _seal(kit, record, leaf_hash=bytes(32)))
-    yield Example("envelope", "another salt", _seal(kit, replace(record, salt=bytes(32))))
+    yield Example("envelope", "another salt", _seal(kit, structs.replace(record, salt=bytes(32))))
     yield from _envelopes_of_bad_records(kit, record)
 
 
@@ -128,11 +130,13 @@ def _envelopes_of_bad_records(kit: Kit, record: VerifiedRecord) -> Iterator[Exam
     for why, content, signer, content_type in bad:
         yield Example("envelope", why, _reseal(kit, record, cose.sign1(cbor.encode(content), signer, content_type)))
     signed = cose.parse(record.cose)
+    other_account = signed.payload.replace(ACCOUNT.encode(), b"6" * len(ACCOUNT))
+    es256 = signed.protected.replace(b"\x01\x27", b"\x01\x26")
     for why, changed in [
-        ("something in the unprotected header", replace(signed, unprotected={1: -8})),
-        ("signature of another message", replace(signed, signature=kit.record_signer.sign(b"other"))),
-        ("payload changed", replace(signed, payload=signed.payload.replace(ACCOUNT.encode(), b"6" * len(ACCOUNT)))),
-        ("algorithm changed to ES256", replace(signed, protected=signed.protected.replace(b"\x01\x27", b"\x01\x26"))),
+        ("something in the unprotected header", structs.replace(signed, unprotected={1: -8})),
+        ("signature of another message", structs.replace(signed, signature=kit.record_signer.sign(b"other"))),
+        ("payload changed", structs.replace(signed, payload=other_account)),
+        ("algorithm changed to ES256", structs.replace(signed, protected=es256)),
     ]:
         parts = [changed.protected, changed.unprotected, changed.payload, changed.signature]
         yield Example("envelope", why, _reseal(kit, record, b"\xd2" + cbor.encode(parts)))
@@ -375,7 +379,7 @@ def _reseal(kit: Kit, record: VerifiedRecord, signed: bytes) -> bytes:
     found = leaf.parse(record.leaf_entry)
     commitment = leaf.commitment(record.salt, signed)
     entry = leaf.entry(KIOSK, found.sequence, found.kind, found.minute, commitment)
-    changed = replace(record, leaf_entry=entry, leaf_hash=leaf.leaf_hash(entry), cose=signed)
+    changed = structs.replace(record, leaf_entry=entry, leaf_hash=leaf.leaf_hash(entry), cose=signed)
     return _seal(kit, changed)
 
 

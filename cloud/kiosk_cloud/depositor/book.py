@@ -5,8 +5,7 @@ private one (`keys/contact.key`) is read by `kiosk-cloud depositor notify`.
 """
 
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -17,6 +16,7 @@ from cryptography.hazmat.primitives import hpke
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import cbor
 from kiosk.guarantee.seal import SealPrivateKey, SealPublicKey
+from kiosk_cloud.sqlite import Database
 
 CONTACTS_MAX: Final = 3  # of one deposit
 EVIDENCE_ROWS_MAX: Final = 1000
@@ -82,36 +82,23 @@ class ContactBook:
     def __init__(self, path: Path) -> None:
         """Open or make the file. Raises ConfigError."""
         try:
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA busy_timeout = 10000")
+            self._file = Database(path)
+            self._db = self._file.db
             self._db.execute("PRAGMA foreign_keys = ON")
             self._db.execute("PRAGMA secure_delete = ON")  # a contact that is forgotten is overwritten
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
             self._db.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{path}: {error}") from error
 
     def close(self) -> None:
         """Give the file back."""
-        self._db.close()
-
-    @contextmanager
-    def _transaction(self) -> Iterator[None]:
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        self._file.close()
 
     def add(
         self, kiosk: str, sequence: int, deposit_id: bytes, language: str, sealed: bytes, seen: Iterable[str], at: str
     ) -> bool:
         """Keep a contact; `seen` are events that the page showed already. False when the deposit has enough of them."""
-        with self._transaction():
+        with self._file.transaction():
             if self.count(kiosk, deposit_id) >= CONTACTS_MAX:
                 return False
             cursor = self._db.execute(
@@ -132,13 +119,13 @@ class ContactBook:
 
     def forget(self, kiosk: str, deposit_id: bytes) -> int:
         """Remove a deposit's contacts and what they were to be told; how many there were."""
-        with self._transaction():
+        with self._file.transaction():
             cursor = self._db.execute("DELETE FROM contacts WHERE kiosk = ? AND deposit_id = ?", (kiosk, deposit_id))
         return cursor.rowcount
 
     def forget_before(self, at: str) -> int:
         """Remove contacts that were left before `at`."""
-        with self._transaction():
+        with self._file.transaction():
             cursor = self._db.execute("DELETE FROM contacts WHERE made_at < ?", (at,))
         return cursor.rowcount
 
@@ -151,7 +138,7 @@ class ContactBook:
 
     def queue(self, events: Sequence[tuple[int, str]], at: str) -> int:
         """(contact, event) to be told, each once, ever; how many are new."""
-        with self._transaction():
+        with self._file.transaction():
             before = self._db.total_changes
             self._db.executemany(
                 "INSERT OR IGNORE INTO notices (contact, event, queued_at) VALUES (?, ?, ?)",
@@ -171,12 +158,12 @@ class ContactBook:
 
     def done(self, notice: int, at: str) -> None:
         """It was handed over."""
-        with self._transaction():
+        with self._file.transaction():
             self._db.execute("UPDATE notices SET done_at = ?, error = '' WHERE id = ?", (at, notice))
 
     def failed(self, notice: int, error: str, next_posix_s: float) -> None:
         """Not this time."""
-        with self._transaction():
+        with self._file.transaction():
             self._db.execute(
                 "UPDATE notices SET attempts = attempts + 1, error = ?, next_at = ? WHERE id = ?",
                 (error[:300], next_posix_s, notice),
@@ -188,7 +175,7 @@ class ContactBook:
 
     def keep_evidence(self, kiosk: str, sequence: int, opening: str, at: str) -> bool:
         """Keep a signed statement that contradicts the store; whether it is new."""
-        with self._transaction():
+        with self._file.transaction():
             if self._db.execute("SELECT count(*) FROM evidence").fetchone()[0] >= EVIDENCE_ROWS_MAX:
                 return False
             row = (kiosk, sequence, opening, at)

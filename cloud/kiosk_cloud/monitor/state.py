@@ -1,14 +1,14 @@
 """What a monitor must not forget: how far each log was verified, who has signed what of it, and its alarms."""
 
 import sqlite3
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from kiosk.errors import ConfigError
 from kiosk.guarantee.merkle import CompactRange
+from kiosk_cloud.sqlite import Database
 
 STATEMENTS_MAX: Final = 100_000  # of one log; older ones that were verified make room
 ALARMS_MAX: Final = 10_000
@@ -86,28 +86,19 @@ class MonitorState:
     def __init__(self, path: Path) -> None:
         """Open or make it. Raises ConfigError."""
         try:
-            path.touch(mode=0o600)
-            self._db = sqlite3.connect(path, isolation_level=None)
-            self._db.execute("PRAGMA journal_mode = WAL")
-            self._db.execute("PRAGMA synchronous = FULL")
+            self._file = Database(path)
+            self._db = self._file.db
             self._db.executescript(SCHEMA)
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(f"{path}: {error}") from error
 
     def close(self) -> None:
         """Give the file back."""
-        self._db.close()
+        self._file.close()
 
-    @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> AbstractContextManager[None]:
         """All or nothing."""
-        self._db.execute("BEGIN IMMEDIATE")
-        try:
-            yield
-        except BaseException:
-            self._db.execute("ROLLBACK")
-            raise
-        self._db.execute("COMMIT")
+        return self._file.transaction()
 
     def tree(self, origin: str) -> CompactRange:
         """The verified leaves of a log."""
