@@ -7,19 +7,16 @@ made on one thread; the controller awaits them through `kiosk.management.store`.
 """
 
 import contextlib
-import fcntl
 import json
 import os
 import shutil
-import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
-from typing import IO, Any, Final, TypeVar
+from typing import Any, Final, TypeVar
 
 import msgspec
-from sqlite_utils import Database
 
 from kiosk.clock import rfc3339
 from kiosk.core import disputes, topics
@@ -31,26 +28,22 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import bank_book, books, evidence_queue, merkle, receipt, seal, self_check, unit_book
+from kiosk.guarantee import journal_file, merkle, receipt, seal, self_check, unit_book
 from kiosk.guarantee.bank_book import BankBook
 from kiosk.guarantee.bank_keys import BankKeys, BankPurpose, Succession
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
-from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.evidence import Piece
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue, Taken
-from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.keys import PublicKeys, Randomness
-from kiosk.guarantee.log import Appended, LogKeys, RecordLog, create_tables
+from kiosk.guarantee.log import Appended, LogKeys, RecordLog
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
 from kiosk.guarantee.seal import SealPublicKey
 from kiosk.guarantee.unit_book import Entry
 from kiosk.guarantee.verify import VerifiedRecord
 
-SCHEMA_VERSION: Final = 1
 _ACCOUNT: Final = "account"
 _DISTRUST: Final = "log_distrust"
-_UNWRITABLE: Final = "the journal cannot be written"
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
 _T = TypeVar("_T")
 
@@ -67,16 +60,7 @@ class Journal:
         clock_synchronised: Callable[[], bool],
         randomness: Randomness = os.urandom,
     ) -> None:
-        self._lock = _locked(path)
-        try:
-            self._connection = _connect(path)
-            _prepare(self._connection)
-        except sqlite3.Error as error:
-            self._lock.close()
-            raise journal_error(f"{path} cannot be opened", error) from error
-        except JournalError:
-            self._lock.close()
-            raise
+        self._lock, self._connection = journal_file.opened(path)
         self._directory = path.parent
         self.clock_synchronised = clock_synchronised
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
@@ -459,25 +443,8 @@ class Journal:
         self._connection.close()
         self._lock.close()
 
-    @contextlib.contextmanager
-    def _transaction(self) -> Iterator[None]:
-        """All or nothing; inside another one it is part of that."""
-        if self._connection.in_transaction:
-            yield
-            return
-        try:
-            self._connection.execute("BEGIN IMMEDIATE")
-        except sqlite3.Error as error:
-            raise journal_error(_UNWRITABLE, error) from error
-        try:
-            yield
-            self._connection.execute("COMMIT")
-        except BaseException as error:
-            with contextlib.suppress(sqlite3.Error):
-                self._connection.execute("ROLLBACK")
-            if isinstance(error, sqlite3.Error):
-                raise journal_error(_UNWRITABLE, error) from error
-            raise
+    def _transaction(self) -> contextlib.AbstractContextManager[None]:
+        return journal_file.transaction(self._connection)
 
 
 def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
@@ -486,77 +453,3 @@ def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:
         return draft
     about = made[-1]
     return RecordDraft(draft.kind, {**draft.body, "record_seq": about.sequence, "record_leaf": about.leaf_hash})
-
-
-def _locked(path: Path) -> IO[bytes]:
-    """One controller at a time; the lock goes with the process, however it ends."""
-    try:
-        make_directory(path.parent)
-        lock = path.with_suffix(".lock").open("ab")
-    except OSError as error:
-        raise journal_error(f"{path} cannot be opened", error) from error
-    try:
-        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        lock.close()
-        raise JournalError(
-            f"another controller uses {path}", remedy="Stop the other controller first; `kioskctl status` finds it."
-        ) from error
-    return lock
-
-
-def _connect(path: Path) -> sqlite3.Connection:
-    connection = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
-    connection.execute("PRAGMA journal_mode = WAL")
-    connection.execute("PRAGMA synchronous = FULL")
-    mode = connection.execute("PRAGMA journal_mode").fetchone()[0]
-    level = connection.execute("PRAGMA synchronous").fetchone()[0]
-    if (mode, level) != ("wal", 2):
-        raise JournalError(f"the journal is in mode {mode}/{level}, not wal/FULL: an acknowledged commit could be lost")
-    return connection
-
-
-def _prepare(connection: sqlite3.Connection) -> None:
-    """Create the tables, or refuse a journal that a newer version wrote."""
-    version = connection.execute("PRAGMA user_version").fetchone()[0]
-    if version > SCHEMA_VERSION:
-        raise JournalError(
-            f"the journal was written by a newer version (schema {version}, this is {SCHEMA_VERSION})",
-            remedy="Install the newer version again; this one must not touch the journal.",
-        )
-    database = Database(connection)
-    for name, columns, key in _TABLES:
-        database.table(name).create(columns, pk=key, if_not_exists=True)
-    create_tables(connection)
-    for statement in unit_book.SCHEMA:
-        connection.execute(statement)
-    for statement in evidence_queue.SCHEMA:
-        connection.execute(statement)
-    books.create_tables(connection)
-    bank_book.create_tables(connection)
-    connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
-
-
-_TABLES: Final[Sequence[tuple[str, dict[str, type], str]]] = (
-    (
-        "facts",
-        {"seq": int, "deposit_id": bytes, "at": str, "state": str, "kind": str, "fact": str, "orders": str},
-        "seq",
-    ),
-    (
-        "deposits",
-        {
-            "deposit_id": bytes,
-            "began_at": str,
-            "serial": int,
-            "slot": int,
-            "state": str,
-            "outcome": str,
-            "bundled": int,
-            "sums": str,
-        },
-        "deposit_id",
-    ),
-    ("memory", {"key": str, "value": str}, "key"),
-    ("directory", {"id": int, "stored_at": str, "statement": bytes}, "id"),  # one row
-)
