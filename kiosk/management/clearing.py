@@ -15,7 +15,8 @@ from kiosk.core.state import Outcome
 from kiosk.core.storage import Ledger
 from kiosk.guarantee.journal import Journal
 from kiosk.management.authority import Allowed, Performer
-from kiosk.management.controller import ACCEPTED_SERIAL, Controller
+from kiosk.management.controller import Controller
+from kiosk.management.identity import ACCEPTED_SERIAL
 from kiosk.management.store import Runner
 from kiosk.messages import Disputes, DisputeView, Refused
 

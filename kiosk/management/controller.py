@@ -13,8 +13,8 @@ from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
-from firmware_bridge.errors import DeviceChanged, DeviceFault
-from firmware_bridge.interfaces import BoardSnapshot, BoardState, Line, NoteEventKind, ValidatorIdentity
+from firmware_bridge.errors import DeviceFault
+from firmware_bridge.interfaces import BoardSnapshot, BoardState, NoteEventKind
 from kiosk.clock import Clock, rfc3339
 from kiosk.core import facts as f
 from kiosk.core.deposit import IllegalTransition, allowed, step, timeout_s
@@ -29,23 +29,21 @@ from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.policy import Policy
 from kiosk.management.batches import AT_REST, Batches
 from kiosk.management.boardring import BoardRing
+from kiosk.management.cabinet_lines import CabinetLines
 from kiosk.management.clockwatch import ClockWatch
 from kiosk.management.hands import Hands
+from kiosk.management.identity import identified
 from kiosk.management.machine import (
     OBSTACLES,
-    TAMPERED,
     Devices,
     Machine,
     evidence,
-    hazards,
     label_printer_status,
-    port_forced,
     receipt_printer_status,
-    service_key,
     store_levels,
 )
 from kiosk.management.power import Power, PowerLost
-from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
 from kiosk.management.translate import JAMS
@@ -58,11 +56,7 @@ REST_SNAPSHOT_S: Final = 1.0  # three times within the watchdog of the board
 SUPPLIES_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
-ACCEPTED_SERIAL: Final = "validator_serial"  # in the journal's memory
-CONFIGURATION: Final = "configuration"  # likewise: what it was at the last start
-WRONG_TABLE: Final = (
-    "Correct cash.notes: one entry for each channel of the validator's own table, as its data sheet says."
-)
+CONFIGURATION: Final = "configuration"  # in the journal's memory: what it was at the last start
 
 
 @dataclass(frozen=True)
@@ -117,17 +111,15 @@ class Controller:
         self.deposit = Deposit()
         self.orders: asyncio.Queue[AnyOrder] = asyncio.Queue()
         self.deadline_s: float | None = None  # monotonic
-        self._changed, self._grew, self._sensed = changed, grew, sensed
+        self.changed, self._grew, self._sensed = changed, grew, sensed
         self._lock = asyncio.Lock()
         self._deadline_moved = asyncio.Event()
         self._deadline_generation = 0
-        self._hazards: tuple[str, ...] = ()
-        self._lines_moved = asyncio.Event()
         self._restarted = True
         self._hands = Hands(self)
         self._ring = BoardRing(self)
         self.power = Power(self, hold_up_s=settings.hold_up_s, dip_s=settings.power_dip_s)
-        self._port_shut = self._key = False
+        self._lines = CabinetLines(self)
         self.batches = Batches(self)
         self._clock_watch = ClockWatch(clock)
         self.storage = Storage(
@@ -182,7 +174,7 @@ class Controller:
             self._move_deadline(before, fact)
         if outcome.records:
             self._grew()
-        self._changed()
+        self.changed()
         return True
 
     def _move_deadline(self, before: Deposit, fact: Fact) -> None:
@@ -197,18 +189,18 @@ class Controller:
         """A record of its own: service events and alerts outside any deposit."""
         await self.runner.run(self.journal.append, draft, self.clock.now_utc())
         self._grew()
-        self._changed()
+        self.changed()
 
     def _units_changed(self, records: bool) -> None:  # noqa: FBT001 - whether there are new ones
         self.machine.units = self.storage.hindrances()
         if records:
             self._grew()
-        self._changed()
+        self.changed()
 
     def grown(self) -> None:
         """The log has a record more."""
         self._grew()
-        self._changed()
+        self.changed()
 
     @property
     def idle(self) -> bool:
@@ -217,7 +209,7 @@ class Controller:
 
     def announce(self) -> None:
         """Something that status shows has changed outside the deposit."""
-        self._changed()
+        self.changed()
 
     async def acknowledged(self, ack: bytes) -> None:
         """Apply the bank's acknowledgement. Raises `VerificationError`.
@@ -233,19 +225,19 @@ class Controller:
             self.machine.distrust = await self.runner.run(self.journal.distrust)
             raise
         finally:
-            self._changed()
+            self.changed()
 
     def recorded(self) -> None:
         """Records were added outside the deposit."""
         self._grew()
-        self._changed()
+        self.changed()
 
     def replaced(self, outcome: Outcome, ledger: Ledger) -> None:
         """What another validator does to the open deposit is durable; nothing is ordered before it is connected."""
         self.deposit = outcome.deposit
         self.storage.took(ledger)
         self._grew()
-        self._changed()
+        self.changed()
 
     async def reset(self, reset_id: bytes, by: str) -> bool:
         """Bring every device to a known state, also while they do not answer; False when that cannot be now."""
@@ -271,7 +263,7 @@ class Controller:
         self._ring.replayed = self.deposit.ring
         self.machine.distrust = await self.runner.run(self.journal.distrust)
         self.machine.bank_hold = (await self.runner.run(self.journal.bank.get, "hold") or b"").decode()
-        self.devices.lines.set_listener(self._line_changed)
+        self.devices.lines.set_listener(self._lines.changed)
         await self.record(service("started", {"state": str(self.deposit.state)}))
         await self._note_configuration()
         await self.storage.load()
@@ -311,7 +303,7 @@ class Controller:
         except VerificationError as error:
             _log.critical("no more deposits: the record log does not add up: %s", error)
             self.machine.damage = str(error.args[0])
-            self._changed()
+            self.changed()
 
     async def _serve(self) -> None:
         stopped = ""
@@ -337,12 +329,12 @@ class Controller:
         self.deadline_s = None
         if news:
             await self.record(alert(self.deposit, "device", (str(fault),)))
-        self._changed()
+        self.changed()
 
     async def _connect(self) -> None:
         """Start the devices, hear them out, then compare with the journal. Nothing is commanded before that."""
         self._hands.reset()
-        await self._identify_validator()
+        self.machine.identity = await identified(self)
         await self.batches.hear_out()
         snapshot = await self._board_at_rest()
         await self._ring.connect(snapshot)
@@ -362,32 +354,7 @@ class Controller:
         await self.apply(f.Reconciled(now, found, restarted=self._restarted, jammed=jammed))
         self._restarted = False
         self.machine.connected, self.machine.fault = True, ""
-        self._changed()
-
-    async def _identify_validator(self) -> None:
-        identity = await self.devices.validator.start(self.deposit.bookmark)
-        self._check_worth(identity)
-        if identity.serial_number is not None:  # without one, nothing tells a device from its like
-            await self._check_serial(identity.serial_number)
-        self.machine.identity = identity
-
-    def _check_worth(self, identity: ValidatorIdentity) -> None:
-        """Our table says what a channel is worth; with a device whose own says otherwise we would credit wrongly."""
-        told = {channel.number: (channel.currency, channel.value_minor) for channel in identity.channels}
-        for number, (currency, value_minor) in self.settings.worth.items():
-            if told.get(number) != (currency, value_minor):
-                message = f"its channel {number} is {told.get(number)}, the configuration has {(currency, value_minor)}"
-                raise DeviceFault("validator", message, remedy=WRONG_TABLE)
-
-    async def _check_serial(self, found: int) -> None:
-        remembered = await self.runner.run(self.journal.memory, ACCEPTED_SERIAL)
-        accepted = self.settings.accepted_serial if remembered is None else int(remembered)
-        self.machine.stranger = found if accepted is not None and found != accepted else None
-        if self.machine.stranger is not None:
-            raise DeviceChanged("validator", f"serial number {found} instead of {accepted}")
-        if remembered is None:
-            draft = service("device_accepted", {"device": "validator", "serial": found})
-            await self.runner.run(self.journal.remember, ACCEPTED_SERIAL, str(found), draft, self.clock.now_utc())
+        self.changed()
 
     async def _board_at_rest(self) -> BoardSnapshot:
         """The board's word once it has finished what it was told before; bounded."""
@@ -406,7 +373,7 @@ class Controller:
                 group.create_task(self._hands.work(group), name="hands")
                 group.create_task(self.batches.poll(), name="validator")
                 group.create_task(self._watch_board(), name="board")
-                group.create_task(self._watch_lines(), name="lines")
+                group.create_task(self._lines.watch(), name="lines")
                 group.create_task(self.power.watch(), name="power")
                 group.create_task(self._watch_supplies(), name="supplies")
                 group.create_task(self._watch_deadline(), name="deadline")
@@ -446,9 +413,9 @@ class Controller:
                 async with self.batches.lock:
                     machine.levels = await store_levels(self.devices)
             if before != (machine.receipt_printer, machine.printer, machine.levels):
-                self._changed()
+                self.changed()
 
-    # --- time and lines ---------------------------------------------------------------------------------
+    # --- time ---------------------------------------------------------------------------------
 
     async def _watch_deadline(self) -> None:
         self._deadline_moved.set()
@@ -476,49 +443,6 @@ class Controller:
         applied = await self.tell(still)
         if not applied and generation == self._deadline_generation:
             self.deadline_s = None
-
-    def _line_changed(self, line: Line, value: bool) -> None:  # noqa: FBT001 - a level
-        _log.info("line %s is %s", line, "active" if value else "inactive")
-        self._lines_moved.set()
-
-    async def _watch_lines(self) -> None:
-        """Hazards are hard rules: they close the port without asking the watcher."""
-        while True:
-            found = hazards(self.devices.lines)
-            news = tuple(item for item in found if item not in self._hazards)
-            self._hazards = found
-            await self.storage.noticed(news)
-            if news and allowed(self.deposit.state, f.Assessed):
-                item = f.Assessment(stage_of(self.deposit.state), "high", news)
-                with contextlib.suppress(IllegalTransition):
-                    await self.apply(f.Assessed(rfc3339(self.clock.now_utc()), asked=False, assessments=(item,)))
-            elif news:
-                await self.record(alert(self.deposit, "cabinet", news))
-            await self._watch_port(tampered=TAMPERED in news)
-            await self._watch_key()
-            self._changed()
-            await self._lines_moved.wait()
-            self._lines_moved.clear()
-
-    async def _watch_port(self, *, tampered: bool) -> None:
-        """The port's own evidence, beside the grade: what was counted may have left by it."""
-        forced, self._port_shut = port_forced(self.devices.lines, shut=self._port_shut)
-        how = "the port was opened by force" if forced else "the tamper line tripped" if tampered else ""
-        if how and allowed(self.deposit.state, f.PortTampered):
-            with contextlib.suppress(IllegalTransition):
-                await self.apply(f.PortTampered(how))
-        elif forced:
-            await self.record(alert(self.deposit, "port_tamper", (how,)))
-
-    async def _watch_key(self) -> None:
-        before, self._key = self._key, service_key(self.devices.lines)
-        if before or not self._key:
-            return
-        if allowed(self.deposit.state, f.KeyTurned):
-            with contextlib.suppress(IllegalTransition):
-                await self.apply(f.KeyTurned())
-        else:
-            await self.record(alert(self.deposit, "service_key", ("the service key was turned",)))
 
     def kick_off(self, kind: NoteEventKind, words: str | None) -> None:
         """Remember (or forget) why the validator takes nothing, for readiness."""

@@ -90,7 +90,7 @@ def intent_not_durable() -> Iterator[None]:
             self._move_deadline(before, fact)
         if outcome.records:
             self._grew()
-        self._changed()
+        self.changed()
         return True
 
     with patch.object(Controller, "_apply", apply):
