@@ -47,6 +47,17 @@ class BankText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     text: str
 
 
+class NotesAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How many of a deposit's notes are at one place (`kiosk.core.money.Place`)."""
+
+    place: str
+    notes: int
+
+
+# Where a person must help: at the port or the validator, at a part of the board that jams, or with tray or door.
+Obstacle = Literal["", "port", "validator", "transport", "tray", "gate", "tray_out", "door", "board"]
+
+
 class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The deposit at the terminal, as the screen may show it."""
 
@@ -75,6 +86,10 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     receipt_reprints_left: int = 0  # `reprint` is possible so many times
     # The receipt's two QR texts, opening and proof: the result page shows them, whatever the printer does.
     receipt_qrs: tuple[str, ...] = ()
+    receipt_witnessed: bool = False  # a quorum of witnesses vouches for the proof; otherwise it is provisional
+    notes_at: tuple[NotesAt, ...] = ()  # where its notes are in the machine
+    obstacle: Obstacle = ""  # it does not go on before a person has been there
+    room: tuple[Amount, ...] = ()  # how much more the limits let in; 0 where no note fits any more
 
 
 class DeviceView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):

@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kiosk.messages import Amount, BankText, DenominationCount, DepositView, LookedUp, Status
+from kiosk.messages import Amount, BankText, DenominationCount, DepositView, LookedUp, NotesAt, Status
 from kiosk.terminal.session import Session
 
 ACCOUNT: Final = "0000111122223337"  # made up; the check digit is right
@@ -46,8 +46,12 @@ _CROWDED: Final = (
     "a second head beside the depositor's (second head 0.3 share, usually 0 to 0.1) [map cell 3,4 of 10 x 10]",
 )
 EMPTY: Final = DepositView(code="482913775610", state="cash_in", account_masked="****3337", notes_left=40)
-FULL: Final = replace(EMPTY, counted=COUNTED, total=TOTAL, notes_left=21)
-CREDITED: Final = replace(FULL, bundle_id="B00000042", confirmed_at="2026-11-21T08:30:00.125Z", outcome="credited")
+FULL: Final = replace(EMPTY, counted=COUNTED, total=TOTAL, notes_left=21, notes_at=(NotesAt("escrow", 19),))
+STORED: Final = (NotesAt("cabinet", 19),)
+BOXED: Final = (NotesAt("retract", 19),)
+CREDITED: Final = replace(
+    FULL, notes_at=STORED, bundle_id="B00000042", confirmed_at="2026-11-21T08:30:00.125Z", outcome="credited"
+)
 PRINTED: Final = replace(
     CREDITED,
     receipt="printed",
@@ -66,13 +70,14 @@ class Picture:
     codes_page: int = 0
     problem: str = ""
     looked_up: LookedUp | None = None
+    informed: bool = False
     language: bool = True  # whether one has been chosen
     extra: dict[str, Any] = field(default_factory=dict)
 
     def session(self, language: str) -> Session:
         """The terminal's memory at that moment."""
         chosen = language if self.language else None
-        return Session(chosen, self.digits, self.looked_up, self.codes_page, self.problem)
+        return Session(chosen, self.digits, self.looked_up, self.informed, self.codes_page, self.problem)
 
 
 # State -> seconds left, seconds altogether.
@@ -94,6 +99,14 @@ def _of(deposit: DepositView, state: str, **changes: Any) -> Status:  # noqa: AN
 
 def pictures() -> Iterator[Picture]:
     """All of them."""
+    yield from _before()
+    yield from _cash_in()
+    yield from _held_up()
+    yield from _credited()
+    yield from _results()
+
+
+def _before() -> Iterator[Picture]:
     known = LookedUp(account_masked="****3337", name_masked="王**", known=True, directory_version=3)
     unknown = replace(known, name_masked=None, known=False)
     yield Picture("starting", None)
@@ -113,12 +126,20 @@ def pictures() -> Iterator[Picture]:
     yield Picture("account", IDLE, digits=ACCOUNT, looked_up=known)
     yield Picture("account-unknown", IDLE, digits=ACCOUNT, looked_up=unknown)
     yield Picture("account-no-directory", IDLE, digits=ACCOUNT, looked_up=replace(unknown, directory_version=None))
+    yield Picture("before", IDLE, digits=ACCOUNT, looked_up=known, informed=True)
     yield Picture("prepare", _of(EMPTY, "watching"))
     yield Picture("consent", _of(EMPTY, "consenting"))
+
+
+def _cash_in() -> Iterator[Picture]:
     yield Picture("insert-final", _of(FULL, "cash_in", each_note_final=True))
     yield Picture("insert-empty", _of(EMPTY, "cash_in"))
     yield Picture("insert", _of(FULL, "cash_in"))
     yield Picture("insert-moving", _of(FULL, "stacking", grade="low"))
+    yield Picture("insert-purging", _of(FULL, "purging", grade="low"))
+    yield Picture("insert-limit", _of(FULL, "cash_in", room=(Amount(0, "CNY"),)))
+    yield Picture("insert-over-limit", _of(FULL, "cash_in", last_refusal="limitOverAmount"))
+    yield Picture("insert-full", _of(FULL, "cash_in", last_refusal="limitOverTotalItems", notes_left=0))
     yield Picture("insert-refused", _of(FULL, "cash_in", last_refusal="graph_fail", deadline_s=12.0))
     yield Picture("insert-suspect", _of(FULL, "cash_in", retained=KEPT))
     yield Picture("insert-watched", _of(FULL, "cash_in", grade="medium", reasons=_CROWDED))
@@ -128,22 +149,42 @@ def pictures() -> Iterator[Picture]:
     yield Picture("review-full", _of(FULL, "review", notes_left=0))
     yield Picture("review-empty", _of(EMPTY, "review"))
     yield Picture("returning", _of(FULL, "returning", returned=(Amount(13_000, "CNY"),)))
+
+
+def _held_up() -> Iterator[Picture]:
     yield Picture("resume", _of(FULL, "suspended"), digits="482913")
     yield Picture("resume-mistake", _of(FULL, "suspended"), problem="wrong_code")
-    yield Picture("jam", _of(FULL, "jammed"))
+    scattered = (NotesAt("validator", 1), NotesAt("escrow", 17), NotesAt("retract", 1))
+    yield Picture("resume-scattered", _of(FULL, "suspended", notes_at=scattered))
+    yield Picture("resume-none", _of(EMPTY, "suspended"))
+    yield Picture("jam", _of(FULL, "jammed", obstacle="port"))
+    yield Picture("jam-inside", _of(FULL, "jammed", obstacle="validator"))
+    yield Picture("held", _of(CREDITED, "storing", obstacle="gate"))
+    yield Picture("held-belt", _of(CREDITED, "collecting", obstacle="transport"))
+    yield Picture("held-door", _of(CREDITED, "realigning", obstacle="door"))
+    yield Picture("held-kept", _of(FULL, "retracting", obstacle="board"))
     yield Picture("trouble", replace(_of(FULL, "cash_in"), devices_connected=False))
     yield Picture("retracting", _of(FULL, "retracting"))
+
+
+def _credited() -> Iterator[Picture]:
     yield Picture("bundling", _of(CREDITED, "strapping"))
     yield Picture("bundling-record", _of(CREDITED, "closing"))
     yield Picture("finishing", _of(EMPTY, "closing", outcome="returned"))
     yield Picture("printing", _of(CREDITED, "receipt", receipt="pending"))
+
+
+def _results() -> Iterator[Picture]:
     yield Picture("result", _of(PRINTED, "done", grade="low"))
+    yield Picture("result-witnessed", _of(PRINTED, "done", grade="low", receipt_witnessed=True))
     yield Picture("result-no-paper", _of(PRINTED, "done", grade="low", receipt="failed"))
     yield Picture("receipt", _of(PRINTED, "done"), codes_page=1)
     yield Picture("result-medium", _of(PRINTED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
     yield Picture("result-suspense", _of(CREDITED, "done", grade="low", account_known=False))
     yield Picture("result-returned", _of(EMPTY, "done", grade="low", outcome="returned", returned=TOTAL))
-    yield Picture("result-retracted", _of(EMPTY, "done", grade="low", outcome="retracted", disputed=TOTAL))
+    yield Picture(
+        "result-retracted", _of(EMPTY, "done", grade="low", outcome="retracted", disputed=TOTAL, notes_at=BOXED)
+    )
     yield Picture("result-jammed", _of(EMPTY, "done", outcome="jammed", disputed=TOTAL, disputed_unvalued=1))
     yield Picture("result-unclear", _of(EMPTY, "done", outcome="interrupted", disputed=KEPT))
     yield Picture("result-nothing", _of(EMPTY, "done", outcome="nothing_inserted"))

@@ -214,6 +214,7 @@ class Desk:
             terms_version=await self._terms.version(),
             bank_texts=await self._terms.texts(),
             warnings=self._certificate.warnings(),
+            receipt_witnessed=bool(books.receipt_qrs) and bool(self._c.witnesses.vouching(books.receipt_qrs[1])),
         )
 
     # --- depositor --------------------------------------------------------------------------------------

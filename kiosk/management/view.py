@@ -7,7 +7,7 @@ from typing import Final
 
 from msgspec.structs import replace
 
-from firmware_bridge.interfaces import ReceiptPrinterStatus
+from firmware_bridge.interfaces import BoardSnapshot, ReceiptPrinterStatus
 from kiosk.clock import Clock
 from kiosk.core.deposit import timeout_s
 from kiosk.core.money import Claim, sums, unvalued
@@ -15,6 +15,7 @@ from kiosk.core.paper import reprints_left
 from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
 from kiosk.management.machine import Machine, not_ready
+from kiosk.management.whereabouts import notes_at, obstacle, room
 from kiosk.messages import Amount, BankText, DenominationCount, DepositView, DeviceView, PaperState, Role, Status
 
 _PAPER: Final[dict[str, PaperState | None]] = {
@@ -39,6 +40,7 @@ class Books:
     terms_version: int | None = None
     bank_texts: tuple[BankText, ...] = ()
     receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
+    receipt_witnessed: bool = False
     warnings: tuple[str, ...] = ()  # beside those of the storage units
 
 
@@ -64,7 +66,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         state=str(controller.deposit.state),
         in_service=not reasons,
         out_of_service_reasons=reasons,
-        deposit=deposit_view(controller.deposit, controller.deadline_s, clock, books.receipt_qrs),
+        deposit=deposit_view(controller.deposit, controller.deadline_s, clock, books, controller.machine.snapshot),
         devices=tuple(_devices(controller.machine)),
         scene_grade=controller.risk.grade,
         log_size=books.log_size,
@@ -96,7 +98,11 @@ def seen_by(role: Role, seen: Status) -> Status:
 
 
 def deposit_view(
-    deposit: Deposit, deadline_s: float | None, clock: Clock, receipt_qrs: tuple[str, ...] = ()
+    deposit: Deposit,
+    deadline_s: float | None,
+    clock: Clock,
+    books: Books | None = None,
+    board: BoardSnapshot | None = None,
 ) -> DepositView | None:
     """The deposit as the screen may show it; None when the kiosk is idle."""
     if deposit.state is State.IDLE or not deposit.code:
@@ -131,7 +137,11 @@ def deposit_view(
         receipt=_PAPER[deposit.paper.stands],
         receipt_copy=deposit.paper.copy,
         receipt_reprints_left=reprints_left(deposit.paper),
-        receipt_qrs=receipt_qrs if deposit.paper.stands else (),
+        receipt_qrs=books.receipt_qrs if books is not None and deposit.paper.stands else (),
+        receipt_witnessed=books is not None and books.receipt_witnessed,
+        notes_at=notes_at(deposit),
+        obstacle=obstacle(deposit, board),
+        room=room(deposit, dict(total)),
     )
 
 

@@ -72,9 +72,13 @@ class Witnesses:
                 wait = False
 
     def names(self, made: Receipt | None) -> tuple[str, ...]:
-        """Who vouches for this receipt's proof, if they are a quorum."""
-        if made is None or self._policy is None or self._log is None:
+        """Who vouches for this receipt, if they are a quorum."""
+        return () if made is None else self.vouching(made.proof)
+
+    def vouching(self, proved: str) -> tuple[str, ...]:
+        """Who vouches for this proof of a receipt, if they are a quorum."""
+        if self._policy is None or self._log is None:
             return ()
-        signed = proof.parse(made.proof).checkpoint
+        signed = proof.parse(proved).checkpoint
         _, cosigned = cosignature.verify(signed, self._log, self._policy.witnesses.values())
         return tuple(each.witness.name for each in cosigned) if self._policy.witnessed(cosigned) else ()

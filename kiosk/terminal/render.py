@@ -10,7 +10,7 @@ import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kiosk.messages import BankText, Status
-from kiosk.terminal.screens import STEP_OF, STEPS, Screen, grouped, result_of
+from kiosk.terminal.screens import PART_AT, PART_OF, STEP_OF, STEPS, Screen, grouped, limit_reached, result_of
 from kiosk.terminal.session import Session
 from kiosk.terminal.words import Words, words_of
 
@@ -61,6 +61,9 @@ class Renderer:
         self._environment.globals.update(
             every=tuple(words_of(code) for code in house.languages),
             grouped=grouped,
+            limit_reached=limit_reached,
+            part_at=PART_AT,
+            part_of=PART_OF,
             phone=house.phone,
             qr_path=qr_path,
             reasons_max=REASONS_MAX,

@@ -58,6 +58,7 @@ STEP_OF: Final[dict[State, str]] = {
 ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "identify": (*KEYPAD, "erase", "next", "leave"),
     "account": ("yes", "no", "leave"),
+    "before": ("begin", "leave"),
     "prepare": ("cancel",),
     "consent": ("consent", "cancel", "more_time"),
     "insert": ("done", "cancel", "more_time"),
@@ -76,6 +77,34 @@ WAITS_FOR_DEPOSITOR: Final = (
     State.SUSPENDED,
     State.DONE,
 )
+PART_OF: Final[dict[str, str]] = {
+    "port": "port",
+    "validator": "validator",
+    "escrow": "store",
+    "cash_in": "store",
+    "transport": "belt",
+    "tray": "tray",
+    "bundle": "tray",
+    "gate": "gate",
+    "cabinet": "safe",
+    "retract": "box",
+}  # place of a note or of an obstacle -> part of the picture; anything else is shown nowhere
+PART_AT: Final[dict[str, str]] = {
+    "accepting": "validator",
+    "stacking": "store",
+    "purging": "box",
+    "clearing": "belt",
+    "committing": "belt",
+    "collecting": "belt",
+    "realigning": "tray",
+    "strapping": "tray",
+    "marking": "tray",
+    "storing": "safe",
+    "retracting": "box",
+    "resetting": "box",
+    "closing": "safe",
+    "receipt": "safe",
+}  # state -> where the machine is at work
 RESULTS: Final = {
     "credited": "credited",
     "returned": "returned",
@@ -128,12 +157,17 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
 def _name(status: Status | None, session: Session) -> str:
     if status is None:
         return "starting"
-    deposit = status.deposit
-    if deposit is None:
+    if status.deposit is None:
         return _idle(status, session)
-    state = State(deposit.state)
-    if not status.devices_connected and state is not State.DONE:
+    if not status.devices_connected and status.deposit.state != State.DONE:
         return "trouble"
+    return _under_way(status.deposit, session)
+
+
+def _under_way(deposit: DepositView, session: Session) -> str:
+    state = State(deposit.state)
+    if deposit.obstacle and state is not State.JAMMED:
+        return "held"
     if state in STEP_OF and credited(deposit):
         return "bundling"
     if state is State.DONE and session.codes_page and deposit.receipt_qrs:
@@ -146,7 +180,9 @@ def _idle(status: Status, session: Session) -> str:
         return "out_of_service"
     if session.language is None:
         return "attract"
-    return "account" if session.looked_up is not None else "identify"
+    if session.looked_up is None:
+        return "identify"
+    return "before" if session.informed else "account"
 
 
 def credited(deposit: DepositView) -> bool:
@@ -160,6 +196,11 @@ def result_of(deposit: DepositView) -> str:
         return "nothing"
     words = RESULTS.get(deposit.outcome, "nothing")
     return "unclear" if words == "nothing" and (deposit.disputed or deposit.disputed_unvalued) else words
+
+
+def limit_reached(deposit: DepositView) -> bool:
+    """Whether no note of any currency goes in any more without going over a limit."""
+    return bool(deposit.room) and not any(amount.minor for amount in deposit.room)
 
 
 def digits_max(name: str) -> int:

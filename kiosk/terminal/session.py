@@ -16,6 +16,7 @@ class Session:
     language: str | None = None  # None: nobody has touched the first screen yet
     digits: str = ""
     looked_up: LookedUp | None = None
+    informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
     problem: str = ""  # a key of the catalogue's `text.problem`
     touched_s: float = 0.0  # monotonic
@@ -27,7 +28,7 @@ class Session:
 
     def forget(self) -> None:
         """What was typed was for another screen."""
-        self.digits, self.looked_up, self.codes_page, self.problem = "", None, 0, ""
+        self.digits, self.looked_up, self.informed, self.codes_page, self.problem = "", None, False, 0, ""
 
     def type(self, digit: str, digits_max: int) -> None:
         """One more digit; over the most that there can be, none."""

@@ -32,7 +32,7 @@ _log = logging.getLogger(__name__)
 
 WATCHERS_MAX: Final = 4  # browsers that look at the one screen: its own, and a technician's
 REQUEST_TIMEOUT_S: Final = 5.0
-_TOGETHER: Final = (frozenset({"identify", "account"}),)  # screens between which nothing typed is forgotten
+_TOGETHER: Final = (frozenset({"identify", "account", "before"}),)  # screens between which nothing typed is forgotten
 FOREVER_S: Final = 3600.0
 _PROBLEMS: Final = frozenset(
     {"bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"}
@@ -77,7 +77,7 @@ class Terminal:
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
             self._session.reset()  # the next person is a stranger
-        if self.screen().name != shown and frozenset({self.screen().name, shown}) not in _TOGETHER:
+        if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
 
@@ -161,6 +161,8 @@ class Terminal:
             case "next":
                 await self._look_up()
             case "yes":
+                session.informed = True
+            case "begin":
                 await self._request(Identify(session.digits))
             case "resume":
                 await self._request(Resume(session.digits))
@@ -183,7 +185,7 @@ class Terminal:
         if isinstance(reply, Ok):
             self._session.digits = ""
             return
-        self._session.looked_up = None
+        self._session.looked_up, self._session.informed = None, False
         self._refused(reply)
 
     def _refused(self, reply: Reply) -> None:

@@ -29,6 +29,9 @@ async def identify(person: Person) -> None:
     await person.sees("Is this your account?")
     await person.sees(f"****{ACCOUNT[-4:]}")
     await person.touches("Yes, this is it")
+    await person.sees("Only the bank reads your account number")
+    await person.reloads()
+    await person.touches("Go on")
     await person.sees("Put in your notes")
 
 

@@ -60,7 +60,7 @@ def test_every_state_of_the_table_has_a_screen_and_a_step_where_one_is_shown() -
 
 def test_the_gallery_shows_every_screen() -> None:
     names = {shown(picture, "en")[0].name for picture in PICTURES}
-    assert names == {*SCREEN_OF.values(), *ACTIONS, "starting", "out_of_service", "attract", "trouble"}
+    assert names == {*SCREEN_OF.values(), *ACTIONS, "starting", "out_of_service", "attract", "trouble", "held"}
 
 
 @each_language

@@ -159,8 +159,11 @@ async def test_identify_looks_the_account_up_and_begins_only_after_yes() -> None
         await person.sees("王**")
         assert at.controller.asked == [LookUp(ACCOUNT)]
         await person.touches("account", "yes")
+        await person.sees("Only the bank reads your account number")
+        assert at.controller.asked == [LookUp(ACCOUNT)]
+        await person.touches("before", "begin")
         at.controller.tell("prepare")
-        await person.sees("Look behind you")
+        await person.sees('data-screen="prepare"')
         assert at.controller.asked == [LookUp(ACCOUNT), Identify(ACCOUNT)]
         assert ACCOUNT not in at.terminal.page()
 
