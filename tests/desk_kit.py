@@ -12,7 +12,7 @@ from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Final
 
-from kiosk.guarantee import acks, checkpoint, log, merkle, note, personal, seal, verify
+from kiosk.guarantee import acks, checkpoint, log, log_keys, log_tables, merkle, note, personal, seal, verify
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 
 KIOSK: Final = "demo-0001"
@@ -28,8 +28,8 @@ class Kit:
         self.ack_keys = PublicKeys([self.ack_signer.public])
         self.kek = self.randomness(personal.KEY_BYTES)
         self.connection = connection or sqlite3.connect(":memory:", isolation_level=None)
-        log.create_tables(self.connection)
-        self.keys = log.LogKeys(
+        log_tables.create_tables(self.connection)
+        self.keys = log_keys.LogKeys(
             kiosk=KIOSK,
             record=self.record_signer,
             checkpoint=self.checkpoint_signer,

@@ -17,7 +17,7 @@ from typing import Final
 
 from kiosk.clock import SystemClock
 from kiosk.errors import VerificationError
-from kiosk.guarantee import evidence, evidence_queue, log, personal
+from kiosk.guarantee import evidence, evidence_queue, log, log_keys, log_tables, personal
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue
 from kiosk.guarantee.signers import Purpose
 from kiosk.messages import (
@@ -148,9 +148,9 @@ class KioskSide:
     def __init__(self, keys_dir: Path, kiosk: str = KIOSK) -> None:
         self._db = sqlite3.connect(":memory:", isolation_level=None)
         self.later_s = 0.0  # how long after NOW its records are made
-        log.create_tables(self._db)
+        log_tables.create_tables(self._db)
         vault = personal.PersonalVault(self._db, personal.load_kek(keys_dir / "vault.key"))
-        keys = log.LogKeys.load(kiosk, keys_dir)
+        keys = log_keys.LogKeys.load(kiosk, keys_dir)
         self.records = log.RecordLog(self._db, keys, vault, clock_synchronised=lambda: True)
         for statement in evidence_queue.SCHEMA:
             self._db.execute(statement)

@@ -28,15 +28,15 @@ class Database:
         try:
             _make_durable(self.db)
             turns = path.with_name(f"{path.name}.turns")
-            self._turns: Final = os.open(turns, os.O_RDWR | os.O_CREAT, 0o600)
+            self._turns: Final = os.fdopen(os.open(turns, os.O_RDWR | os.O_CREAT, 0o600), "r+b", buffering=0)
         except BaseException:
             self.db.close()
             raise
 
     def close(self) -> None:
-        """Give the file back."""
+        """Give the file back; once more does nothing."""
         self.db.close()
-        os.close(self._turns)
+        self._turns.close()
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

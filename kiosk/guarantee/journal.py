@@ -35,7 +35,8 @@ from kiosk.guarantee.books import AuthorityBook, DisputeBook
 from kiosk.guarantee.evidence import Piece
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue, Taken
 from kiosk.guarantee.keys import PublicKeys, Randomness
-from kiosk.guarantee.log import Appended, LogKeys, RecordLog
+from kiosk.guarantee.log import Appended, RecordLog
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
 from kiosk.guarantee.seal import SealPublicKey

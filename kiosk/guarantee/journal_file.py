@@ -13,7 +13,7 @@ from kiosk.errors import JournalError
 from kiosk.guarantee import bank_book, books, evidence_queue, unit_book
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
-from kiosk.guarantee.log import create_tables
+from kiosk.guarantee.log_tables import create_tables
 
 SCHEMA_VERSION: Final = 1
 _UNWRITABLE: Final = "the journal cannot be written"

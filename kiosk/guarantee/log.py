@@ -15,18 +15,19 @@ import sqlite3
 from collections.abc import Callable, Generator, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from pathlib import Path
 from typing import Final
 
 from kiosk.clock import rfc3339
 from kiosk.errors import ConfigError, JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, personal, rotation, seal, signers, verify
+from kiosk.guarantee import acks, cbor, checkpoint, cose, leaf, merkle, rotation, seal, verify
 from kiosk.guarantee.audit import Audit
 from kiosk.guarantee.keys import PublicKey, PublicKeys, Randomness, Signer
+from kiosk.guarantee.log_keys import LogKeys
+from kiosk.guarantee.log_tables import set_aside
 from kiosk.guarantee.personal import ErasedError, PersonalVault
 from kiosk.guarantee.rotation import KeyHistory, Span
 from kiosk.guarantee.seal import SealPublicKey
-from kiosk.guarantee.signers import PURPOSES, Purpose, TokenPlace
+from kiosk.guarantee.signers import PURPOSES, Purpose
 
 OUTBOX_ROWS_MAX: Final = 1000  # rows that one call may return
 _NO_DEPOSIT: Final = b"log"  # subject of records that belong to no deposit
@@ -36,70 +37,6 @@ _TO_THE_MINUTE: Final = len("2026-11-21T08:30")
 _BANK_TIME: Final = "bank_time"  # the latest time that the bank has signed
 _RESENT_SINCE: Final = "resent_since"
 _MOMENT: Final = re.compile(r"[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z")
-_CHANGES: Final = ("UPDATE", "DELETE")
-_TABLES: Final = ("leaves", "envelopes", "log_meta", "log_keys")  # of one log
-
-
-def _guard(table: str, verb: str) -> str:
-    return (
-        f"CREATE TRIGGER IF NOT EXISTS {table}_{verb.lower()} BEFORE {verb} ON {table} "
-        f"BEGIN SELECT RAISE(ABORT, 'the log is append-only'); END"
-    )
-
-
-SCHEMA: Final = (
-    personal.SCHEMA,
-    """CREATE TABLE IF NOT EXISTS leaves (
-        seq INTEGER PRIMARY KEY,    -- index of the leaf, from 0
-        kind TEXT NOT NULL,
-        entry BLOB NOT NULL,        -- what is hashed into the log
-        hashes BLOB NOT NULL,       -- of the complete subtrees that this leaf ends: its own, then the larger ones
-        subject BLOB NOT NULL,      -- whose personal key seals the opening
-        opening BLOB NOT NULL       -- sealed [salt, COSE]
-    )""",
-    "CREATE TABLE IF NOT EXISTS envelopes (seq INTEGER PRIMARY KEY, envelope BLOB NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS log_meta (key TEXT PRIMARY KEY, value) WITHOUT ROWID",
-    """CREATE TABLE IF NOT EXISTS log_keys (
-        purpose TEXT NOT NULL,      -- record or checkpoint
-        first INTEGER NOT NULL,     -- from this leaf, or this tree size, on
-        key BLOB NOT NULL,          -- SubjectPublicKeyInfo
-        PRIMARY KEY (purpose, first)
-    )""",
-    *(_guard("leaves", verb) for verb in _CHANGES),
-)
-
-
-@dataclass(frozen=True)
-class LogKeys:
-    """A log's identity and keys; `bank_acks` are the keys whose acknowledgements count."""
-
-    kiosk: str
-    record: Signer
-    checkpoint: Signer
-    bank_seal: SealPublicKey
-    bank_acks: PublicKeys
-    next_record: Signer | None = None  # what a rotation may take up
-    next_checkpoint: Signer | None = None
-
-    @classmethod
-    def load(cls, kiosk: str, keys_dir: Path, token: TokenPlace | None = None) -> "LogKeys":
-        """Signers as `signers.load` finds them; bank_seal.pub and bank_ack.pub in `keys_dir`. Raises ConfigError."""
-        record, *next_record = signers.load("record", keys_dir, token)
-        log, *next_log = signers.load("checkpoint", keys_dir)
-        return cls(
-            kiosk=kiosk,
-            record=record,
-            checkpoint=log,
-            bank_seal=SealPublicKey.load(keys_dir / "bank_seal.pub"),
-            bank_acks=PublicKeys.load(keys_dir / "bank_ack.pub"),
-            next_record=next_record[0] if next_record else None,
-            next_checkpoint=next_log[0] if next_log else None,
-        )
-
-    def of(self, purpose: Purpose) -> tuple[Signer, ...]:
-        """The signers of this purpose that are here."""
-        pair = (self.record, self.next_record) if purpose == "record" else (self.checkpoint, self.next_checkpoint)
-        return tuple(signer for signer in pair if signer is not None)
 
 
 @dataclass(frozen=True)
@@ -528,15 +465,8 @@ class RecordLog:
         """Another log, empty, under `name`. The present one stays, as append-only as before, in tables of its own."""
         self._require_transaction()
         floor = {key: value for key in (_BANK_TIME, _HIGH_WATER) if (value := self._text(key)) is not None}
-        old = f"before_{name.replace('.', '_').replace('-', '_')}"
         signing = {purpose: self._signer(purpose).public for purpose in PURPOSES}
-        for verb in _CHANGES:
-            self._connection.execute(f"DROP TRIGGER leaves_{verb.lower()}")
-        for table in _TABLES:
-            self._connection.execute(f"ALTER TABLE {table} RENAME TO {table}_{old}")
-        for verb in _CHANGES:
-            self._connection.execute(_guard(f"leaves_{old}", verb))
-        create_tables(self._connection)
+        set_aside(self._connection, name)
         self._keys = replace(self._keys, kiosk=name)
         self._put(floor)
         for purpose, key in signing.items():
@@ -583,12 +513,6 @@ class RecordLog:
     def _require_transaction(self) -> None:
         if not self._connection.in_transaction:
             raise JournalError("the log is written only inside a transaction of the journal")
-
-
-def create_tables(connection: sqlite3.Connection) -> None:
-    """Create the tables and triggers of log and vault where missing, in the caller's transaction if there is one."""
-    for statement in SCHEMA:
-        connection.execute(statement)
 
 
 def _subject(content: Mapping[str, object]) -> bytes:

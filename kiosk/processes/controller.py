@@ -29,7 +29,7 @@ from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.signers import TokenPlace

@@ -14,7 +14,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from kiosk.core.state import RecordDraft
 from kiosk.guarantee import keys
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.seal import SealPrivateKey
 from tests.bench.figures import Figure, alternately, figure
 from tests.uplink_kit import deposit_content

@@ -10,7 +10,7 @@ from click.testing import CliRunner
 from kiosk.clock import SystemClock
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.management.directory import AccountDirectory
 from kiosk.management.store import InlineRunner

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kiosk.guarantee import cosignature, log
+from kiosk.guarantee import cosignature, log_keys
 from kiosk.guarantee.note import encode_base64
 from kiosk_cloud.mirror import LogMirror
 from kiosk_cloud.pki import utc_now
@@ -38,7 +38,7 @@ class World:
     def __init__(self, folder: Path) -> None:
         provisioned = provision(plan(folder), utc_now())
         self.kiosk = KioskSide(provisioned.kiosk_keys)
-        self.log_keys = log.LogKeys.load(KIOSK, provisioned.kiosk_keys)
+        self.log_keys = log_keys.LogKeys.load(KIOSK, provisioned.kiosk_keys)
         self.bank = Bank(provisioned)
         self.keys = self.bank.keyring.kiosk(KIOSK)
         vkeys = service.init(folder / "witness", WITNESS, [self.keys.checkpoint.vkey])

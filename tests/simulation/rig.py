@@ -30,7 +30,7 @@ from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.credentials import Cost, Credentials
 from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.management.assurance import Assurance

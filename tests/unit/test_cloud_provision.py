@@ -12,7 +12,7 @@ from cryptography import x509
 
 from kiosk.core import topics
 from kiosk.errors import ConfigError
-from kiosk.guarantee import keys, log, personal, policy
+from kiosk.guarantee import keys, log_keys, personal, policy
 from kiosk_cloud import broker
 from kiosk_cloud import config as bank_config
 from kiosk_cloud.cli import main
@@ -44,7 +44,7 @@ def test_a_second_time_changes_nothing(tmp_path: Path) -> None:
 
 def test_both_sides_pin_each_other(tmp_path: Path) -> None:
     done = provision(plan(tmp_path), utc_now())
-    kiosk = log.LogKeys.load(KIOSK, done.kiosk_keys)
+    kiosk = log_keys.LogKeys.load(KIOSK, done.kiosk_keys)
     keyring = Keyring(bank_config.load(done.bank_config).keys)
     assert kiosk.bank_seal.key_id == keyring.seal.public.key_id
     assert kiosk.bank_acks.get(keyring.ack.kid, "EdDSA").kid == keyring.ack.kid

@@ -15,7 +15,7 @@ from kiosk.guarantee.evidence import CHUNK_BYTES, Piece
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceRefused
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.keys import PublicKeys
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.uplink.evidence import AHEAD_MAX, FLIGHTS_MAX, Chunk, EvidenceLane
 from kiosk_cloud.evidence import EvidenceFiles

@@ -9,7 +9,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
 
 from kiosk.errors import ConfigError, VerificationError
-from kiosk.guarantee import cose, files, keys, log, personal, seal
+from kiosk.guarantee import cose, files, keys, log, log_keys, personal, seal
 from tests.guarantee_kit import NOW, Kit
 
 
@@ -54,7 +54,7 @@ def test_keys_survive_their_files(tmp_path: Path) -> None:
         "bank_seal.pub": 0o644,
         "bank_ack.pub": 0o644,
     }
-    loaded = log.LogKeys.load("demo-0001", tmp_path)
+    loaded = log_keys.LogKeys.load("demo-0001", tmp_path)
     assert loaded.record.kid == loaded.checkpoint.kid == signer.kid
     assert loaded.bank_seal.key_id == seal.SealPrivateKey.load(tmp_path / "seal.key").public.key_id
     assert loaded.bank_acks.get(signer.kid, "EdDSA").pem == signer.public.pem
@@ -119,7 +119,7 @@ def test_es256_of_a_token_is_verified_with_its_own_algorithm_only() -> None:
 
 def test_a_log_can_be_signed_by_a_token() -> None:
     kit, token = Kit(), TokenSigner()
-    kept = log.LogKeys("demo-0001", token, kit.checkpoint_signer, kit.seal_key.public, kit.ack_keys)
+    kept = log_keys.LogKeys("demo-0001", token, kit.checkpoint_signer, kit.seal_key.public, kit.ack_keys)
     records = log.RecordLog(kit.connection, kept, kit.vault)
     with kit.transaction():
         records.append("service", {"what": "start"}, NOW)

@@ -19,7 +19,7 @@ from kiosk.errors import VerificationError
 from kiosk.guarantee import evidence
 from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.journal import Journal
-from kiosk.guarantee.log import LogKeys
+from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.management.desk import outbox_rows
 from kiosk.management.store import ThreadRunner
