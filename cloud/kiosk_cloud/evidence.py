@@ -54,7 +54,9 @@ class EvidenceFiles:
         held = self._held(kiosk, piece)
         if held == piece.chunks:
             return self._complete(kiosk, piece, now)
-        return self._answer(kiosk, piece, held, now, complete=False) if not new or held % ANSWER_EVERY == 0 else None
+        # Out of turn - a hole before it, or closed by it - is answered at once, so that what is lost comes again soon.
+        due = not new or held != piece.index + 1 or held % ANSWER_EVERY == 0
+        return self._answer(kiosk, piece, held, now, complete=False) if due else None
 
     def files(self, kiosk: str) -> list[tuple[bytes, int, bool]]:
         """(sha256, size, complete) in the order of arrival."""

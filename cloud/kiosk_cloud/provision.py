@@ -160,15 +160,15 @@ def _contact_key(private: Path, public: Path, done: Provisioned, randomness: Cal
 
 
 def _kiosk_keys(kiosk: str, directory: Path, bank: Path, done: Provisioned, randomness: Callable[[int], bytes]) -> None:
-    record = _signer(directory / "record.key", done, randomness)
-    log = _signer(directory / "checkpoint.key", done, randomness)
+    pinned = bank / "kiosks" / kiosk
+    record = _known_signer(directory, "record", pinned / "record.pub", done, randomness)
+    log = _known_signer(directory, "checkpoint", pinned / "checkpoint.vkey", done, randomness)
     if not (path := directory / "vault.key").exists():
         files.save_key(path, "aes-256-kek", randomness(VAULT_KEY_BYTES))
         done.written.append(path)
     private_dir(bank / "kiosks")
-    pinned = private_dir(bank / "kiosks" / kiosk)
-    _pin(pinned / "record.pub", record.public.pem, done)
-    _pin(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
+    private_dir(pinned)
+    _pin_kiosk(kiosk, directory, bank, (record, log), done)
     _pin_own(directory / "bank_ack.pub", bank, "ack", done)
     _pin_own(directory / COMMAND_FILE, bank, "command", done)
     _pin(directory / SECOND_FILE, (bank / SECOND_FILE).read_bytes(), done)
@@ -201,10 +201,48 @@ def _signer(path: Path, done: Provisioned, randomness: Callable[[int], bytes]) -
     return keys.Ed25519Signer.load(path)
 
 
-def _pin(path: Path, data: bytes, done: Provisioned) -> None:
+def _known_signer(
+    directory: Path, purpose: str, pinned: Path, done: Provisioned, randomness: Callable[[int], bytes]
+) -> keys.Ed25519Signer:
+    """The kiosk's key; made only for a kiosk that the bank does not know yet."""
+    path, following = directory / f"{purpose}.key", directory / f"{purpose}.next.key"
+    if path.exists() or not pinned.exists():
+        return _signer(path, done, randomness)
+    if following.exists():  # after a rotation the old one is destroyed, and the new one need not be renamed
+        return keys.Ed25519Signer.load(following)
+    raise ConfigError(
+        f"{path} is not there, and the bank knows this kiosk by a key already ({pinned})",
+        remedy=f"Put the kiosk's key back as {path.name}, also if renamed; a new one is a rotation (docs/keys.md).",
+    )
+
+
+def _pin_kiosk(
+    kiosk: str, directory: Path, bank: Path, signers: tuple[keys.Ed25519Signer, keys.Ed25519Signer], done: Provisioned
+) -> None:
+    """Its two keys as they are now; those of a kiosk that is pinned already must be ones that the bank has followed."""
+    record, log = signers
+    pinned = bank / "kiosks" / kiosk
+    _pin_first(pinned / "record.pub", record.public.pem, done)
+    _pin_first(pinned / "checkpoint.vkey", f"{checkpoint.verifier_of(kiosk, log).vkey}\n".encode(), done)
+    known = Keyring(bank).kiosk(kiosk)
+    for purpose, signer, history in (("record", record, known.records), ("checkpoint", log, known.checkpoints)):
+        if signer.public not in list(history):
+            raise ConfigError(
+                f"{directory / f'{purpose}.key'} is key {signer.kid.hex()[:16]}, and the bank knows kiosk {kiosk} by"
+                f" {history.present.kid.hex()[:16]}",
+                remedy="Renamed by hand: put the right file back. Rotated: first let the bank receive the record that"
+                " says so. Otherwise it is a rotation to be signed (docs/keys.md), or a kiosk for a new directory.",
+            )
+
+
+def _pin_first(path: Path, data: bytes, done: Provisioned) -> None:
     if write_once(path, data):
         done.written.append(path)
-    elif path.read_bytes() != data:
+
+
+def _pin(path: Path, data: bytes, done: Provisioned) -> None:
+    _pin_first(path, data, done)
+    if path.read_bytes() != data:
         raise _other_key(path)
 
 

@@ -73,10 +73,14 @@ class BankKeys(PublicKeys):
             raise VerificationError(f"key {kid.hex()[:16]} of the bank counted until {self._until[kid]}")
         return self.ever.get(kid, algorithm)
 
-    def check(self, kiosk: str, said: Succession) -> bytes:
-        """The kid of the key that `said` succeeds. Raises VerificationError unless both keys have signed exactly it."""
+    def check(self, kiosk: str, said: Succession, signers: PublicKeys | None = None) -> bytes:
+        """The kid of the key that `said` succeeds. Raises VerificationError unless both keys have signed exactly it.
+
+        `signers`: who may have signed as the old key; those that count now unless given.
+        """
         new = rotation.public_of(said.key)
-        old = cose.verify1(said.by_old, self, cose.BANK_KEY_TYPE, SUCCESSION_BYTES_MAX)
+        known = self if signers is None else signers
+        old = cose.verify1(said.by_old, known, cose.BANK_KEY_TYPE, SUCCESSION_BYTES_MAX)
         other = cose.verify1(said.by_new, PublicKeys([new]), cose.BANK_KEY_TYPE, SUCCESSION_BYTES_MAX)
         expected = _payload(kiosk, said, old.kid)
         if old.payload != expected or other.payload != expected:
@@ -89,21 +93,21 @@ class BankKeys(PublicKeys):
 
     def follow(self, kiosk: str, said: Succession) -> None:
         """Let the new key count from now on, and the old one until the moment that is stated. VerificationError."""
-        old, new = self.check(kiosk, said), rotation.public_of(said.key)
+        self._succeed(self.check(kiosk, said), said)
+
+    def _succeed(self, old: bytes, said: Succession) -> None:
+        new = rotation.public_of(said.key)
         self._known = {**self._known, new.kid: new}
         self._until = {**self._until, old: said.until}
 
     def follow_kept(self, kiosk: str, purpose: BankPurpose, kept: bytes | None) -> None:
         """Every succession of this purpose that the journal keeps; one that does not hold ends it, and is logged."""
-        now, self._now = self._now, str  # each was accepted while its old key counted
         try:
             for said in read(kept):
                 if said.purpose == purpose:
-                    self.follow(kiosk, said)
+                    self._succeed(self.check(kiosk, said, self.ever), said)  # accepted while its old key counted
         except VerificationError as error:
             _log.error("a kept succession of the bank's %s key is not believed: %s", purpose, error.args[0])
-        finally:
-            self._now = now
 
     def _over(self, kid: bytes) -> bool:
         until = self._until.get(kid)

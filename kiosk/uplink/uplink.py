@@ -213,6 +213,8 @@ class Uplink:
         while self._connected and (wanted := self._window.wanted()) is not None:
             if not await self._fetch(*wanted):
                 break
+        if self._connected and self._evidence.asks(self._clock.monotonic_s()):
+            await self._look_for_lost_evidence()
         if self._connected and (after := self._evidence.wanted()) is not None:
             await self._fetch_evidence(after)
         if self._connected and not self._given_up():
@@ -302,6 +304,12 @@ class Uplink:
         reply = await self._bus.request(FetchEvidence(after, EVIDENCE_ROWS_MAX))
         if isinstance(reply, EvidenceRows):
             self._evidence.offer(after, [Chunk(row.id, row.sealed) for row in reply.rows])
+
+    async def _look_for_lost_evidence(self) -> None:
+        reply = await self._bus.request(FetchEvidence(0, 1))
+        if isinstance(reply, EvidenceRows):
+            first = Chunk(reply.rows[0].id, reply.rows[0].sealed) if reply.rows else None
+            self._evidence.lacking(first, self._clock.monotonic_s())
 
     async def _fetch(self, first_sequence: int, rows_max: int) -> bool:
         """Fetch rows into the window; whether the window got any further."""

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
+from kiosk.errors import ConfigError
 from kiosk.guarantee import checkpoint, keys, policy
 from kiosk.guarantee.keys import Ed25519Signer
 from kiosk_cloud import cli
@@ -81,6 +82,21 @@ def test_the_receiver_follows_a_rotation_in_whatever_order_and_so_does_everybody
     assert [(row["purpose"], row["first"], row["end"]) for row in rows] == [
         ("record", 0, 2), ("record", 2, None), ("checkpoint", 0, None),
     ]  # fmt: skip
+
+
+def test_a_rotated_kiosk_is_provisioned_again_once_the_bank_has_followed(
+    tmp_path: Path, provisioned: Provisioned, kiosk: Side, bank: Bank
+) -> None:
+    rotation = kiosk.rotate()
+    old, new = provisioned.kiosk_keys / "record.key", provisioned.kiosk_keys / "record.next.key"
+    old.rename(old.with_name("away"))
+    with pytest.raises(ConfigError, match="and the bank knows kiosk"):
+        provision(plan(tmp_path), utc_now())
+    bank.take(rotation)
+    provision(plan(tmp_path), utc_now())
+    new.rename(old)  # as docs/keys.md says that one may
+    provision(plan(tmp_path), utc_now())
+    assert Keyring(bank.config.keys).kiosk(KIOSK).records.present == NEW.public
 
 
 def test_the_store_is_verified_also_where_the_keys_were_pinned_only(

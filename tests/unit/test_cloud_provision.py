@@ -68,8 +68,23 @@ def test_a_replaced_key_is_refused_not_pinned(tmp_path: Path) -> None:
     path = done.kiosk_keys / "record.key"
     path.unlink()
     keys.Ed25519Signer.generate().save(path)
-    with pytest.raises(ConfigError, match="pins another key"):
+    with pytest.raises(
+        ConfigError, match=r"record\.key is key [0-9a-f]{16}, and the bank knows kiosk .* by"
+    ) as refused:
         provision(plan(tmp_path), utc_now())
+    assert "Renamed by hand" in refused.value.remedy
+
+
+def test_a_key_that_was_renamed_by_hand_is_neither_replaced_nor_forgotten(tmp_path: Path) -> None:
+    done = provision(plan(tmp_path), utc_now())
+    path = done.kiosk_keys / "record.key"
+    path.rename(path.with_name("record-2026.key"))
+    with pytest.raises(ConfigError, match="the bank knows this kiosk by a key already") as refused:
+        provision(plan(tmp_path), utc_now())
+    assert "Put the kiosk's key back as record.key" in refused.value.remedy
+    assert not path.exists()
+    path.with_name("record-2026.key").rename(path)
+    assert provision(plan(tmp_path), utc_now()).written == []
 
 
 def test_a_further_kiosk_gets_its_own_names_and_both_stay_in_the_access_list(tmp_path: Path) -> None:

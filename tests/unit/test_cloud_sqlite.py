@@ -28,6 +28,12 @@ def numbers(path: Path) -> list[int]:
     return found
 
 
+def test_closing_twice_is_harmless(path: Path) -> None:
+    file = Database(path)
+    file.close()
+    file.close()
+
+
 def test_files_are_private(path: Path) -> None:
     assert {stat.S_IMODE(each.stat().st_mode) for each in path.parent.iterdir()} == {0o600}
 

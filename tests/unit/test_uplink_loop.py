@@ -16,6 +16,7 @@ from kiosk.guarantee.counts import COUNTS_BYTES_MAX
 from kiosk.guarantee.directory import DIRECTORY_BYTES_MAX
 from kiosk.guarantee.evidence import CHUNK_BYTES
 from kiosk.messages import LinkReport, Ok, OutboxGrew, Refused, Reply, Request
+from kiosk.uplink.evidence import PROBE_S
 from kiosk.uplink.session import (
     Broker,
     Connected,
@@ -259,6 +260,49 @@ async def test_evidence_goes_out_behind_the_records_and_leaves_on_the_banks_sign
     for lane, payload, _ in started.link.published:
         for out in started.bank.take(payload, lane=lane) if lane == "evidence" else ():
             started.link.tell(Received(out.topic, out.payload))
+    await started.bus.until(lambda: started.kiosk.evidence.files_kept() == 0)
+
+
+def _evidence(room: Room) -> list[bytes]:
+    return [payload for lane, payload, _ in room.link.published if lane == "evidence"]
+
+
+async def test_evidence_that_got_lost_comes_again_after_some_answers_that_leave_it_out(started: Room) -> None:
+    started.kiosk.hand_over(bytes(9 * CHUNK_BYTES))
+    started.link.connect()
+    heard = 0
+    for _ in range(20):
+        await started.settle()
+        started.link.settle_all()
+        for number, payload in list(enumerate(_evidence(started)))[heard:]:
+            heard = number + 1
+            for out in started.bank.take(payload, lane="evidence") if number != 2 else ():
+                started.link.tell(Received(out.topic, out.payload))
+    assert started.kiosk.evidence.files_kept() == 0  # and no time has passed
+    assert len(_evidence(started)) <= 11  # a few more than the file has
+
+
+async def test_the_last_chunk_comes_again_when_the_bank_falls_silent(started: Room) -> None:
+    started.kiosk.hand_over(bytes(3 * CHUNK_BYTES))
+    started.link.connect()
+    for _ in range(3):
+        await started.settle()
+        started.link.settle_all()
+    for payload in _evidence(started)[:2]:
+        assert started.bank.take(payload, lane="evidence") == []
+    await started.settle()
+    assert len(_evidence(started)) == 3
+    started.clock.advance(PROBE_S)
+    await started.link.until(lambda: len(_evidence(started)) == 4)
+    for out in started.bank.take(_evidence(started)[3], lane="evidence"):  # the first one again: asks how far it is
+        started.link.tell(Received(out.topic, out.payload))
+    await started.settle()
+    started.link.settle_all()
+    await started.settle()
+    started.clock.advance(PROBE_S)
+    await started.link.until(lambda: len(_evidence(started)) == 5)
+    for out in started.bank.take(_evidence(started)[4], lane="evidence"):
+        started.link.tell(Received(out.topic, out.payload))
     await started.bus.until(lambda: started.kiosk.evidence.files_kept() == 0)
 
 
