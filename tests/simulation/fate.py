@@ -5,7 +5,7 @@ import random
 import sqlite3
 from collections import Counter
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Final
 
 from hwsim.errors import UnknownFault
 from kiosk.messages import AssessRequest, RiskReport
@@ -17,6 +17,7 @@ from tests.simulation.schedule import Crash, Strike
 if TYPE_CHECKING:
     from tests.simulation.play import Play
 
+_ALTERING: Final = frozenset({"line.corrupt", "line.loss", "line.duplicate"})
 _BY_LABEL = {kind.label: kind for kind in kinds.FAULTS}
 SWAPPED_SERIAL = 815
 SLOW_COMMIT_S = 0.4  # a worn SD card that moves its blocks about
@@ -29,6 +30,7 @@ class Fate:
         self._play = play
         self._rig = play.rig
         self.struck: Counter[str] = Counter()
+        self.spoiled: set[int] = set()  # receipts whose bytes were altered on their way: nothing on that line tells
         self.disk = ""  # full, read_only: what stands in the way of writes until somebody mends it
         self.noise = LineNoise(random.Random(f"noise/{play.schedule.seed}"), self._line_troubled)
         self._crashes = list(play.schedule.crashes)
@@ -96,6 +98,9 @@ class Fate:
 
     def _line_troubled(self, label: str, line: str) -> None:
         self._play.cause(label)
+        if line == "receipt>" and label in _ALTERING:
+            printed = self._rig.receipts.printed
+            self.spoiled.add(printed[-1].number + 1 if printed else 1)
         self._play.tell(f"{label} on {line}")
 
     def _begin_noise(self, noise: Any) -> None:

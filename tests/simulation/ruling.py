@@ -287,12 +287,12 @@ def _papers(ruling: Ruling, play: Play) -> None:
             ruling.complaints.append(f"record {record.sequence} has no receipt statement of its own")
     # What a change of the roll tore off may begin in the middle: its first code is not an opening.
     papers = [paper for paper in play.rig.receipts.printed if paper.qrs and WORDS["en"]["title"] in paper.lines]
-    openings = Counter(paper.qrs[0] for paper in papers)
+    openings = {paper.qrs[0] for paper in papers if paper.number not in play.fate.spoiled}
     originals = Counter(paper.qrs[0] for paper in papers if not any(line.startswith("COPY ") for line in paper.lines))
     if any(count > 1 for count in originals.values()):
         ruling.complaints.append("a receipt was printed twice as the original")
     truths = {record.leaf_hash: record for record in records if record.kind == "receipt"}
-    for opening in openings:
+    for opening in sorted(openings):
         _paper(ruling, opening, truths)
 
 
