@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.deposit import LATE_JAM, TABLE, step
 from kiosk.core.facts import Assessment, Evidence, Fact
-from kiosk.core.ledger import HANDED_BACK, HELD, JAMMED, STUCK
+from kiosk.core.ledger import HANDED_BACK, HELD, IN_DOUBT, STUCK, UNREPORTED
 from kiosk.core.money import Note
 from kiosk.core.orders import AnyOrder
 from kiosk.core.state import Deposit, Outcome, ResetWork, State
@@ -29,11 +29,12 @@ class Effect(NamedTuple):
     recorded: Deposit | None  # the whole deposit, when its record was made
 
 
-_READ = (HANDED_BACK, HELD, JAMMED, STUCK)  # reasons that the table looks at again
+# Reasons that the table, or the equation of the record, looks at again.
+_READ = (HANDED_BACK, HELD, IN_DOUBT, STUCK, UNREPORTED)
 
 
 def _note(note: Note) -> Note:
-    reason = note.reason if note.reason in _READ else RESERVED if RESERVED in note.reason else ""
+    reason = note.reason if note.reason.startswith(_READ) else RESERVED if RESERVED in note.reason else ""
     return note if note.reason == reason else replace(note, reason=reason)
 
 

@@ -6,7 +6,7 @@ from typing import Final, NamedTuple
 
 from kiosk.core.cash_in_end import RESERVED
 from kiosk.core.facts import AtReset, Confirm, Fact, NoteCredited, Reconciled
-from kiosk.core.ledger import JAMMED
+from kiosk.core.ledger import IN_DOUBT
 from kiosk.core.money import Claim, Note, Place, open_notes
 from kiosk.core.state import Deposit, Outcome, State
 from tests.model.parts import CHANNEL, World, inserted, total
@@ -193,8 +193,8 @@ def check_record(deposit: Deposit, world: World) -> None:
     real, back, path = inserted(world), len(world.front), world.v.path
     if path is not None and not world.v.escrow:  # stuck, and nothing tells where: disputed, not yet inserted
         back += path[0] == "moving"
-    elif world.v.escrow:  # within reach in a jam: disputed, and the depositor or the technician may have it
-        back += sum(note.reason.startswith(JAMMED) for note in deposit.notes)
+    elif world.v.escrow:  # in doubt, disputed: the depositor or the technician may have it
+        back += sum(note.reason.startswith(IN_DOUBT) for note in deposit.notes)
     books = [note.value_minor for note in deposit.notes]
     said = [(note.channel, str(note.claim), str(note.place), note.reason) for note in deposit.notes]
     detail = f"inserted {real}, back at the front {world.front or 'none'}, the books have {said}"
