@@ -176,7 +176,7 @@ def _parameters(kind: Kind, seconds: float) -> dict[str, Any]:
     """Those of its kind; which replies of the board are lost is drawn here: nearly all it says are answers to reads."""
     if kind.label != "board.lost_reply":
         return kind.parameters
-    return {**kind.parameters, "opcode": COMMANDS[int(seconds * 1000) % len(COMMANDS)]}
+    return {**kind.parameters, "command": COMMANDS[int(seconds * 1000) % len(COMMANDS)]}
 
 
 def _noises(rng: random.Random, lasts: list[float]) -> Iterator[Noise]:

@@ -20,12 +20,11 @@ from hwsim.devices.board_memory import (
 )
 from hwsim.devices.board_motion import Motion, Plans
 from hwsim.devices.board_sensors import Activity, Disturbance, Readings, SensorState, read_sensors
-from hwsim.devices.link_faults import LinkFaults
 from hwsim.devices.modbus_rtu import ModbusFault, ModbusRefusal, Request
+from hwsim.devices.wired import Wired
 from hwsim.errors import UnknownFault
 from hwsim.faults import FaultSpec
 from hwsim.notes import Place
-from hwsim.scheduler import Timers
 from hwsim.world import World
 
 NAME: Final = "board"
@@ -34,20 +33,15 @@ WATCHDOG_MS_MAX: Final = 60_000
 READ_HOLDING, READ_INPUT, WRITE_ONE, WRITE_MANY = 3, 4, 6, 16
 
 
-class DepositBoard:
+class DepositBoard(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: BoardConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
+        super().__init__(world.scheduler)
         self._world = world
         self._config = config
         self._boot_rng = world.rng("board/boot")
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
-        self._reply_order = 0
         self._booted_s = 0.0
-        self._faults = LinkFaults()
         self._stuck: dict[str, int] = {}
         self._disturbance = Disturbance()
         self._receiver = modbus_rtu.RequestReceiver(config.frame_gap_s)
@@ -71,9 +65,7 @@ class DepositBoard:
 
     def power_off(self) -> None:
         """Motors stop; notes, strap, label and totals stay."""
-        self.powered = False
-        self._timers.stop_all()
-        self._replies.stop_all()
+        self._dark()
         self._motion.power_off()
         self._memory = Memory(0, 0)
 
@@ -97,15 +89,10 @@ class DepositBoard:
         except ModbusRefusal as refusal:
             pdu = modbus_rtu.exception_reply(request.function, refusal.code)
         opcode = request.body[8] if request.function == WRITE_MANY and len(request.body) > 8 else 0  # noqa: PLR2004
-        if self._faults.loses(opcode):
+        if self.faults.loses(opcode):
             return
-        wire = self._faults.spoil(modbus_rtu.seal(self._config.unit, pdu))
-        self._reply_order += 1
-        self._replies.start(f"reply {self._reply_order}", self._config.reply_delay_s, lambda: self._leave(wire))
-
-    def _leave(self, wire: bytes) -> None:
-        if self.output is not None:
-            self.output(wire)
+        wire = self.faults.spoil(modbus_rtu.seal(self._config.unit, pdu))
+        self._leave(wire, self._config.reply_delay_s)
 
     def _contact(self) -> None:
         if self._memory.watchdog_ms:
@@ -294,7 +281,7 @@ class DepositBoard:
                 seconds=10.0,
                 **odd,
             ),
-            spec("lost_reply", "replies are lost on the line (opcode 0 = any)", self._lose, count=1, opcode=0),
+            spec("lost_reply", "replies are lost on the line (command 0 = any opcode)", self._lose, count=1, command=0),
             spec("corrupt_reply", "replies arrive with a wrong CRC", self._corrupt, count=1),
             spec("mute", "no reply gets through for a while", self._mute, seconds=3.0),
             spec("restart", "it reboots by itself", self._restart),
@@ -361,16 +348,6 @@ class DepositBoard:
 
     def _calm(self) -> None:
         self._disturbance = Disturbance()
-
-    def _lose(self, count: int, opcode: int) -> None:
-        self._faults.lose, self._faults.lose_command = count, opcode
-
-    def _corrupt(self, count: int) -> None:
-        self._faults.corrupt = count
-
-    def _mute(self, seconds: float) -> None:
-        self._faults.muted = True
-        self._world.scheduler.call_later(seconds, setattr, self._faults, "muted", False)  # noqa: FBT003
 
     def _restart(self) -> None:
         if self.powered:

@@ -9,8 +9,8 @@ from hwsim.devices.cctalk_body import NAME, CctalkBody
 from hwsim.devices.cctalk_commands import CctalkCommands
 from hwsim.devices.cctalk_events import Status
 from hwsim.devices.cctalk_packet import MASTER, CcPacket, PacketCounter
-from hwsim.devices.link_faults import LinkFaults
 from hwsim.devices.ssp_body import Jam
+from hwsim.devices.wired import Wired
 from hwsim.faults import FaultSpec
 from hwsim.notes import Note, Place
 from hwsim.scheduler import Timers
@@ -19,15 +19,11 @@ from hwsim.world import World
 RESTART_S: Final = 0.5
 
 
-class CctalkValidator:
+class CctalkValidator(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: CctalkConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
-        self.faults = LinkFaults()
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
+        super().__init__(world.scheduler)
         self._revival = Timers(world.scheduler)
         self._body = CctalkBody(world, config, self._timers, config.serial_number)
         self._acceptor = CctalkAcceptor(self._body)
@@ -35,7 +31,6 @@ class CctalkValidator:
         self._crc = config.profile.checksum == "crc16"
         self._counter = PacketCounter(crc=self._crc)
         self._echoes_lost = 0
-        self._order = 0
         world.attach(NAME, self, *self._faults())
         world.attach_intake(self)
         self.power_on()
@@ -64,15 +59,6 @@ class CctalkValidator:
         reply = CcPacket(MASTER if self._crc else packet.source, packet.destination, 0, data)
         self._leave(self.faults.spoil(reply.encode(crc=self._crc)), self._body.config.reply_delay_s)
 
-    def _leave(self, data: bytes, delay_s: float) -> None:
-        self._order += 1
-
-        def leave() -> None:
-            if self.output is not None:
-                self.output(data)
-
-        self._replies.start(f"reply {self._order}", delay_s, leave)
-
     # --- power -----------------------------------------------------------------------------------------
 
     def power_on(self) -> None:
@@ -97,10 +83,7 @@ class CctalkValidator:
     def power_off(self) -> None:
         """Everything volatile is gone; notes stay where they are."""
         self._revival.stop_all()
-        if self.powered:
-            self._timers.stop_all()
-            self._replies.stop_all()
-            self.powered = False
+        self._dark()
 
     def _restart(self) -> None:
         self.power_off()
@@ -203,16 +186,6 @@ class CctalkValidator:
         self._body.cassette_removed = False
         self._body.events.status(Status.STACKER_INSERTED)
         self._body.master = False  # P3 app. 16 example 5: the host enables it anew
-
-    def _lose(self, count: int, command: int) -> None:
-        self.faults.lose, self.faults.lose_command = count, command
-
-    def _corrupt(self, count: int) -> None:
-        self.faults.corrupt = count
-
-    def _mute(self, seconds: float) -> None:
-        self.faults.muted = True
-        self._body.world.scheduler.call_later(seconds, setattr, self.faults, "muted", False)  # noqa: FBT003
 
     def _burst(self, count: int) -> None:
         for _ in range(count):

@@ -9,7 +9,7 @@ from hwsim.devices.ebds_accept import EbdsAcceptor
 from hwsim.devices.ebds_body import NAME, EbdsBody, Happened
 from hwsim.devices.ebds_commands import EbdsCommands
 from hwsim.devices.ebds_frame import Listener, Message
-from hwsim.devices.link_faults import LinkFaults
+from hwsim.devices.wired import Wired
 from hwsim.faults import FaultSpec
 from hwsim.notes import Note, Place
 from hwsim.scheduler import Timers
@@ -18,15 +18,11 @@ from hwsim.world import World
 RESTART_S: Final = 0.5
 
 
-class EbdsValidator:
+class EbdsValidator(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: EbdsConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
-        self.faults = LinkFaults()
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
+        super().__init__(world.scheduler)
         self._revival = Timers(world.scheduler)
         self._body = EbdsBody(world, config, self._timers)
         self._acceptor = EbdsAcceptor(self._body)
@@ -34,7 +30,6 @@ class EbdsValidator:
         self._listener = Listener()
         self._toggle: int | None = None  # of the last message
         self._stored = b""
-        self._order = 0
         world.attach(NAME, self, *self._faults())
         world.attach_intake(self)
         self.power_on()
@@ -50,26 +45,18 @@ class EbdsValidator:
     def _answer(self, message: Message) -> None:
         self._timers.start("host", self._body.config.profile.host_silence_s, self._host_silent)
         if message.toggle == self._toggle and self._body.config.profile.repeats_reply:
-            self._leave(message.kind, self._stored)
+            self._reply(message.kind, self._stored)
             return
         answer = self._commands.execute(message)
         if answer is None:
             return
         self._toggle = message.toggle
         self._stored = Message(answer[0], message.toggle, answer[1]).wire()
-        self._leave(message.kind, self._stored)
+        self._reply(message.kind, self._stored)
 
-    def _leave(self, asked: int, wire: bytes) -> None:
-        if self.faults.loses(asked):
-            return
-        wire = self.faults.spoil(wire)
-        self._order += 1
-
-        def leave() -> None:
-            if self.output is not None:
-                self.output(wire)
-
-        self._replies.start(f"reply {self._order}", self._body.config.reply_delay_s, leave)
+    def _reply(self, asked: int, wire: bytes) -> None:
+        if not self.faults.loses(asked):
+            self._leave(self.faults.spoil(wire), self._body.config.reply_delay_s)
 
     def _host_silent(self) -> None:
         self._body.enables = 0
@@ -101,10 +88,7 @@ class EbdsValidator:
     def power_off(self) -> None:
         """Everything volatile is gone; notes stay where they are."""
         self._revival.stop_all()
-        if self.powered:
-            self._timers.stop_all()
-            self._replies.stop_all()
-            self.powered = False
+        self._dark()
 
     def _restart(self) -> None:
         self.power_off()
@@ -197,13 +181,3 @@ class EbdsValidator:
         body.events.clear()
         body.policy = 0
         self._revival.start("back", RESTART_S, self.power_on)
-
-    def _lose(self, count: int, command: int) -> None:
-        self.faults.lose, self.faults.lose_command = count, command
-
-    def _corrupt(self, count: int) -> None:
-        self.faults.corrupt = count
-
-    def _mute(self, seconds: float) -> None:
-        self.faults.muted = True
-        self._body.world.scheduler.call_later(seconds, setattr, self.faults, "muted", False)  # noqa: FBT003

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from hwsim.config import LabelPrinterConfig
 from hwsim.devices.label_render import render_png
-from hwsim.devices.link_faults import LinkFaults
+from hwsim.devices.wired import Wired
 from hwsim.devices.zpl_parser import Format, ZplParser
 from hwsim.faults import FaultSpec
-from hwsim.scheduler import Timers
 from hwsim.world import PeeledLabel, World
 
 NAME: Final = "label"
@@ -52,19 +51,14 @@ class _Job:
     remaining: int
 
 
-class LabelPrinter:
+class LabelPrinter(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: LabelPrinterConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
+        super().__init__(world.scheduler)
         self.printed: list[PrintedLabel] = []
         self._world = world
         self._config = config
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
-        self._reply_order = 0
-        self._faults = LinkFaults()
         self._head_open = False
         self._ribbon_out = False
         self._hot = False
@@ -88,9 +82,7 @@ class LabelPrinter:
 
     def power_off(self) -> None:
         """Formats in the buffer are lost, and a label that was less than nearly out is spoilt."""
-        self.powered = False
-        self._timers.stop_all()
-        self._replies.stop_all()
+        self._dark()
         self._jobs.clear()
 
     def feed(self, data: bytes) -> None:
@@ -113,15 +105,10 @@ class LabelPrinter:
             self._timers.stop("out")
 
     def _reply(self, text: str) -> None:
-        if self._faults.loses(0):
+        if self.faults.loses(0):
             return
-        wire = self._faults.spoil(text.encode("ascii"))
-        self._reply_order += 1
-        self._replies.start(f"reply {self._reply_order}", self._config.reply_delay_s, lambda: self._leave(wire))
-
-    def _leave(self, wire: bytes) -> None:
-        if self.output is not None:
-            self.output(wire)
+        wire = self.faults.spoil(text.encode("ascii"))
+        self._leave(wire, self._config.reply_delay_s)
 
     @property
     def _paper_out(self) -> bool:
@@ -245,13 +232,6 @@ class LabelPrinter:
 
     def _tear(self) -> None:
         self._world.take_label()
-
-    def _lose(self, count: int) -> None:
-        self._faults.lose = count
-
-    def _mute(self, seconds: float) -> None:
-        self._faults.muted = True
-        self._world.scheduler.call_later(seconds, setattr, self._faults, "muted", False)  # noqa: FBT003
 
     def _restart(self) -> None:
         if self.powered:

@@ -8,10 +8,9 @@ from typing import Any, Final
 
 from hwsim.config import ReceiptPrinterConfig
 from hwsim.devices.escpos_parser import Cut, EscposParser, Line, Op, Qr, Query, StatusBack
-from hwsim.devices.link_faults import LinkFaults
 from hwsim.devices.receipt_render import Printed, height_dots, render_png
+from hwsim.devices.wired import Wired
 from hwsim.faults import FaultSpec
-from hwsim.scheduler import Timers
 from hwsim.world import World
 
 NAME: Final = "receipt"
@@ -52,19 +51,14 @@ class PrintedReceipt:
         return {**made, "lines": self.lines, "qrs": self.qrs}
 
 
-class ReceiptPrinter:
+class ReceiptPrinter(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: ReceiptPrinterConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
+        super().__init__(world.scheduler)
         self.printed: list[PrintedReceipt] = []
         self._world = world
         self._config = config
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
-        self._reply_order = 0
-        self._faults = LinkFaults()
         self._cover_open = False
         self._cutter_stuck = False
         self._cutter_error = False
@@ -89,9 +83,7 @@ class ReceiptPrinter:
 
     def power_off(self) -> None:
         """What was in the buffer is lost."""
-        self.powered = False
-        self._timers.stop_all()
-        self._replies.stop_all()
+        self._dark()
         self._clear()
 
     def _clear(self) -> None:
@@ -138,15 +130,10 @@ class ReceiptPrinter:
         }
 
     def _reply(self, byte: int) -> None:
-        if self._faults.loses(0):
+        if self.faults.loses(0):
             return
-        wire = self._faults.spoil(bytes((byte,)))
-        self._reply_order += 1
-        self._replies.start(f"reply {self._reply_order}", self._config.reply_delay_s, lambda: self._leave(wire))
-
-    def _leave(self, wire: bytes) -> None:
-        if self.output is not None:
-            self.output(wire)
+        wire = self.faults.spoil(bytes((byte,)))
+        self._leave(wire, self._config.reply_delay_s)
 
     @property
     def _paper_end(self) -> bool:
@@ -256,13 +243,6 @@ class ReceiptPrinter:
 
     def _near(self, mm: float) -> None:
         self._world.receipt_mm = mm
-
-    def _lose(self, count: int) -> None:
-        self._faults.lose = count
-
-    def _mute(self, seconds: float) -> None:
-        self._faults.muted = True
-        self._world.scheduler.call_later(seconds, setattr, self._faults, "muted", False)  # noqa: FBT003
 
     def _restart(self) -> None:
         if self.powered:

@@ -34,9 +34,10 @@ class Link:
         rng: Random,
         execute: Callable[[bytes, bool], Reply],
         send: Callable[[bytes, Callable[[], None] | None], None],
+        faults: LinkFaults,
     ) -> None:
         self.session = session
-        self.faults = LinkFaults()
+        self._faults = faults
         self._profile = profile
         self._rng = rng
         self._execute = execute
@@ -57,7 +58,7 @@ class Link:
             return
         if frame.flag == self._flag:
             # A retransmission is answered before it is decrypted: its count is old by now.
-            if not self.faults.loses(0):
+            if not self._faults.loses(0):
                 self._send(self._stored, None)
             return
         encrypted = frame.data[0] == STEX
@@ -82,8 +83,8 @@ class Link:
             data = self.session.seal(data, self._rng.randbytes)
         self._flag = frame.flag
         self._stored = Frame(frame.address, frame.flag, data).encode()
-        if self.faults.loses(command):
+        if self._faults.loses(command):
             if reply.then is not None:
                 reply.then()
             return
-        self._send(self.faults.spoil(self._stored), reply.then)
+        self._send(self._faults.spoil(self._stored), reply.then)

@@ -13,6 +13,7 @@ from hwsim.devices.ssp_link import Link
 from hwsim.devices.ssp_payout import Payout
 from hwsim.devices.ssp_powerup import after_power_up
 from hwsim.devices.ssp_store import Counters, Dataset, Store
+from hwsim.devices.wired import Wired
 from hwsim.faults import FaultSpec
 from hwsim.notes import Note, Place
 from hwsim.scheduler import Timers
@@ -22,14 +23,11 @@ NAME: Final = "validator"
 RESTART_S: Final = 0.5
 
 
-class SspValidator:
+class SspValidator(Wired):
     """Bytes in by `feed`, bytes out by `output`; attaches itself to the world and comes up powered."""
 
     def __init__(self, world: World, config: ValidatorConfig) -> None:
-        self.powered = False
-        self.output: Callable[[bytes], None] | None = None
-        self._timers = Timers(world.scheduler)
-        self._replies = Timers(world.scheduler)
+        super().__init__(world.scheduler)
         self._revival = Timers(world.scheduler)
         store = Store(config.store_capacity, min(config.escrow_size, config.store_capacity))
         self._body = Body(world, config, self._timers, Dataset(config), store, config.serial_number)
@@ -38,7 +36,6 @@ class SspValidator:
         self._acceptor = Acceptor(self._body, lambda: self._payout.busy)
         self._commands = Commands(self._body, self._session, self._acceptor, self._payout, self._restart, self._contact)
         self._survivors: tuple[int, ...] = ()  # channels of credits that outlive a power cut
-        self._reply_order = 0
         self._link = self._new_link()
         world.attach(NAME, self, *self._faults())
         world.attach_intake(self)
@@ -53,18 +50,10 @@ class SspValidator:
 
     def _new_link(self) -> Link:
         rng = self._body.world.rng("validator/packing")
-        return Link(self._session, self._body.profile, rng, self._commands.execute, self._send)
+        return Link(self._session, self._body.profile, rng, self._commands.execute, self._send, self.faults)
 
     def _send(self, data: bytes, then: Callable[[], None] | None) -> None:
-        self._reply_order += 1
-
-        def leave() -> None:
-            if self.output is not None:
-                self.output(data)
-            if then is not None:
-                then()
-
-        self._replies.start(f"reply {self._reply_order}", self._body.config.reply_delay_s, leave)
+        self._leave(data, self._body.config.reply_delay_s, then)
 
     def _contact(self) -> None:
         """The host spoke: the poll watchdog starts anew."""
@@ -84,11 +73,9 @@ class SspValidator:
             return
         self.powered = True
         self._revival.stop_all()
-        faults = self._link.faults
         self._session = Session(self._session.fixed_key)
         self._commands = Commands(self._body, self._session, self._acceptor, self._payout, self._restart, self._contact)
         self._link = self._new_link()
-        self._link.faults = faults
         self._body.forget()
         self._body.events.clear()
         self._body.events.post(Ev.SLAVE_RESET)
@@ -116,9 +103,7 @@ class SspValidator:
         self._survivors = tuple(int(event.values["channel"]) for event in kept)
         if not profile.escrow_survives:
             self._body.store.forget_escrow()
-        self._timers.stop_all()
-        self._replies.stop_all()
-        self.powered = False
+        self._dark()
 
     def _restart(self) -> None:
         """RESET: hardware and software start again."""
@@ -226,17 +211,6 @@ class SspValidator:
     def _stacker_replaced(self) -> None:
         self._body.stacker_removed = False
         self._body.events.post(Ev.CASHBOX_REPLACED)
-
-    def _lose(self, count: int, command: int) -> None:
-        self._link.faults.lose, self._link.faults.lose_command = count, command
-
-    def _corrupt(self, count: int) -> None:
-        self._link.faults.corrupt = count
-
-    def _mute(self, seconds: float) -> None:
-        faults = self._link.faults
-        faults.muted = True
-        self._body.world.scheduler.call_later(seconds, setattr, faults, "muted", False)  # noqa: FBT003
 
     def _swap(self, serial_number: int) -> None:
         """Another unit: its notes are gone with the old one, its counters start at zero."""
