@@ -15,6 +15,7 @@ COMMANDS: Final = {
     "cose": ["node", str(NODE / "cose.mjs")],
     "hpke": ["node", str(NODE / "hpke.mjs")],
     "ml-dsa": ["node", str(NODE / "mldsa.mjs")],
+    "asyncapi": ["node", str(NODE / "asyncapi.mjs")],
 }
 LIMIT_S: Final = 120
 
