@@ -1,4 +1,4 @@
-"""`kiosk/core/asyncapi.yaml` before AsyncAPI's own JSON schema (npm: @asyncapi/specs, with ajv), and pages that it refuses."""
+"""`kiosk/core/asyncapi.yaml` before AsyncAPI's own JSON schema (npm: @asyncapi/specs), and pages that it refuses."""
 
 import copy
 from collections.abc import Iterator

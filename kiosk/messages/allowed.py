@@ -1,0 +1,139 @@
+"""Which messages there are, which way they go, and which role may send what; the bus refuses the rest."""
+
+from typing import Final
+
+from kiosk.messages.maintenance import (
+    ApproveAction,
+    Asked,
+    CarryOut,
+    ChangeSecret,
+    Disputes,
+    FoundPeople,
+    GetDisputes,
+    GetKeys,
+    GetPeople,
+    Keys,
+    People,
+    RequestAction,
+    RequestEnrolment,
+    RequestRenewal,
+    WithdrawAction,
+)
+from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged
+from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
+from kiosk.messages.terminal import Depositor, Identify, LookedUp, LookUp, Resume
+from kiosk.messages.units import ExchangeStep, GetReport, GetUnits, ListReports, PrintSlip, Report, Reports, Units
+from kiosk.messages.uplink import (
+    DeliverAck,
+    DeliverCounts,
+    DeliverDirectory,
+    Delivered,
+    DeliverEvidenceAck,
+    DeliverStatement,
+    EvidenceRows,
+    FetchEvidence,
+    FetchOutbox,
+    LinkReport,
+    OutboxRows,
+)
+from kiosk.messages.watcher import HandOver, RiskReport
+
+Request = (
+    GetStatus
+    | Subscribe
+    | Identify
+    | LookUp
+    | Depositor
+    | Resume
+    | RiskReport
+    | FetchOutbox
+    | DeliverAck
+    | DeliverDirectory
+    | DeliverCounts
+    | DeliverStatement
+    | HandOver
+    | FetchEvidence
+    | DeliverEvidenceAck
+    | LinkReport
+    | GetPeople
+    | FoundPeople
+    | RequestAction
+    | RequestEnrolment
+    | RequestRenewal
+    | ApproveAction
+    | CarryOut
+    | WithdrawAction
+    | ChangeSecret
+    | GetKeys
+    | GetDisputes
+    | GetUnits
+    | ExchangeStep
+    | GetReport
+    | ListReports
+    | PrintSlip
+)
+Reply = (
+    Ok
+    | Refused
+    | Status
+    | LookedUp
+    | OutboxRows
+    | EvidenceRows
+    | Delivered
+    | People
+    | Asked
+    | Disputes
+    | Keys
+    | Units
+    | Report
+    | Reports
+)
+Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
+
+ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
+    "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
+    "watcher": frozenset({Subscribe, RiskReport, HandOver}),
+    "uplink": frozenset(
+        {
+            GetStatus,
+            Subscribe,
+            FetchOutbox,
+            DeliverAck,
+            DeliverDirectory,
+            DeliverCounts,
+            DeliverStatement,
+            FetchEvidence,
+            DeliverEvidenceAck,
+            LinkReport,
+        }
+    ),
+    "maintenance": frozenset(
+        {
+            GetStatus,
+            Subscribe,
+            GetPeople,
+            FoundPeople,
+            RequestAction,
+            RequestEnrolment,
+            RequestRenewal,
+            ApproveAction,
+            CarryOut,
+            WithdrawAction,
+            ChangeSecret,
+            GetKeys,
+            GetDisputes,
+            GetUnits,
+            ExchangeStep,
+            GetReport,
+            ListReports,
+            PrintSlip,
+        }
+    ),
+}
+TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {
+    "terminal": frozenset({"status"}),
+    "watcher": frozenset({"sensor", "stage"}),
+    "uplink": frozenset({"outbox"}),
+    "maintenance": frozenset({"status", "sensor", "stage", "outbox"}),
+}
+FRAME_BYTES_MAX: Final = 1 << 20

@@ -1,0 +1,38 @@
+"""What the terminal asks. Nothing here carries an account number except `Identify` and `LookUp`, on their way in."""
+
+from typing import Literal
+
+from kiosk.messages.shared import Message
+
+
+class Identify(Message, frozen=True):
+    """Begin a deposit for an account number with its check digit. `Ok` or `Refused`."""
+
+    account: str
+
+
+class LookUp(Message, frozen=True):
+    """Who holds this account? `LookedUp`, or `Refused`: `bad_account`, or `too_many_tries` within a minute."""
+
+    account: str
+
+
+class LookedUp(Message, frozen=True):
+    """The answer to `LookUp`. Without a directory nothing is known of any account, and that is no reason to worry."""
+
+    account_masked: str
+    name_masked: str | None  # of the holder, as the bank masked it; None when the account is not known
+    known: bool
+    directory_version: int | None  # None: this kiosk has no account directory (yet)
+
+
+class Depositor(Message, frozen=True):
+    """A touch: `consent` (to each note being final), `done` (no more notes), `finish` (leave the result) and others."""
+
+    action: Literal["consent", "done", "confirm", "cancel", "more_time", "finish", "reprint"]
+
+
+class Resume(Message, frozen=True):
+    """Come back to a suspended deposit with its code."""
+
+    code: str

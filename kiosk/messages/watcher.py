@@ -1,0 +1,68 @@
+"""What the watcher reports, all of it bounded, and the evidence that it hands over."""
+
+import math
+from typing import Annotated, Final, Literal
+
+import msgspec
+
+from kiosk.messages.shared import Grade, Message, Stage
+
+# The watcher may crash, and what it says goes into records for ever: everything it sends is bounded here.
+STREAMS_MAX: Final = 3
+REASONS_MAX: Final = 8
+REASON_CHARACTERS_MAX: Final = 200
+Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARACTERS_MAX)]
+Sha256Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+
+
+class StreamReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One stream's worst moment since the stage began. `ValueError` for a figure that is no number."""
+
+    stream: Literal["scene", "machine", "transaction"]
+    score: float
+    p_value: Annotated[float, msgspec.Meta(ge=0, le=1)]
+    grade: Grade
+    bmu: tuple[int, int]  # row, column on the map
+    reasons: Annotated[tuple[Reason, ...], msgspec.Meta(max_length=REASONS_MAX)]  # in words, strongest first
+    model_sha256: Annotated[str, msgspec.Meta(pattern="^([0-9a-f]{64})?$")]  # empty when no model judged
+
+    def __post_init__(self) -> None:
+        """NaN and infinities pass every comparison, and JSON cannot hold them."""
+        if not (math.isfinite(self.score) and math.isfinite(self.p_value)):
+            message = "score and p_value must be finite"
+            raise ValueError(message)
+
+
+class RiskReport(Message, frozen=True):
+    """What the watcher sees. `request_id` answers an `AssessRequest`; None is unasked, on a change."""
+
+    request_id: int | None
+    deposit_code: str | None
+    stage: Stage
+    grade: Grade  # fused over streams, before core's hard rules
+    streams: Annotated[tuple[StreamReport, ...], msgspec.Meta(max_length=STREAMS_MAX)]
+    lens: Literal["clear", "covered", "frozen", "absent"]
+    frames_per_second: Annotated[float, msgspec.Meta(ge=0, le=1000)]
+    still_sha256: Sha256Hex | None  # of one blurred still
+
+    def __post_init__(self) -> None:
+        """Not a number is no rate."""
+        if not math.isfinite(self.frames_per_second):
+            message = "frames_per_second must be finite"
+            raise ValueError(message)
+
+
+class EvidencePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A part of a still or clip: 64 KiB, the last one perhaps less; `index` of `chunks` of a file of `size` bytes."""
+
+    sha256: Sha256Hex  # of the whole file
+    index: Annotated[int, msgspec.Meta(ge=0)]
+    chunks: Annotated[int, msgspec.Meta(ge=1)]
+    size: Annotated[int, msgspec.Meta(ge=1)]
+    data: Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
+
+
+class HandOver(Message, frozen=True):
+    """Evidence for the bank, part by part, in order. `Ok`, or `Refused`: begin again, or `no_room`: give it up."""
+
+    part: EvidencePart
