@@ -101,7 +101,8 @@ class Batches:
         seen = {event.kind for event in result.events}
         await self._bezel(seen)
         for kind, words in (STOPS | JAMS).items():  # a jam may hold a note of the deposit before: no other begins
-            self._controller.kick_off(kind, words if kind in seen else None)
+            if kind in seen or not result.needs_ack:  # what tells an event may say nothing of how things are now
+                self._controller.kick_off(kind, words if kind in seen else None)
         for event in result.events:
             await self._take(event, seen)
         if not result.needs_ack:

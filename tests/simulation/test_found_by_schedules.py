@@ -126,6 +126,32 @@ def test_a_validator_that_never_gives_the_notes_back_holds_nobody_for_ever(rig: 
     assert verdict.disputes == ["the validator did not return them"] * 2
 
 
+def test_no_deposit_begins_before_a_repaired_acceptor_has_shown_whether_it_holds_a_note(tmp_path: Path) -> None:
+    """EBDS: out of order it hides the note, and the first reply after the repair tells an event, not its state."""
+    rig = Rig(tmp_path, validator=EbdsConfig())
+    rig.start()
+
+    async def play() -> None:
+        await rig.identify()
+        await rig.feed(1000)
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await asyncio.sleep(0.35)  # it is nearly read
+        rig.world.fault("validator", "failure")
+        await rig.state(State.DONE)
+        hand.cancel()
+        await rig.touch("finish")
+        await asyncio.sleep(2.0)
+        rig.world.fault("validator", "stacker_replaced")  # a blank stack is reported
+        rig.world.fault("validator", "repaired")
+        await rig.until(lambda: not list(not_ready(rig.controller.machine, rig.controller.devices)))
+        assert rig.validator.state()["phase"] != "escrow"
+
+    rig.run(play())
+    complaints = judge(rig).complaints
+    rig.close()
+    assert complaints == []
+
+
 def test_notes_are_disputed_once_when_they_left_unseen_after_a_fraud_attempt(rig: Rig) -> None:
     """The sweep after the fraud had moved none: what the belt brings later is what left the store without a report."""
 
