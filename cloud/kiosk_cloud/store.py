@@ -4,10 +4,7 @@ One transaction per message, WAL with synchronous FULL asserted on every connect
 for is on disk before the signature leaves. Several receivers may share one store; writers queue on SQLite's lock.
 """
 
-import contextlib
-import os
 import sqlite3
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
@@ -20,110 +17,13 @@ from kiosk.core import topics
 from kiosk.errors import KioskError
 from kiosk.guarantee.merkle import CompactRange
 from kiosk_cloud import sqlite
-from kiosk_cloud.commanding.schema import SCHEMA as COMMANDING_SCHEMA
-from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
+from kiosk_cloud.schema import SCHEMA_VERSION, create
 from kiosk_cloud.sqlite import Database
 
-SCHEMA_VERSION: Final = 4
 EVIDENCE_ROWS_MAX: Final = 1000  # per kiosk and table; more of the same proves nothing new
 LOOKED_UP_AT_ONCE: Final = 100
 _MARKS: Final = ", ".join("?" * LOOKED_UP_AT_ONCE)
 ROOTS_OF_A_SIZE_MAX: Final = 2  # signed checkpoints of one size with two roots are the whole proof of a fork
-SCHEMA: Final = """
-CREATE TABLE IF NOT EXISTS kiosks (
-    kiosk TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,           -- records of the contiguous verified prefix
-    peaks BLOB NOT NULL              -- the prefix's Merkle tree, reduced to its complete subtrees
-) STRICT;
-CREATE TABLE IF NOT EXISTS records (
-    kiosk TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    leaf_hash BLOB NOT NULL,
-    kind TEXT NOT NULL,
-    deposit_id BLOB,                 -- of kind 'deposit' only
-    content BLOB NOT NULL,           -- the signed CBOR map
-    envelope BLOB NOT NULL,          -- as it came: the evidence
-    entry BLOB NOT NULL,             -- the log's leaf, as its tiles have it
-    received_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, sequence)
-) STRICT;
-CREATE INDEX IF NOT EXISTS records_deposit ON records (kiosk, deposit_id) WHERE deposit_id IS NOT NULL;
-CREATE INDEX IF NOT EXISTS records_rare ON records (kiosk, kind, sequence) WHERE kind NOT IN ('deposit', 'receipt');
-CREATE TABLE IF NOT EXISTS roots (   -- of the contiguous prefix at each size
-    kiosk TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    root BLOB NOT NULL,
-    PRIMARY KEY (kiosk, size)
-) STRICT;
-CREATE TABLE IF NOT EXISTS checkpoints (
-    kiosk TEXT NOT NULL,
-    size INTEGER NOT NULL,
-    root BLOB NOT NULL,
-    note BLOB NOT NULL,
-    received_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, size, root)
-) STRICT;
-CREATE TABLE IF NOT EXISTS cosigned (  -- the newest of the kiosk's checkpoints that witnesses have signed, too
-    kiosk TEXT PRIMARY KEY,
-    size INTEGER NOT NULL,
-    note TEXT NOT NULL,              -- with all cosignatures, of every type
-    short TEXT NOT NULL,             -- what the kiosk prints on receipts
-    stated INTEGER NOT NULL          -- 1 once the kiosk has been told
-) STRICT;
-CREATE TABLE IF NOT EXISTS acks (
-    kiosk TEXT NOT NULL,
-    sequence INTEGER NOT NULL,
-    statement BLOB NOT NULL,
-    made_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, sequence)
-) STRICT;
-CREATE TABLE IF NOT EXISTS quarantine (
-    kiosk TEXT NOT NULL,             -- of the topic; nothing inside is believed
-    sha256 BLOB NOT NULL,            -- of the whole payload
-    lane TEXT NOT NULL,
-    payload BLOB NOT NULL,           -- its beginning, QUARANTINE_BYTES_MAX of it
-    reason TEXT NOT NULL,
-    received_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, sha256)
-) STRICT;
-CREATE TABLE IF NOT EXISTS forks (
-    kiosk TEXT NOT NULL,
-    kind TEXT NOT NULL,              -- record, deposit, checkpoint
-    sequence INTEGER NOT NULL,       -- of the record, or the size of the checkpoint
-    sha256 BLOB NOT NULL,
-    payload BLOB NOT NULL,
-    reason TEXT NOT NULL,
-    received_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, kind, sequence, sha256)
-) STRICT;
-CREATE TABLE IF NOT EXISTS gaps (
-    kiosk TEXT NOT NULL,
-    first_missing INTEGER NOT NULL,
-    complained_at TEXT NOT NULL,
-    closed_at TEXT,
-    PRIMARY KEY (kiosk, first_missing)
-) STRICT;
-CREATE TABLE IF NOT EXISTS evidence (  -- stills and clips, named by their content
-    kiosk TEXT NOT NULL,
-    sha256 BLOB NOT NULL,
-    size INTEGER NOT NULL,
-    complete INTEGER NOT NULL,       -- 1: it is a file in the folder of evidence, and its chunks are gone from here
-    received_at TEXT NOT NULL,
-    PRIMARY KEY (kiosk, sha256)
-) STRICT;
-CREATE TABLE IF NOT EXISTS evidence_chunks (
-    kiosk TEXT NOT NULL,
-    sha256 BLOB NOT NULL,
-    part INTEGER NOT NULL,
-    data BLOB NOT NULL,
-    PRIMARY KEY (kiosk, sha256, part)
-) STRICT;
-CREATE TABLE IF NOT EXISTS births (
-    kiosk TEXT PRIMARY KEY,
-    payload BLOB NOT NULL,
-    received_at TEXT NOT NULL
-) STRICT;
-"""
 
 
 class StoreError(KioskError, RuntimeError):
@@ -156,7 +56,7 @@ class Store:
                 self._db = sqlite.read_only(path)
             else:
                 if not path.exists():
-                    _create(path)
+                    create(path)
                 self._file = Database(path)
                 self._db = self._file.db
             version = self._db.execute("PRAGMA user_version").fetchone()[0]
@@ -464,23 +364,3 @@ class Store:
 
 
 _SELECT_RECORD: Final = "SELECT kiosk, sequence, leaf_hash, kind, deposit_id, content, envelope, entry FROM records"
-
-
-def _create(path: Path) -> None:
-    """Make the file whole beside its place and link it in: nobody ever opens half of it."""
-    with tempfile.TemporaryDirectory(dir=path.parent, prefix=f".{path.name}.") as folder:  # 0700, so is what is in it
-        made = Path(folder) / path.name
-        made.touch(mode=0o600)
-        db = sqlite3.connect(made, isolation_level=None)
-        db.executescript(
-            f"BEGIN IMMEDIATE; {SCHEMA} {POSTING_SCHEMA} {COMMANDING_SCHEMA}"
-            f" PRAGMA user_version = {SCHEMA_VERSION}; COMMIT;"
-        )
-        db.close()
-        with contextlib.suppress(FileExistsError):  # another receiver was quicker
-            os.link(made, path)
-    directory = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
-    try:
-        os.fsync(directory)
-    finally:
-        os.close(directory)

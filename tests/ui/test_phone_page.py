@@ -146,10 +146,12 @@ async def test_a_photo_of_the_whole_paper_as_the_printer_printed_it(tmp_path: Pa
         await expect(shown.locator("body")).to_have_attribute("data-verdict", "witnessed", timeout=2 * LOOK_MS)
 
 
-async def test_the_codes_are_found_behind_one_in_twenty_wrong_dots(tmp_path: Path) -> None:
+@pytest.mark.timeout(120)  # of a busy machine
+@pytest.mark.parametrize("share", [0.05, 0.1])
+async def test_the_codes_are_found_behind_wrong_dots(tmp_path: Path, share: float) -> None:
     _, case = paper()
     picture = printed(case)
-    wrong = np.random.default_rng(7).random(picture.shape) < 0.05
+    wrong = np.random.default_rng(7).random(picture.shape) < share
     cv2.imwrite(str(tmp_path / "noise.png"), np.where(wrong, 255 - picture, picture))
     async with phone(tmp_path, case.policy) as shown:
         await shown.locator("#photo").set_input_files(tmp_path / "noise.png")

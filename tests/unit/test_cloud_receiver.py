@@ -274,7 +274,7 @@ def test_a_new_store_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
         found.append(store.kiosks())
         store.close()
 
-    monkeypatch.setattr("kiosk_cloud.store.os.link", link)
+    monkeypatch.setattr("kiosk_cloud.schema.os.link", link)
     Store(path).close()
     assert found == [[]]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["store.db", "store.db.turns"]

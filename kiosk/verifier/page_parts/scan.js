@@ -3,14 +3,16 @@
 const SIDE_MAX = 3800; // the decoder takes 3,840
 const PHOTO_MS = 4000;
 const FRAME_MS = 400;
-const MEDIAN_PIXELS_MAX = 1_500_000;
+const AVERAGED_PIXELS_MAX = 16_000_000; // after enlarging
+const MODULE_DOTS = 3; // as our printers draw a module of a code
 // Ways of looking at a picture, until both codes are found; the later ones are for photos only.
 const VIEWS = [
   { scale: 1 },
   { scale: 1, blur: 1 },
   { scale: 0.5 },
   { scale: 2, blur: 1 },
-  { scale: 1, median: true }, // wrong dots
+  { scale: 4, average: true }, // a scan with many wrong dots
+  { scale: 5, average: true },
 ];
 
 // The texts of all QR codes in an image or video frame.
@@ -26,38 +28,46 @@ async function codesIn(source, width, height, milliseconds) {
   return [...found];
 }
 
-function look(source, width, height, { scale, blur, median }) {
+function look(source, width, height, { scale, blur, average }) {
   const fit = Math.min(scale, SIDE_MAX / Math.max(width, height));
   const [wide, high] = [Math.round(width * fit), Math.round(height * fit)];
-  if (median && wide * high > MEDIAN_PIXELS_MAX) return null;
-  const [canvas, context] = drawn(source, wide, high, blur ? `blur(${blur}px)` : "none");
-  const image = context.getImageData(0, 0, wide, high);
-  if (!median) return image;
-  context.putImageData(medianOf(image), 0, 0);
-  return drawn(canvas, 2 * wide, 2 * high, "none")[1].getImageData(0, 0, 2 * wide, 2 * high);
-}
-
-function drawn(source, wide, high, filter) {
+  if (average && (fit < 2 || wide * high > AVERAGED_PIXELS_MAX)) return null; // no scan: its dots are not the printer's
   const canvas = Object.assign(document.createElement("canvas"), { width: wide, height: high });
   const context = canvas.getContext("2d", { willReadFrequently: true });
-  context.filter = filter;
-  context.imageSmoothingEnabled = source.width !== wide / 2; // doubled dots stay dots
+  context.filter = blur ? `blur(${blur}px)` : "none";
+  context.imageSmoothingEnabled = !average; // enlarged dots stay dots
   context.drawImage(source, 0, 0, wide, high);
-  return [canvas, context];
+  const image = context.getImageData(0, 0, wide, high);
+  return average ? averaged(image, Math.round((MODULE_DOTS * fit) / 2)) : image;
 }
 
-// Each dot becomes the middle one of its three by three neighbours; the rim becomes white.
-function medianOf({ width, height, data }) {
+// Every point becomes the mean of all that are at most `reach` beside, above or below it: where that is a module, what most of
+// its dots say. White is all around.
+function averaged({ width, height, data }, reach) {
+  const across = new Float32Array(width * height);
+  for (let y = 0; y < height; y++) {
+    const row = y * width;
+    slide(width, reach, (x) => data[4 * (row + x) + 1], (x, mean) => (across[row + x] = mean));
+  }
   const made = new ImageData(width, height);
   made.data.fill(255);
-  const around = new Uint8Array(9);
-  for (let y = 1; y < height - 1; y++)
-    for (let x = 1; x < width - 1; x++) {
-      for (let k = 0; k < 9; k++) around[k] = data[4 * ((y + ((k / 3) | 0) - 1) * width + x + (k % 3) - 1) + 1];
+  for (let x = 0; x < width; x++)
+    slide(height, reach, (y) => across[y * width + x], (y, mean) => {
       const at = 4 * (y * width + x);
-      made.data[at] = made.data[at + 1] = made.data[at + 2] = around.sort()[4];
-    }
+      made.data[at] = made.data[at + 1] = made.data[at + 2] = mean;
+    });
   return made;
+}
+
+function slide(length, reach, read, write) {
+  const at = (place) => (place < 0 || place >= length ? 255 : read(place));
+  let sum = 0;
+  for (let place = -reach; place < reach; place++) sum += at(place);
+  for (let place = 0; place < length; place++) {
+    sum += at(place + reach);
+    write(place, sum / (2 * reach + 1));
+    sum -= at(place - reach);
+  }
 }
 
 async function nativeCodes(source) {
