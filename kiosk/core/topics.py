@@ -14,7 +14,6 @@ Lane = Literal[
     "record",
     "checkpoint",
     "evidence",
-    "telemetry",
     "result",
     "ack",
     "directory",
@@ -26,7 +25,7 @@ Lane = Literal[
 ]
 
 PREFIX: Final = "kiosk/v1"
-FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "telemetry", "result")
+FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "result")
 TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "command", "complaint", "evidence_ack")
 RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "terms", "counts"})
 RECEIVER_GROUP: Final = "bank"

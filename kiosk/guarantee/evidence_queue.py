@@ -3,8 +3,8 @@
 In the same database as the records for two reasons: a file that is dropped and the record that says so are one
 transaction, and what is dropped makes room for records at once, since SQLite fills free pages before the file grows.
 Only sealed chunks are kept: who takes the disk sees nothing. A file is ready once all of it was handed over and
-hashes to its name, and leaves when the bank has signed that it holds all of it. Telemetry is never kept on disk; so of
-the lanes evidence is the first to go, and records never do.
+hashes to its name, and leaves when the bank has signed that it holds all of it. Of the lanes evidence goes first, and
+records never do.
 """
 
 import hashlib
