@@ -71,13 +71,14 @@ class Picture:
     problem: str = ""
     looked_up: LookedUp | None = None
     informed: bool = False
+    options: frozenset[str] = frozenset()
     language: bool = True  # whether one has been chosen
     extra: dict[str, Any] = field(default_factory=dict)
 
     def session(self, language: str) -> Session:
         """The terminal's memory at that moment."""
         chosen = language if self.language else None
-        return Session(chosen, self.digits, self.looked_up, self.informed, self.codes_page, self.problem)
+        return Session(chosen, self.options, self.digits, self.looked_up, self.informed, self.codes_page, self.problem)
 
 
 # State -> seconds left, seconds altogether.
@@ -120,6 +121,7 @@ def _before() -> Iterator[Picture]:
         language=False,
     )
     yield Picture("attract", IDLE, language=False)
+    yield Picture("attract-options", IDLE, language=False, options=frozenset({"contrast", "speech"}))
     yield Picture("attract-bank-texts", replace(IDLE, bank_texts=SAID), language=False)
     yield Picture("identify", IDLE, digits=ACCOUNT[:10])
     yield Picture("identify-mistake", IDLE, digits=ACCOUNT[:-1] + "4", problem="check_digit")

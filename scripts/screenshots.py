@@ -16,6 +16,7 @@ from playwright.async_api import Page, Route, WebSocketRoute, async_playwright
 
 from kiosk.terminal.render import House, Renderer
 from kiosk.terminal.screens import Deadline, screen
+from kiosk.terminal.session import OPTIONS
 from scripts.gallery import Picture, pictures
 
 CHROMIUM: Final = "/usr/bin/chromium"
@@ -27,7 +28,7 @@ FLAGS: Final = (
     "--disable-component-update",
     "--disable-sync",
 )
-LANGUAGES: Final = ("zh", "en")
+LANGUAGES: Final = ("zh", "en", "ru")
 SIZES: Final = ("800x480", "1280x800")
 COLOURS_MAX: Final = 64  # of a picture in the documentation, which is then a third of its size
 # Picture, language, size -> docs/images/screen-NAME.png
@@ -47,9 +48,10 @@ DOCUMENTED: Final = {
 HOST: Final = "http://kiosk.invalid"
 
 
-def fragment(renderer: Renderer, picture: Picture, language: str) -> str:
-    """The screen of a picture's moment."""
+def fragment(renderer: Renderer, picture: Picture, language: str, options: frozenset[str] = frozenset()) -> str:
+    """The screen of a picture's moment, for somebody who asked for these options."""
     session, status = picture.session(language), picture.status
+    session.options |= options
     deposit = status.deposit if status is not None else None
     deadline = None if deposit is not None or status is None else Deadline(50.0, 60.0)
     if deposit is not None and deposit.deadline_s is not None:
@@ -94,10 +96,12 @@ async def show(page: Page, shown: str) -> None:
     )
 
 
-async def shoot_all(to: Path, sizes: Iterable[str], languages: Iterable[str], only: frozenset[str]) -> int:
+async def shoot_all(
+    to: Path, sizes: Iterable[str], languages: Iterable[str], only: frozenset[str], options: frozenset[str]
+) -> int:
     """Every picture asked for, as NAME-LANGUAGE-SIZE.png; how many there are."""
     to.mkdir(parents=True, exist_ok=True)  # noqa: ASYNC240 - once, on a local disk
-    renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567"))
+    renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567", speech=True))
     count = 0
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -109,7 +113,7 @@ async def shoot_all(to: Path, sizes: Iterable[str], languages: Iterable[str], on
                 for picture in pictures():
                     if only and picture.name not in only:
                         continue
-                    await show(page, fragment(renderer, picture, language))
+                    await show(page, fragment(renderer, picture, language, options))
                     await page.screenshot(path=to / f"{picture.name}-{language}-{size}.png", animations="disabled")
                     count += 1
         await browser.close()
@@ -131,10 +135,11 @@ def main() -> None:
     parser.add_argument("--size", action="append", choices=SIZES)
     parser.add_argument("--language", action="append", choices=LANGUAGES)
     parser.add_argument("--only", action="append", default=[])
+    parser.add_argument("--option", action="append", default=[], choices=OPTIONS)
     parser.add_argument("--docs", type=Path, help="also renew the pictures of the documentation, there")
     asked = parser.parse_args()
     sizes, languages = asked.size or SIZES, asked.language or LANGUAGES
-    count = asyncio.run(shoot_all(asked.to, sizes, languages, frozenset(asked.only)))
+    count = asyncio.run(shoot_all(asked.to, sizes, languages, frozenset(asked.only), frozenset(asked.option)))
     if asked.docs is not None:
         document(asked.to, asked.docs)
     print(f"{count} pictures in {asked.to}")

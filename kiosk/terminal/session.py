@@ -6,6 +6,7 @@ from typing import Final
 from kiosk.core import accounts
 from kiosk.messages import LookedUp
 
+OPTIONS: Final = ("large", "contrast", "speech")
 CODE_DIGITS_MAX: Final = 16  # a deposit code has twelve
 
 
@@ -13,7 +14,8 @@ CODE_DIGITS_MAX: Final = 16  # a deposit code has twelve
 class Session:
     """One person at the screen. Kept by the server, so that a browser may be reloaded at any moment."""
 
-    language: str | None = None  # None: nobody has touched the first screen yet
+    language: str | None = None  # None: nobody has chosen one yet
+    options: frozenset[str] = frozenset()  # of `OPTIONS`: how this person wants the screen
     digits: str = ""
     looked_up: LookedUp | None = None
     informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
@@ -23,8 +25,17 @@ class Session:
 
     def reset(self) -> None:
         """Nobody is there any more."""
-        self.language = None
+        self.language, self.options = None, frozenset()
         self.forget()
+
+    @property
+    def begun(self) -> bool:
+        """Whether anybody has touched anything yet."""
+        return self.language is not None or bool(self.options)
+
+    def toggle(self, option: str) -> None:
+        """Switch one of `OPTIONS` on or off."""
+        self.options ^= {option}
 
     def forget(self) -> None:
         """What was typed was for another screen."""

@@ -27,6 +27,7 @@ from kiosk.messages import (
 from kiosk.terminal.render import House, Renderer
 from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, digits_max, screen
 from kiosk.terminal.session import Session
+from kiosk.terminal.speech import Voice
 
 _log = logging.getLogger(__name__)
 
@@ -42,11 +43,13 @@ _PROBLEMS: Final = frozenset(
 class Terminal:
     """Holds the newest status and the session; everybody who watches sees the same screen."""
 
-    def __init__(self, house: House, clock: Clock, *, idle_s: float) -> None:
+    def __init__(self, house: House, clock: Clock, *, idle_s: float, voice: Voice | None = None) -> None:
+        """`voice` reads screens aloud to whoever asks for it; without one nobody is offered it."""
         self._house = house
         self._clock = clock
         self._idle_s = idle_s
         self._renderer = Renderer(house)
+        self._voice = voice or Voice("")
         self._session = Session()
         self._status: Status | None = None
         self._heard_s = 0.0
@@ -76,10 +79,14 @@ class Terminal:
         shown = self.screen().name
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
-            self._session.reset()  # the next person is a stranger
+            self._leave()  # the next person is a stranger
         if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
+
+    def _leave(self) -> None:
+        self._session.reset()
+        self._voice.forget()
 
     async def _ask(self, request: Request) -> Reply:
         if self._client is None:
@@ -121,6 +128,12 @@ class Terminal:
         """The whole page of this moment."""
         return self._renderer.page(self.fragment(), self._session.language)
 
+    async def speech(self) -> bytes:
+        """The screen of this moment read aloud, as WAV; empty for whoever has not asked for it."""
+        if "speech" not in self._session.options:
+            return b""
+        return await self._voice.recording(*self._renderer.said(self.fragment(), self._session))
+
     def changed(self) -> None:
         """Show the screen anew, and think about the time again."""
         self._moved.set()
@@ -141,17 +154,19 @@ class Terminal:
             self._asking = False
             self.changed()
 
-    async def _act(self, name: str, verb: str, value: str = "") -> None:  # noqa: C901 - one case for each touch
+    async def _act(self, name: str, verb: str, value: str = "") -> None:  # noqa: C901, PLR0912 - one case for each touch
         session = self._session
         match verb:
             case "language":
                 session.language = value
+            case "option":
+                session.toggle(value)
             case "digit":
                 session.type(value, digits_max(name))
             case "erase":
                 session.erase()
             case "leave":
-                session.reset()
+                self._leave()
             case "codes":
                 session.codes_page = session.codes_page % len(self._receipt_qrs()) + 1
             case "result":
@@ -201,7 +216,7 @@ class Terminal:
         now_s, session, status = self._clock.monotonic_s(), self._session, self._status
         deposit = status.deposit if status is not None else None
         if deposit is None:
-            if status is None or session.language is None:
+            if status is None or not session.begun:
                 return None
             return Deadline(max(session.touched_s + self._idle_s - now_s, 0.0), self._idle_s)
         if deposit.deadline_s is None or deposit.state not in WAITS_FOR_DEPOSITOR:
@@ -223,11 +238,11 @@ class Terminal:
             if await self._moved_within(wait_s):
                 continue
             if self._status is not None and self._status.state == State.IDLE and self._passed():
-                self._session.reset()
+                self._leave()
             self.changed()
 
     def _passed(self) -> bool:
-        return self._session.language is not None and (deadline := self._deadline()) is not None and not deadline.left_s
+        return self._session.begun and (deadline := self._deadline()) is not None and not deadline.left_s
 
     async def _moved_within(self, wait_s: float) -> bool:
         tasks = {asyncio.ensure_future(self._moved.wait()), asyncio.ensure_future(self._clock.sleep(wait_s))}

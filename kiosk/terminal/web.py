@@ -27,8 +27,8 @@ POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 TRY_AGAIN_LATER: Final = 1013
 STATIC: Final = {"terminal.css": "text/css", "terminal.js": "text/javascript"}
 HEADERS: Final = {
-    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
-    "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    "content-security-policy": "default-src 'none'; script-src 'self'; style-src 'self'; "
+    "connect-src 'self'; media-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
     "cache-control": "no-store",
     "cross-origin-opener-policy": "same-origin",
     "cross-origin-resource-policy": "same-origin",
@@ -76,6 +76,7 @@ class Web:
             routes=[
                 Route("/", self._page),
                 Route("/static/{name}", self._file),
+                Route("/speech", self._speech),
                 WebSocketRoute("/screen", self._screen),
             ],
             middleware=[
@@ -86,6 +87,9 @@ class Web:
 
     async def _page(self, _: Request) -> Response:
         return HTMLResponse(self._terminal.page())
+
+    async def _speech(self, _: Request) -> Response:
+        return Response(await self._terminal.speech(), media_type="audio/wav")
 
     async def _file(self, request: Request) -> Response:
         name = request.path_params["name"]

@@ -3,15 +3,18 @@
 import re
 import tomllib
 from datetime import datetime
+from decimal import Decimal
 from functools import cache
 from importlib import resources
 from typing import Final
 
 import msgspec
+from babel import Locale
+from babel.dates import format_skeleton, format_time
+from babel.numbers import format_decimal, get_currency_precision
 
 from kiosk.messages import Amount
 
-MINOR_DIGITS: Final = {"JPY": 0, "KRW": 0, "VND": 0}  # ISO 4217; two for all others that kiosks take
 _DETAIL: Final = re.compile(r" [\[(].*$")  # figures behind a reason are for the staff
 
 # A validator's or the policy's reason for giving a note back -> what a depositor is told (catalogue `refusal`).
@@ -53,12 +56,10 @@ class Catalogue(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One language's file."""
 
     name: str  # the language's own name for itself
-    thousands: str
-    decimal: str
-    date: str
-    months: tuple[str, ...]
-    currency: dict[str, str]
-    notes: dict[str, str]
+    locale: str  # CLDR's name of it: how numbers, dates and plural forms are written
+    voice: str  # espeak-ng's name of the voice that reads it aloud
+    currency: dict[str, dict[str, str]]  # ISO 4217 -> plural form of CLDR -> words; `other` stands for any
+    notes: dict[str, str]  # plural form -> words
     text: dict[str, dict[str, str]]  # screen -> key -> words
     refusal: dict[str, Refusal]
     reason: dict[str, str]  # the machine's English words -> words for the depositor; `unknown` is the fallback
@@ -70,6 +71,7 @@ class Words:
     def __init__(self, code: str, catalogue: Catalogue) -> None:
         self.code = code  # BCP 47
         self.catalogue = catalogue
+        self.locale = Locale.parse(catalogue.locale)
 
     @property
     def name(self) -> str:
@@ -82,16 +84,17 @@ class Words:
 
     def number(self, minor: int, currency: str) -> str:
         """An amount without its unit; decimals only when there are any."""
-        digits = MINOR_DIGITS.get(currency, 2)
-        whole, rest = divmod(abs(minor), 10**digits)
-        grouped = f"{whole:,}".replace(",", self.catalogue.thousands)
-        decimals = f"{self.catalogue.decimal}{rest:0{digits}}" if rest else ""
-        return f"{'-' if minor < 0 else ''}{grouped}{decimals}"
+        value, digits = _major(minor, currency), get_currency_precision(currency)
+        whole = value == value.to_integral_value()
+        return format_decimal(value, "#,##0" if whole else f"#,##0.{'0' * digits}", self.locale)
 
     def amount(self, minor: int, currency: str) -> str:
-        """An amount with its unit."""
-        form = self.catalogue.currency.get(currency, f"{{amount}} {currency}")
-        return form.format(amount=self.number(minor, currency))
+        """An amount with its unit, in the plural form that the language has for it."""
+        forms = self.catalogue.currency.get(currency, {"other": f"{{amount}} {currency}"})
+        return self._plural(forms, abs(_major(minor, currency))).format(amount=self.number(minor, currency))
+
+    def _plural(self, forms: dict[str, str], count: Decimal) -> str:
+        return forms.get(self.locale.plural_form(count.normalize() + 0), forms["other"])
 
     def amounts(self, amounts: tuple[Amount, ...]) -> str:
         """Amounts of one or more currencies, which are never added up."""
@@ -99,18 +102,13 @@ class Words:
 
     def notes(self, count: int) -> str:
         """A count of notes."""
-        return self.catalogue.notes["one" if count == 1 else "other"].format(n=count)
+        return self._plural(self.catalogue.notes, Decimal(count)).format(n=format_decimal(count, locale=self.locale))
 
     def date(self, rfc3339: str) -> str:
         """A moment in the kiosk's own time zone."""
         moment = datetime.fromisoformat(rfc3339).astimezone()
-        return self.catalogue.date.format(
-            year=moment.year,
-            month=self.catalogue.months[moment.month - 1],
-            day=moment.day,
-            hour=moment.hour,
-            minute=moment.minute,
-        )
+        day = format_skeleton("yMMMd", moment, locale=self.locale)
+        return f"{day}, {format_time(moment, 'HH:mm', locale=self.locale)}"
 
     def refusal(self, reason: str) -> Refusal:
         """Why a note came back, from the machine's reason."""
@@ -119,12 +117,23 @@ class Words:
     def reason(self, machine: str) -> str:
         """The machine's reason in this language, without its figures; in the machine's words when it is a new one."""
         plain = _DETAIL.sub("", machine)
-        known = self.catalogue.reason.get(machine) or self.catalogue.reason.get(plain)
+        reasons = self.catalogue.reason
+        known = reasons.get(machine) or reasons.get(plain) or reasons.get(plain.partition(":")[0])
         return known or self.catalogue.reason["unknown"].format(detail=plain[:1].upper() + plain[1:])
 
     def reasons(self, machine: tuple[str, ...], most: int) -> list[str]:
         """At most `most` reasons, each once."""
         return list(dict.fromkeys(self.reason(one) for one in machine))[:most]
+
+
+def _major(minor: int, currency: str) -> Decimal:
+    return Decimal(minor).scaleb(-get_currency_precision(currency))
+
+
+def languages() -> frozenset[str]:
+    """The languages that have a file; adding one is adding its file."""
+    files = resources.files("kiosk.terminal").joinpath("messages").iterdir()
+    return frozenset(file.name.removesuffix(".toml") for file in files if file.name.endswith(".toml"))
 
 
 @cache

@@ -6,9 +6,11 @@ from typing import Final
 import pytest
 from playwright.async_api import WebSocketRoute, async_playwright
 
+import kiosk.terminal.render
 from kiosk.terminal.render import House, Renderer
 from scripts.gallery import pictures
 from scripts.screenshots import CHROMIUM, FLAGS, LANGUAGES, fragment, serve, show
+from tests.unit.pseudo import pseudo
 
 TARGET_MM_MIN: Final = 20.0
 LETTER_MM_MIN: Final = 4.0  # the height of the type, as points are counted
@@ -49,7 +51,7 @@ MEASURE: Final = """mmPerPixel => {
     const header = main.querySelector("header"), section = main.querySelector("section");
     if (header && section)
         for (const element of section.querySelectorAll("p, td, dd, dt, li, .notice"))
-            if (element.getBoundingClientRect().top < header.getBoundingClientRect().bottom - 1)
+            if (element.offsetParent && element.getBoundingClientRect().top < header.getBoundingClientRect().bottom - 1)
                 found.push(`over the heading: ${name(element)}`);
     return found;
 }""".replace("LETTERS", str(LETTER_MM_MIN)).replace("TARGET", str(TARGET_MM_MIN))
@@ -69,11 +71,11 @@ SECOND_TAP: Final = """([clientX, clientY]) => {
 
 
 @pytest.mark.timeout(120)  # of a busy machine
-@pytest.mark.parametrize("size", SCREENS)
-async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> None:
+@pytest.mark.parametrize(("size", "options"), [("800x480", ()), ("800x480", ("large",)), ("1280x800", ())])
+async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str, options: tuple[str, ...]) -> None:
     width, height = (int(part) for part in size.split("x"))
     mm_per_pixel = SCREENS[size] * 25.4 / (width**2 + height**2) ** 0.5
-    renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567"))
+    renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567", speech=True))
     faults: list[str] = []
     async with async_playwright() as playwright:
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
@@ -81,10 +83,28 @@ async def test_nothing_is_cut_or_covered_and_everything_is_large(size: str) -> N
         await serve(page, renderer)
         for language in LANGUAGES:
             for picture in pictures():
-                await show(page, fragment(renderer, picture, language))
+                await show(page, fragment(renderer, picture, language, frozenset(options)))
                 faults += [
                     f"{picture.name} {language}: {fault}" for fault in await page.evaluate(MEASURE, mm_per_pixel)
                 ]
+        await browser.close()
+    assert faults == []
+
+
+@pytest.mark.timeout(120)  # of a busy machine
+async def test_words_that_are_a_tenth_longer_than_english_are_not_cut(monkeypatch: pytest.MonkeyPatch) -> None:
+    words = pseudo()
+    monkeypatch.setattr(kiosk.terminal.render, "words_of", lambda _: words)
+    renderer = Renderer(House(("en",), "en", "0000 123 4567", speech=True))
+    faults: list[str] = []
+    async with async_playwright() as playwright:
+        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
+        page = await browser.new_page(viewport={"width": 800, "height": 480})
+        await serve(page, renderer)
+        for picture in pictures():
+            await show(page, fragment(renderer, picture, "en"))
+            found = await page.evaluate(MEASURE, 7.0 * 25.4 / (800**2 + 480**2) ** 0.5)
+            faults += [f"{picture.name}: {fault}" for fault in found]
         await browser.close()
     assert faults == []
 

@@ -14,7 +14,7 @@ from kiosk.terminal.session import Session
 from kiosk.terminal.words import words_of
 from scripts.gallery import ACCOUNT, FULL, IDLE, TOTAL, Picture, pictures
 
-LANGUAGES = ("zh", "en")
+LANGUAGES = ("zh", "en", "ru")
 PHONE = "0000 123 4567"
 RENDERER = Renderer(House(LANGUAGES, "zh", PHONE))
 PICTURES = tuple(pictures())
@@ -28,6 +28,7 @@ class Looked(HTMLParser):
     def __init__(self, html: str) -> None:
         super().__init__()
         self.acts: list[str] = []
+        self.keys: list[str] = []  # of those that have one
         self.forbidden: list[str] = []
         self.feed(html)
 
@@ -35,6 +36,7 @@ class Looked(HTMLParser):
         attributes = dict(attrs)
         if "data-act" in attributes and "disabled" not in attributes:
             self.acts.append(attributes["data-act"] or "")
+            self.keys += [attributes["data-key"] or ""] if "data-key" in attributes else []
         self.forbidden += [name for name in attributes if name.startswith("on") or name in ("style", "src", "href")]
         if tag in ("script", "style", "iframe", "form", "img", "link"):
             self.forbidden.append(tag)
@@ -71,9 +73,17 @@ def test_a_screen_offers_exactly_the_touches_that_it_takes(picture: Picture, lan
     assert len(offered) == len(set(offered))
     assert set(offered) <= set(chosen.actions)
     left_out = set(chosen.actions) - set(offered)
-    may_be_left_out = {"more_time", "leave", "confirm", *(f"language:{code}" for code in LANGUAGES)}
+    may_be_left_out = {"more_time", "leave", "confirm", "option:speech", *(f"language:{code}" for code in LANGUAGES)}
     assert left_out <= may_be_left_out
     assert f'lang="{language}"' in html
+
+
+@each_picture
+def test_everything_can_be_done_by_keypad_alone(picture: Picture) -> None:
+    _, html = shown(picture, "en")
+    looked = Looked(html)
+    assert len(looked.keys) == len(set(looked.keys)) == len(looked.acts)
+    assert set(looked.keys) <= {*"0123456789*+-/", "Enter", "Escape", "Backspace"}
 
 
 @each_language

@@ -2,9 +2,9 @@
 
 import re
 import string
+from decimal import Decimal
 from pathlib import Path
 
-import msgspec
 import pytest
 
 import kiosk.terminal
@@ -14,11 +14,12 @@ from kiosk.core import risk
 from kiosk.management.translate import STOPS
 from kiosk.messages import Amount
 from kiosk.monitoring.feature_words import describe
-from kiosk.terminal.words import REFUSALS, Words, words_of
+from kiosk.terminal.words import REFUSALS, Words, languages, words_of
 
 ROOM = Path(kiosk.terminal.__file__).parent
-LANGUAGES = ("en", "zh")
+LANGUAGES = ("en", "zh", "ru")
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+RUSSIAN = re.compile(r"[\u0400-\u04ff]")
 each_language = pytest.mark.parametrize("words", [words_of(code) for code in LANGUAGES], ids=LANGUAGES)
 
 
@@ -26,8 +27,8 @@ def texts(words: Words) -> dict[str, str]:
     """Every text of a language by its whole key, reasons apart."""
     catalogue = words.catalogue
     flat = {f"{screen}.{key}": text for screen, keys in catalogue.text.items() for key, text in keys.items()}
-    flat |= {f"notes.{key}": text for key, text in catalogue.notes.items()}
-    flat |= {f"currency.{key}": text for key, text in catalogue.currency.items()}
+    flat |= {f"notes.{key}": text for key, text in catalogue.notes.items() if key == "other"}
+    flat |= {f"currency.{key}": forms["other"] for key, forms in catalogue.currency.items()}
     flat |= {f"refusal.{key}.what": refusal.what for key, refusal in catalogue.refusal.items()}
     return flat | {f"refusal.{key}.do": refusal.do for key, refusal in catalogue.refusal.items()}
 
@@ -36,9 +37,16 @@ def fields(text: str) -> set[str | None]:
     return {name for _, name, _, _ in string.Formatter().parse(text) if name is not None}
 
 
-def test_every_catalogue_is_configurable_and_no_other() -> None:
-    (kinds,) = [field for field in msgspec.inspect.type_info(TerminalConfig).fields if field.name == "default_language"]  # type: ignore[attr-defined]
-    assert set(kinds.type.values) == set(LANGUAGES) == {path.stem for path in (ROOM / "messages").glob("*.toml")}
+def test_every_language_that_has_a_file_is_tested_and_offered() -> None:
+    assert set(TerminalConfig().languages) == set(LANGUAGES) == languages()
+
+
+@each_language
+def test_every_plural_form_of_the_language_has_words(words: Words) -> None:
+    forms = {words.locale.plural_form(Decimal(count)) for count in range(201)}
+    for given in (words.catalogue.notes, *(each for each in words.catalogue.currency.values() if len(each) > 1)):
+        assert forms <= {*given, *(() if len(forms) > 1 and len(given) > 2 else ("other", "one"))}
+        assert "other" in given
 
 
 @each_language
@@ -49,14 +57,29 @@ def test_every_text_is_in_every_language_with_the_same_blanks(words: Words) -> N
     assert all(text.strip() for text in here.values())
 
 
-def test_chinese_is_chinese() -> None:
-    assert [key for key, text in texts(words_of("zh")).items() if not CHINESE.search(text) and "{n}" not in text] == []
+@pytest.mark.parametrize(("language", "letters"), [("zh", CHINESE), ("ru", RUSSIAN)])
+def test_a_language_is_written_in_its_own_letters(language: str, letters: re.Pattern[str]) -> None:
+    found = texts(words_of(language)).items()
+    assert [key for key, text in found if not letters.search(text) and "{n}" not in text] == []
+    told = words_of(language).catalogue.reason.items()
+    assert [reason for reason, text in told if not letters.search(text)] == []
 
 
 def test_every_text_is_used() -> None:
     sources = "".join(path.read_text() for kind in ("*.html", "*.py") for path in ROOM.rglob(kind))
     # put together from a code
-    made_up = ("problem.", "bundling.", "result.", "risk.result_", "receipt.", "obstacle.", "place.", "held.")
+    made_up = (
+        "option.",
+        "key.",
+        "problem.",
+        "bundling.",
+        "result.",
+        "risk.result_",
+        "receipt.",
+        "obstacle.",
+        "place.",
+        "held.",
+    )
     unused = [key for key in texts(words_of("en")) if f'"{key}"' not in sources and not key.startswith(made_up)]
     assert [key for key in unused if not key.startswith(("notes.", "currency.", "refusal."))] == []
 
@@ -82,8 +105,9 @@ def machine_words() -> set[str]:
     return found
 
 
-def test_every_reason_of_the_machine_is_told_in_chinese() -> None:
-    words = words_of("zh")
+@pytest.mark.parametrize("language", ["zh", "ru"])
+def test_every_reason_of_the_machine_is_told_in_other_languages(language: str) -> None:
+    words = words_of(language)
     assert "no straps are left" in machine_words()
     assert [reason for reason in sorted(machine_words()) if reason not in words.catalogue.reason] == []
 
@@ -122,9 +146,24 @@ def test_currencies_are_never_added_up() -> None:
     assert words_of("en").amounts((Amount(100, "CNY"), Amount(250, "EUR"))) == "1 yuan + 2.50 euros"
 
 
-def test_counts_and_dates(monkeypatch: pytest.MonkeyPatch) -> None:
-    english, chinese = words_of("en"), words_of("zh")
+def test_counts_and_dates() -> None:
+    english, chinese, russian = words_of("en"), words_of("zh"), words_of("ru")
     assert [english.notes(count) for count in (0, 1, 2)] == ["0 notes", "1 note", "2 notes"]
     assert chinese.notes(1) == "1 张"
-    assert re.fullmatch(r"2[12] Nov 2026, \d\d:30", english.date("2026-11-21T12:30:00.125Z"))
-    assert re.fullmatch(r"2026年11月2[12]日 \d\d:30", chinese.date("2026-11-21T12:30:00.125Z"))
+    told = [russian.notes(count) for count in (0, 1, 2, 5, 21, 112)]
+    assert told == ["0 купюр", "1 купюра", "2 купюры", "5 купюр", "21 купюра", "112 купюр"]
+    assert [russian.amount(minor, "CNY") for minor in (100, 200, 500, 150)] == [
+        "1 юань",
+        "2 юаня",
+        "5 юаней",
+        "1,50 юаня",
+    ]
+    at = "2026-11-21T12:30:00.125Z"
+    assert re.fullmatch(r"2[12] Nov 2026, \d\d:30", english.date(at))
+    assert re.fullmatch(r"2026年11月2[12]日, \d\d:30", chinese.date(at))
+    assert re.fullmatch(r"2[12] нояб\. 2026 г\., \d\d:30", " ".join(russian.date(at).split()))  # noqa: RUF001
+
+
+def test_a_device_is_named_with_its_trouble_left_to_the_staff() -> None:
+    told = words_of("zh").reason("the receipt printer is not ready: the paper is used up")
+    assert told.startswith("凭证打印机没有准备好")

@@ -7,6 +7,23 @@
   let socket = null;
   let pressed = null; // what the finger went down on
 
+  let voice = null; // what is being read aloud
+  let said = ""; // the words that were read last, so that a clock that runs does not begin them anew
+
+  // Read aloud by the server's own voice, for whoever asked for it; a new screen ends the old one's words.
+  function speak() {
+    const main = stage.firstElementChild;
+    const wanted = main.classList.contains("speech");
+    const words = wanted ? main.innerText : "";
+    if (words === said) return;
+    said = words;
+    if (voice) voice.pause();
+    voice = null;
+    if (!wanted) return;
+    voice = new Audio(`/speech?${Date.now()}`);
+    voice.play().catch(() => { said = ""; }); // no loudspeaker, or nobody has touched anything yet
+  }
+
   const here = () => stage.firstElementChild.dataset.screen;
 
   function runBars() {
@@ -33,6 +50,7 @@
     const again = focused && next.querySelector(`[data-act="${CSS.escape(focused)}"]`);
     if (again) again.focus({ preventScroll: true });
     runBars();
+    speak();
   }
 
   function touch(act) {
@@ -50,7 +68,7 @@
     button && !button.disabled && getComputedStyle(button).pointerEvents !== "none" ? button.dataset.act : null;
   const target = (event) => meant(document.elementFromPoint(event.clientX, event.clientY)?.closest("button[data-act]"));
   // Down and up on the same button is a touch, even when the screen was drawn anew in between.
-  addEventListener("pointerdown", (event) => { pressed = { act: target(event), screen: here() }; });
+  addEventListener("pointerdown", (event) => { document.body.classList.remove("keys"); pressed = { act: target(event), screen: here() }; });
   addEventListener("pointerup", (event) => {
     const act = target(event);
     if (act && pressed && pressed.act === act && pressed.screen === here()) touch(act);
@@ -64,6 +82,7 @@
   });
   addEventListener("keydown", (event) => {
     if (event.repeat || document.activeElement.matches("button") && (event.key === "Enter" || event.key === " ")) return;
+    document.body.classList.add("keys"); // from now on the buttons say which key does the same
     const button = stage.querySelector(`[data-key="${CSS.escape(event.key)}"]`);
     if (!button) return;
     event.preventDefault();
@@ -73,5 +92,6 @@
   addEventListener("contextmenu", (event) => event.preventDefault());
 
   runBars();
+  speak();
   connect();
 })();
