@@ -46,12 +46,17 @@ echo "train: simulating $deposits normal deposits to learn from, $check + $((che
 } | xargs -P "$jobs" -L 1 bash -euo pipefail -c 'make_part "$@"' make_part
 echo "train: data after $((SECONDS - started)) s"
 
+"$bin/hwsim" transactions --out "$work/lives" --seed "$seed_train"
+"$bin/kiosk" features --clips "$work/lives" --stream transaction --out "$work/train.transaction.npz"
+nice "$bin/python" -m somgan train --data "$work/train.transaction.npz" --stream transaction --out "$out/transaction" \
+    --seed 1 --smoothing-rows 1 --steps 1500
+
 for stream in scene machine; do
     for name in train normal events; do
         "$bin/kiosk" features --stream "$stream" --join "$work/$name.$stream".*.npz --out "$work/$name.$stream.npz"
     done
-    # Half a second to a second of rows: about a dozen frames, at most four rows of readings, a second.
-    smoothing=10
+    # Half a second of frames, a second of readings: about a dozen and at most four a second.
+    smoothing=6
     [ "$stream" = scene ] || smoothing=4
     # The labels say what the camera could see: they are no test of the machine stream.
     evaluate=()

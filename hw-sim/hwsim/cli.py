@@ -2,7 +2,8 @@
 
 hwsim run      brings the simulated machine up on ptys, pigpio, camera and a control page
 hwsim faults   lists every fault that a scenario, the API or the page can order
-hwsim dataset  writes training data for the SOM-GAN
+hwsim dataset  writes training data for the SOM-GAN: camera and board
+hwsim transactions  likewise: months of deposits as transactions
 """
 
 import argparse
@@ -14,7 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from hwsim import dataset
+from hwsim import dataset, transaction_dataset
 from hwsim.errors import HwsimError
 from hwsim.host import HostSettings, Machine, run_host
 from hwsim.scenario import Scenario, load_scenario
@@ -53,8 +54,13 @@ def main(argv: Sequence[str] | None = None) -> int:
     faults = commands.add_parser("faults", help="list the faults there are")
     faults.add_argument("--json", action="store_true", help="one JSON array")
     dataset.add_arguments(commands.add_parser("dataset", help="write training data for the SOM-GAN"))
+    transaction_dataset.add_arguments(
+        commands.add_parser("transactions", help="write training data for the SOM-GAN: deposits as transactions")
+    )
     arguments = parser.parse_args(argv)
     try:
+        if arguments.command == "transactions":
+            return transaction_dataset.run(arguments)
         if arguments.command == "dataset":
             return dataset.run(arguments)
         return _faults(arguments) if arguments.command == "faults" else _run(arguments)

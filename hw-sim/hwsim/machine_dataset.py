@@ -14,6 +14,10 @@ from hwsim.config import SensorConfig
 from hwsim.devices.board_sensors import Activity, Disturbance, SensorState, read_sensors
 
 IDLE, COLLECTING, STRAPPING, MARKING, STORING, RETURNING = range(6)  # input register 6 of the board
+HOMING = 7  # as the kiosk tells it: the register has no state for it
+
+
+SETTLES_S = 0.5  # homing is told for so much longer than it lasts
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +72,7 @@ def write_machine(path: Path, seed: int, start_s: float, end_s: float) -> None:
 
 
 def _steps(rng: np.random.Generator, start_s: float, end_s: float) -> list[Step]:
-    """Now and then homing or a purge of a suspect note, then the bundle - unless the deposit is cancelled."""
+    """Homing, now and then a purge of a suspect note, then the bundle - unless the deposit is cancelled."""
     steps = [Step(0.0, IDLE, Activity.NONE, 0)]
 
     def move(at_s: float, length_s: float, state: int, motor: Activity, notes: int = 0) -> float:
@@ -77,8 +81,8 @@ def _steps(rng: np.random.Generator, start_s: float, end_s: float) -> list[Step]
         return at_s + length_s
 
     at_s = start_s + float(rng.uniform(0.0, 1.0))
-    if rng.random() < 0.2:
-        at_s = move(at_s, 0.5, IDLE, Activity.GATE)  # homing is no state of its own
+    if rng.random() < 0.9:  # where notes become a bundle the board is homed before the port opens
+        at_s = move(at_s, float(rng.uniform(0.4, 0.8)) + SETTLES_S, HOMING, Activity.GATE)
     notes = int(rng.integers(1, 41))
     collect_s = 0.6 + notes * float(rng.uniform(0.15, 0.45))
     bundle_s = end_s - collect_s - float(rng.uniform(2.5, 6.0))
@@ -89,7 +93,7 @@ def _steps(rng: np.random.Generator, start_s: float, end_s: float) -> list[Step]
     at_s = max(at_s + 2.0, bundle_s)
     bundle = (
         (collect_s, COLLECTING, Activity.BELT, 0),
-        (0.5 if rng.random() < 0.1 else 0.0, IDLE, Activity.GATE, notes),
+        (0.5 + SETTLES_S if rng.random() < 0.1 else 0.0, HOMING, Activity.GATE, notes),
         (1.0, STRAPPING, Activity.STRAPPER, notes),
         (0.8, MARKING, Activity.APPLICATOR, notes),
         (0.8, STORING, Activity.GATE, 0),

@@ -32,7 +32,7 @@ from kiosk.messages.maintenance import (
     Staff,
     WithdrawAction,
 )
-from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged
+from kiosk.messages.pushes import HOMING, AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
 from kiosk.messages.shared import (
     Amount,
     BankText,
@@ -103,6 +103,7 @@ from kiosk.messages.watcher import (
 __all__ = [
     "ALLOWED",
     "FRAME_BYTES_MAX",
+    "HOMING",
     "REASONS_MAX",
     "REASON_CHARACTERS_MAX",
     "REPORTS_MAX",
@@ -193,6 +194,7 @@ __all__ = [
     "StreamReport",
     "Subscribe",
     "Topic",
+    "TransactionReading",
     "UnitName",
     "UnitView",
     "Units",

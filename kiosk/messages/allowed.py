@@ -19,7 +19,7 @@ from kiosk.messages.maintenance import (
     RequestRenewal,
     WithdrawAction,
 )
-from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged
+from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
 from kiosk.messages.terminal import Depositor, Identify, LookedUp, LookUp, Resume
 from kiosk.messages.units import ExchangeStep, GetReport, GetUnits, ListReports, PrintSlip, Report, Reports, Units
@@ -88,7 +88,7 @@ Reply = (
     | Report
     | Reports
 )
-Push = Status | SensorReading | StageChanged | AssessRequest | OutboxGrew
+Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),

@@ -1,13 +1,19 @@
 """What the controller says unasked."""
 
+from typing import Annotated, Final
+
+import msgspec
+
 from kiosk.messages.shared import Message, Stage
+
+HOMING: Final = 7  # homing and self-test, for which the board's map has no state
 
 
 class SensorReading(Message, frozen=True):
     """Board readings forwarded to the watcher, a few a second. Units in the names."""
 
     at_monotonic_s: float
-    board_state: int
+    board_state: int  # input register 6 of the board, or HOMING
     temperature_decicelsius: int
     supply_mv: int
     tilt_mg: int
@@ -17,6 +23,14 @@ class SensorReading(Message, frozen=True):
     door_bits: int
     tray_notes: int
     transport_occupied: bool
+
+
+class TransactionReading(Message, frozen=True):
+    """The deposit as a transaction, in the order of `kiosk.core.transaction.NAMES`. Says nothing of who it is."""
+
+    at_monotonic_s: float
+    deposit_code: str
+    values: Annotated[tuple[float, ...], msgspec.Meta(max_length=64)]
 
 
 class StageChanged(Message, frozen=True):

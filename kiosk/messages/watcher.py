@@ -8,7 +8,7 @@ import msgspec
 from kiosk.messages.shared import Grade, Message, Stage
 
 # The watcher may crash, and what it says goes into records for ever: everything it sends is bounded here.
-STREAMS_MAX: Final = 3
+STREAMS_MAX: Final = 6  # each may be judged and yet have a fault
 REASONS_MAX: Final = 8
 REASON_CHARACTERS_MAX: Final = 200
 Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARACTERS_MAX)]
@@ -41,7 +41,7 @@ class RiskReport(Message, frozen=True):
     stage: Stage
     grade: Grade  # fused over streams, before core's hard rules
     streams: Annotated[tuple[StreamReport, ...], msgspec.Meta(max_length=STREAMS_MAX)]
-    lens: Literal["clear", "covered", "frozen", "absent"]
+    lens: Literal["clear", "covered", "frozen", "looped", "absent"]
     frames_per_second: Annotated[float, msgspec.Meta(ge=0, le=1000)]
     still_sha256: Sha256Hex | None  # of one blurred still
 

@@ -3,12 +3,13 @@
 Input is a folder with `deposits.json` (deposit, clip, machine, frames_per_second, start_s, end_s) and, for
 evaluation, `labels.json` (deposit, what, from_s, to_s). Output: `NAME.npz` with X float32 [n, d], deposit
 int64 [n], at_s float32 [n], names, labels as y int64 [n] and what, and what the lens rules said at each row as
-lens; beside it `NAME.features.json` with units and words for the model's manifest.
+lens; beside it `NAME.features.json` with units and words for the model's manifest. Transactions are one file,
+`transactions.jsonl`, of whole lives of kiosks.
 """
 
 import argparse
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -17,6 +18,9 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from kiosk.core import facts
+from kiosk.core.habits import Habit
+from kiosk.core.transaction import Session, features
 from kiosk.errors import ConfigError
 from kiosk.messages import SensorReading
 from kiosk.monitoring.feature_words import Stream, describe, sidecar
@@ -90,8 +94,78 @@ def machine_rows(path: Path, start_s: float, end_s: float) -> Rows:
             yield reading.at_monotonic_s, row, "clear"
 
 
+class Traded(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A deposit of `transactions.jsonl`; events are seconds since the beginning, what happened, channel."""
+
+    kiosk: int
+    deposit: int
+    depositor: int
+    at_s: float
+    hour: int
+    worth: dict[str, int]
+    events: tuple[tuple[float, str, int], ...]
+
+
+def transaction_rows(traded: Traded, own: Habit, kiosk: Habit) -> tuple[Session, list[tuple[float, tuple[float, ...]]]]:
+    """One deposit as the controller would tell it, row by row, and what it came to."""
+    session = Session(tuple((int(channel), minor) for channel, minor in traded.worth.items()), 0.0)
+    rows = []
+    for at_s, what, channel in ((0.0, "begun", 0), *traded.events):
+        session = session.heard(_FACTS[what](channel), at_s)
+        wall_s = traded.at_s + at_s
+        row = features(session, own, kiosk, now_s=at_s, wall_s=wall_s, hour=traded.hour)
+        rows.append((at_s, row))
+    return session, rows
+
+
+_FACTS: Final[dict[str, Callable[[int], facts.Fact]]] = {
+    "begun": lambda _: facts.Done(),  # says nothing about behaviour, as Begin
+    "read": facts.NoteRead,
+    "credited": facts.NoteCredited,
+    "refused": lambda _: facts.NoteRefused("invalidBill"),
+    "corrected": lambda _: facts.MoreTime(),
+    "confirmed": lambda _: facts.Confirm(""),
+}
+PAST_SHARE: Final = 3  # the first third of a kiosk's life teaches habits only
+
+
+def transaction_table(path: Path) -> dict[str, npt.NDArray[Any]]:
+    """Rows of all deposits of `transactions.jsonl` but for each kiosk's first third."""
+    lives: dict[int, list[Traded]] = {}
+    for line in path.read_bytes().splitlines():
+        traded = msgspec.json.decode(line, type=Traded)
+        lives.setdefault(traded.kiosk, []).append(traded)
+    values: list[tuple[float, ...]] = []
+    times: list[float] = []
+    owners: list[int] = []
+    for life in lives.values():
+        kiosk, people = Habit(), dict[int, Habit]()
+        for number, traded in enumerate(life):
+            own = people.get(traded.depositor, Habit())
+            session, rows = transaction_rows(traded, own, kiosk)
+            if number >= len(life) // PAST_SHARE:
+                owners += [traded.kiosk * FRAMES_MAX + traded.deposit] * len(rows)
+                times += [at_s for at_s, _ in rows]
+                values += [row for _, row in rows]
+            kiosk = kiosk.after(traded.at_s, session.amount, traded.hour)
+            people[traded.depositor] = own.after(traded.at_s, session.amount, traded.hour)
+    names = [words.name for words in describe("transaction")]
+    count = len(values)
+    return {
+        "X": np.array(values, np.float32).reshape(-1, len(names)),
+        "deposit": np.array(owners, np.int64),
+        "at_s": np.array(times, np.float32),
+        "names": np.array(names),
+        "what": np.full(count, "", dtype=np.str_),
+        "lens": np.full(count, "clear", dtype=np.str_),
+        "y": np.zeros(count, np.int64),
+    }
+
+
 def extract(folder: Path, stream: Stream) -> dict[str, npt.NDArray[Any]]:
     """The feature table of one folder; see the module's docstring for its arrays."""
+    if stream == "transaction":
+        return transaction_table(folder / "transactions.jsonl")
     index = msgspec.json.decode((folder / "deposits.json").read_bytes(), type=list[Recorded])
     labels_file = folder / "labels.json"
     labels = msgspec.json.decode(labels_file.read_bytes(), type=list[Label]) if labels_file.exists() else []
@@ -153,7 +227,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source = parser.add_mutually_exclusive_group(required=True)
     source.add_argument("--clips", type=Path, help="folder with deposits.json")
     source.add_argument("--join", type=Path, nargs="+", help="tables to make one of")
-    parser.add_argument("--stream", choices=("scene", "machine"), default="scene")
+    parser.add_argument("--stream", choices=("scene", "machine", "transaction"), default="scene")
     parser.add_argument("--out", type=Path, required=True, help="the .npz to write")
 
 

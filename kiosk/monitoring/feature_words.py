@@ -6,7 +6,7 @@
 from dataclasses import asdict, dataclass
 from typing import Final, Literal
 
-Stream = Literal["scene", "machine"]
+Stream = Literal["scene", "machine", "transaction"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,11 +20,13 @@ class FeatureWords:
 
 
 _SCENE: Final = (
-    FeatureWords("brightness", "grey level", "the picture is unusually bright", "the picture is unusually dark"),
-    FeatureWords("sharpness", "log variance", "the picture is unusually harsh or noisy", "the picture is blurred"),
-    FeatureWords("edge_share", "share", "unusually much detail in the picture", "hardly any detail can be seen"),
+    FeatureWords("brightness", "log2 of usual", "the picture is unusually bright", "the picture is unusually dark"),
+    FeatureWords("sharpness", "log of usual", "the picture is unusually harsh or noisy", "the picture is blurred"),
+    FeatureWords(
+        "edge_share", "log2 of usual", "unusually much detail in the picture", "hardly any detail can be seen"
+    ),
     FeatureWords("lost_edges", "share", "the view of the shop is blocked", "the shop is unusually empty"),
-    FeatureWords("grain", "log grey level", "the picture is unusually noisy", "the picture is unnaturally still"),
+    FeatureWords("grain", "log of usual", "the picture is unusually noisy", "the picture is unnaturally still"),
     FeatureWords("flicker", "share a second", "the light changes quickly", "the light is unnaturally constant"),
     FeatureWords("flow_peak", "widths a second", "very quick movement", "nothing moves"),
     FeatureWords("flow_mean", "widths a second", "movement all over the picture", "nothing moves"),
@@ -36,7 +38,6 @@ _SCENE: Final = (
     FeatureWords(
         "front_area", "share", "more than one person's worth of people at the kiosk", "nobody stands at the kiosk"
     ),
-    FeatureWords("far_area", "share", "many people or a large object behind", "nobody is behind"),
     FeatureWords(
         "head_top", "share", "somebody stands unusually tall or near", "the depositor's head is out of view or very low"
     ),
@@ -89,9 +90,38 @@ _MACHINE: Final = (
 )
 
 
+_TRANSACTION: Final = (
+    FeatureWords("amount", "log10 units", "an unusually large amount", "hardly any money"),
+    FeatureWords("notes", "log2 count", "unusually many notes", "hardly any notes"),
+    FeatureWords("mean_note", "log10 units", "unusually large notes", "unusually small notes"),
+    FeatureWords("denominations", "count", "an unusual mixture of notes", "notes of one kind only"),
+    FeatureWords("refused", "log2 count", "unusually many notes refused", "no note refused"),
+    FeatureWords("refused_share", "share", "unusually many of the notes refused", "no note refused"),
+    FeatureWords("interval", "log2 s", "notes are fed in very slowly", "notes are fed in very quickly"),
+    FeatureWords("haste", "count", "many notes pushed in within seconds", "hardly any note fed in"),
+    FeatureWords("dwell", "log2 s", "the deposit takes unusually long", "the deposit has only begun"),
+    FeatureWords("corrections", "log2 count", "much hesitation at the screen", "no hesitation at the screen"),
+    FeatureWords("hour_rarity", "log2", "an unusual hour for this kiosk", "a busy hour of this kiosk"),
+    FeatureWords("own_day", "log2 count", "many deposits of this depositor within a day", "the first one for days"),
+    FeatureWords("own_week", "log2 count", "many deposits of this depositor within a week", "the first one for weeks"),
+    FeatureWords(
+        "own_day_amount", "log10 units", "this depositor has brought unusually much within a day", "hardly any money"
+    ),
+    FeatureWords("own_amount_gap", "deviations", "far more than this depositor usually brings", "as usual or less"),
+    FeatureWords("kiosk_hour", "log2 count", "an unusual rush at this kiosk", "a quiet hour at this kiosk"),
+    FeatureWords("similar", "log2 count", "many deposits of a like amount within hours", "no deposit like it"),
+    FeatureWords("stranger", "share", "a depositor who is new here", "a depositor who comes often"),
+)
+_WORDS: Final[dict[Stream, tuple[FeatureWords, ...]]] = {
+    "scene": _SCENE,
+    "machine": _MACHINE,
+    "transaction": _TRANSACTION,
+}
+
+
 def describe(stream: Stream) -> tuple[FeatureWords, ...]:
     """Words of a stream's features, in the order of its rows."""
-    return _SCENE if stream == "scene" else _MACHINE
+    return _WORDS[stream]
 
 
 def sidecar(stream: Stream) -> list[dict[str, str]]:

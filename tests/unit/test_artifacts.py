@@ -10,7 +10,7 @@ import onnxruntime
 import pytest
 
 ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
-STREAMS = ("scene", "machine")
+STREAMS = ("scene", "machine", "transaction")
 BYTES_MAX_TOGETHER = 2_000_000
 OUTPUTS = ["score", "bmu", "nearest_normal", "discriminator", "view_scores"]
 
