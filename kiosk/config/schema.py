@@ -140,9 +140,20 @@ class CameraConfig(Section, frozen=True, kw_only=True):
 
 
 class RiskConfig(Section, frozen=True, kw_only=True):
-    """The models that watch."""
+    """The models that watch, and what each grade does.
+
+    Low: nothing. High: the port stays shut or closes, the bank is alerted. Money inside is always finished or returned.
+    """
 
     artifacts_dir: Path | None = None  # default: the ones in the package
+    # What medium does: accept (alert only), or stop, the same as high. The bank's terms can make it stop, too.
+    medium: Literal["accept", "stop"] = "accept"
+    # Of all normal deposits, the share that may be graded medium or high by the models together.
+    false_alarms_medium: Annotated[float, Meta(ge=0.0005, le=0.2)] = 0.01
+    # ... and high; not more than medium.
+    false_alarms_high: Annotated[float, Meta(ge=0.00001, le=0.05)] = 0.001
+    # More deposits of one depositor within about a day are medium: a large sum may be brought in small parts.
+    depositor_day_max: Annotated[int, Meta(ge=1, le=50)] = 3
 
 
 class NoteConfig(Section, frozen=True, kw_only=True):

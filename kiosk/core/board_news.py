@@ -45,4 +45,5 @@ def happened(deposit: Deposit, fact: BoardHappened) -> Outcome:
 def tampered(deposit: Deposit, fact: PortTampered) -> Outcome:
     """Before the confirmation it puts the credit under a reservation; afterwards it is the bank's risk alone."""
     deposit = ledger.reserve(steps.remark(deposit, fact.how), "port_tamper")
+    deposit = steps.endangered(deposit, "storing" if deposit.confirmed else "escrow", fact.how)
     return steps.stay(deposit, note=(records.alert(deposit, "port_tamper", (fact.how,)),))

@@ -34,6 +34,8 @@ from kiosk.core.orders import (
 )
 from kiosk.core.state import Bundle, Deposit, Intention, Outcome, State
 
+FISHED = "the validator reports a note that was manipulated"
+
 
 def begin(_: Deposit, fact: Begin) -> Outcome:
     """A deposit exists from here on: its leaf is appended and its code can be claimed."""
@@ -292,6 +294,7 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
     sweep = deposit.policy.bunch_escrow
     deposit = replace(deposit, accepting=None, sweep=sweep, swept=False, intention="review")
+    deposit = steps.endangered(deposit, "escrow", FISHED)
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
 
 

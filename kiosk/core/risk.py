@@ -9,6 +9,7 @@ _LENS: dict[str, tuple[Grade, str]] = {
     "clear": ("low", ""),
     "covered": ("high", "the camera's lens is covered"),
     "frozen": ("high", "the camera's picture does not change any more"),
+    "looped": ("high", "the camera shows pictures that it has shown before"),
     "absent": ("medium", "there is no picture from the camera"),
 }
 _ORDER: dict[Grade, int] = {"low": 0, "medium": 1, "high": 2}

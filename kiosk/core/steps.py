@@ -45,6 +45,13 @@ def remark(deposit: Deposit, text: str) -> Deposit:
     return deposit if text in deposit.remarks else replace(deposit, remarks=(*deposit.remarks, text))
 
 
+def endangered(deposit: Deposit, stage: Stage, reason: str) -> Deposit:
+    """High for what needs no watcher; whoever calls it raises the alert."""
+    known = next((item for item in deposit.assessments if item.stage == stage and item.grade == "high"), None)
+    item = Assessment(stage, "high", (reason,)) if known is None else replace(known, reasons=(*known.reasons, reason))
+    return merge(deposit, Assessed("", asked=False, assessments=(item,)))[0]
+
+
 def merge(deposit: Deposit, fact: Assessed) -> tuple[Deposit, tuple[RecordDraft, ...]]:
     """Keep the worst assessment of each stage; a grade that rises to medium or high is an alert."""
     order = {"low": 0, "medium": 1, "high": 2}

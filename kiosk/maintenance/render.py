@@ -18,6 +18,7 @@ from kiosk.messages import (
     SensorReading,
     StageChanged,
     Status,
+    TransactionReading,
 )
 
 LABEL_CHARS: Final = 12
@@ -66,6 +67,8 @@ def push_line(push: Push) -> str:
                 f"tilt {push.tilt_mg} mg, vibration {push.vibration_mg_rms} mg, motor {push.motor_current_ma} mA, "
                 f"{push.tray_notes} notes in the tray"
             )
+        case TransactionReading():
+            return f"{push.deposit_code} as a transaction: " + ", ".join(f"{value:.2f}" for value in push.values)
 
 
 def _row(label: str, text: str) -> str:

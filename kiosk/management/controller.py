@@ -31,6 +31,7 @@ from kiosk.management.batches import AT_REST, Batches
 from kiosk.management.boardring import BoardRing
 from kiosk.management.cabinet_lines import CabinetLines
 from kiosk.management.clockwatch import ClockWatch
+from kiosk.management.handling import Handling
 from kiosk.management.hands import Hands
 from kiosk.management.identity import identified
 from kiosk.management.machine import (
@@ -97,8 +98,12 @@ class Controller:
         grew: Callable[[], None],
         sensed: Callable[[BoardSnapshot], None],
         policy: Policy | None = None,
+        heard: Callable[[Fact, Deposit], None] | None = None,
     ) -> None:
-        """`policy`: whose cosignatures make a receipt witnessed. Raises VerificationError when it is not for us."""
+        """`policy`: whose cosignatures make a receipt witnessed. `heard`: told of every durable fact.
+
+        Raises VerificationError when the policy is not for us.
+        """
         self.devices = devices
         self.journal = journal
         self.runner = runner
@@ -111,13 +116,14 @@ class Controller:
         self.deposit = Deposit()
         self.orders: asyncio.Queue[AnyOrder] = asyncio.Queue()
         self.deadline_s: float | None = None  # monotonic
-        self.changed, self._grew, self._sensed = changed, grew, sensed
+        self.changed, self._grew, self._sensed, self._heard = changed, grew, sensed, heard
         self._lock = asyncio.Lock()
         self._deadline_moved = asyncio.Event()
         self._deadline_generation = 0
         self._restarted = True
         self._hands = Hands(self)
         self._ring = BoardRing(self)
+        self._handling = Handling()
         self.power = Power(self, hold_up_s=settings.hold_up_s, dip_s=settings.power_dip_s)
         self._lines = CabinetLines(self)
         self.batches = Batches(self)
@@ -172,6 +178,9 @@ class Controller:
             for order in outcome.orders:
                 self.orders.put_nowait(order)
             self._move_deadline(before, fact)
+            if self._heard is not None:
+                # Behind a callback of the loop: whatever goes wrong with a listener, the deposit goes on.
+                asyncio.get_running_loop().call_soon(self._heard, fact, outcome.deposit)
         if outcome.records:
             self._grew()
         self.changed()
@@ -391,7 +400,20 @@ class Controller:
             await self._ring.seen(snapshot)
             await self._hands.board_seen(snapshot)
             self._sensed(snapshot)
+            await self._handled(snapshot)
             await self.clock.sleep(REST_SNAPSHOT_S if self.deposit.state in AT_REST else SNAPSHOT_S)
+
+    async def _handled(self, snapshot: BoardSnapshot) -> None:
+        """Hands in the machine are high by a hard rule; the money goes its way."""
+        words = self._handling.seen(snapshot, self.deposit)
+        if words:
+            await self.graded("high", words)
+
+    async def graded(self, grade: f.Grade, words: str) -> None:
+        """Grade the deposit under way by a hard rule, if it is in a state that can be graded."""
+        if allowed(self.deposit.state, f.Assessed):
+            item = f.Assessment(stage_of(self.deposit.state), grade, (words,))
+            await self.offer(f.Assessed(rfc3339(self.clock.now_utc()), asked=False, assessments=(item,)))
 
     async def _watch_supplies(self) -> None:
         """Between deposits: a new roll, new labels or a store that is empty by now bring the kiosk back into service.

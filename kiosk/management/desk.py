@@ -82,6 +82,7 @@ class Rules:
     notes_max: int
     timing: Timing
     staff: str
+    medium_stops: bool = False  # a medium grade does what high does
 
 
 class Desk:
@@ -97,9 +98,14 @@ class Desk:
         *,
         authority: AuthorityDesk,
         commanders: Commanders | None = None,
+        identified: Callable[[bytes, str], None] = lambda _deposit_id, _account: None,
     ) -> None:
-        """`commanders`: whose commands and terms count; without them none do."""
+        """`commanders`: whose commands and terms count; without them none do.
+
+        `identified`: told whose deposit begins, before it does.
+        """
         self._c = controller
+        self._identified = identified
         self._rules = rules
         self._randomness = randomness
         self._status = status
@@ -263,6 +269,7 @@ class Desk:
             return Refused("out_of_service", "no cabinet slot is free", "Please ask the staff.")
         credited = await runner.run(journal.credited_since, _midnight(now))
         deposit_id = self._randomness(16)
+        self._identified(deposit_id, account)
         return f.Begin(
             at=rfc3339(now),
             deposit_id=deposit_id,
@@ -293,7 +300,7 @@ class Desk:
             limits=limits,
             notes_max=min(rules.notes_max, capabilities.escrow_notes_max) if bunch else rules.notes_max,
             timing=bank.timing,
-            medium_stops=bank.medium_stops,
+            medium_stops=bank.medium_stops or rules.medium_stops,
             suspect_custody=capabilities.suspect_custody and bunch,
             bunch_escrow=bunch,
         )

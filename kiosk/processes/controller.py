@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
@@ -42,8 +42,9 @@ from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
+from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
 from kiosk.management.view import Books, Identity, seen_by, status
-from kiosk.messages import AssessRequest, OutboxGrew, Role, SensorReading, StageChanged, Status
+from kiosk.messages import AssessRequest, OutboxGrew, Role, StageChanged, Status, TransactionReading
 from kiosk.processes import notify
 from kiosk.processes.installed import installed
 from kiosk.processes.sensing import Sensing
@@ -52,6 +53,7 @@ from kiosk.processes.validators import MAKES
 
 VAULT_KEY: Final = "vault.key"
 POLICY: Final = "policy.txt"
+HABITS: Final = "habits.bin"  # in the state directory: who usually deposits how much, under pseudonyms
 STATUS_S: Final = 0.1  # changes within this time are told together
 
 
@@ -73,6 +75,7 @@ def rules_of(config: Config) -> Rules:
             result_s=timing.result_s,
         ),
         staff=config.kiosk.staff,
+        medium_stops=config.risk.medium == "stop",
     )
 
 
@@ -141,9 +144,8 @@ def open_devices(config: Config) -> Devices:
 class Process:
     """Controller, desk and bus, joined."""
 
-    def __init__(
-        self, config: Config, devices: Devices, journal: Journal, credentials: Credentials, clock: Clock
-    ) -> None:
+    def __init__(self, config: Config, devices: Devices, journal: Journal, kek: bytes, clock: Clock) -> None:
+        """`kek`: the kiosk's key-encryption key; credentials' pepper and pseudonyms are derived from it."""
         self._config = config
         self._clock = clock
         self._dirty = asyncio.Event()
@@ -156,6 +158,17 @@ class Process:
             version=version("deposit-kiosk"),
             single_user=config.bus.single_user,
             started_s=clock.monotonic_s(),
+        )
+        self._habits = HabitFile(config.paths.state_dir / HABITS)
+        self._transactions = Transactions(
+            clock,
+            pseudonym_key(kek),
+            self._habits.load(),
+            tell=self._tell_transaction,
+            save=self._keep_habits,
+            warn=self._warn,
+            zone=ZoneInfo(config.day.time_zone),
+            day_max=config.risk.depositor_day_max,
         )
         self.risk = RiskDesk(self._ask, lambda: hazards(devices.lines), config.timing.assess_s)
         directory_keys = DirectoryKeys.load(config.keys_dir)
@@ -179,17 +192,20 @@ class Process:
             grew=self._changed,
             sensed=self._sensed,
             policy=trusted(config, journal),
+            heard=self._transactions.heard,
         )
         directory = AccountDirectory(config.kiosk.id, directory_keys, journal, self.controller.runner, clock)
         self._worker = ThreadRunner()
+        self._tasks: set[asyncio.Future[object]] = set()
         self.desk = Desk(
             self.controller,
             rules_of(config),
             os.urandom,
             self._status,
             directory,
-            authority=AuthorityDesk(self.controller, credentials, self._worker),
+            authority=AuthorityDesk(self.controller, Credentials(kek), self._worker),
             commanders=Commanders.load(config.keys_dir),
+            identified=self._transactions.identified,
         )
         self.bus = BusServer(
             config.paths.bus_dir,
@@ -210,6 +226,7 @@ class Process:
                 await self.controller.run()
                 telling.cancel()  # it ended in order: the mains power is gone
         finally:
+            await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.bus.close()
             self._worker.close()
             self.controller.runner.close()
@@ -240,6 +257,20 @@ class Process:
                 self.bus.push("outbox", OutboxGrew(books.log_size))
             await self._clock.sleep(STATUS_S)
 
+    def _tell_transaction(self, reading: TransactionReading) -> None:
+        self.bus.push("sensor", reading)
+
+    def _warn(self, words: str) -> None:
+        self._spawn(self.controller.graded("medium", words))
+
+    def _keep_habits(self, content: bytes) -> None:
+        self._spawn(self._worker.run(self._habits.save, content))
+
+    def _spawn(self, work: Awaitable[object]) -> None:
+        task = asyncio.ensure_future(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
     def _ask(self, request: AssessRequest) -> None:
         self.bus.push("stage", request)
 
@@ -252,25 +283,7 @@ class Process:
         self._dirty.set()
 
     def _sensed(self, snapshot: BoardSnapshot) -> None:
-        now_s = self._clock.monotonic_s()
-        if not self._sensing.tells(snapshot, now_s):
-            return
-        self.bus.push(
-            "sensor",
-            SensorReading(
-                at_monotonic_s=now_s,
-                board_state=snapshot.state,
-                temperature_decicelsius=snapshot.temperature_decicelsius,
-                supply_mv=snapshot.supply_mv,
-                tilt_mg=snapshot.tilt_mg,
-                vibration_mg_rms=snapshot.vibration_mg_rms,
-                gas_permille=snapshot.gas_permille,
-                motor_current_ma=snapshot.motor_current_ma,
-                door_bits=snapshot.door_bits,
-                tray_notes=snapshot.tray_notes,
-                transport_occupied=snapshot.transport_occupied,
-            ),
-        )
+        self.bus.push("sensor", self._sensing.reading(snapshot, self._clock.monotonic_s()))
 
 
 def token_of(config: Config) -> TokenPlace | None:
@@ -315,10 +328,10 @@ async def run(config_path: Path) -> None:
     """Until cancelled; `ConfigError` and `JournalError` end it before any device is touched."""
     config = load_config(config_path)
     journal = open_journal(config)
-    credentials = Credentials(load_kek(signers.find(config.keys_dir, VAULT_KEY)))
+    kek = load_kek(signers.find(config.keys_dir, VAULT_KEY))
     devices = open_devices(config)
     try:
-        await Process(config, devices, journal, credentials, SystemClock()).run()
+        await Process(config, devices, journal, kek, SystemClock()).run()
     finally:
         devices.close()
         journal.close()

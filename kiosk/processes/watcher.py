@@ -8,13 +8,16 @@ import logging
 from pathlib import Path
 from typing import Final
 
+from kiosk.appraisal.fusion import Levels
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import StreamModel
 from kiosk.bus import BusClient, run_with_reconnect
 from kiosk.clock import SystemClock
 from kiosk.config import load_config
+from kiosk.core import transaction
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import CaptureSource
+from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
 from kiosk.processes import notify
@@ -22,7 +25,11 @@ from kiosk.processes.installed import artifacts_dir
 
 _log = logging.getLogger(__name__)
 
-NAMES: Final[dict[Stream, tuple[str, ...]]] = {"scene": features.NAMES, "machine": machine.NAMES}
+NAMES: Final[dict[Stream, tuple[str, ...]]] = {
+    "scene": features.NAMES,
+    "machine": machine.NAMES,
+    "transaction": transaction.NAMES,
+}
 
 
 def load_models(folder: Path) -> dict[Stream, StreamModel]:
@@ -49,7 +56,10 @@ async def run(config_path: Path) -> None:
         frames_per_second=camera.frames_per_second,
     )
     stills = StillRing(config.stills_dir)
-    watcher = Watcher(source, load_models(artifacts_dir(config)), clock, stills)
+    levels = Levels(
+        config.risk.false_alarms_medium, min(config.risk.false_alarms_high, config.risk.false_alarms_medium)
+    )
+    watcher = Watcher(source, load_models(artifacts_dir(config)), clock, stills, levels, ShopFile(config.stills_dir))
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)
