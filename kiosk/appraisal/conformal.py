@@ -4,9 +4,11 @@ The sample is a whole deposit: the maximum of the smoothed score over it. Agains
 normal deposits, p = (1 + how many of those reach it) / (n + 1) exceeds its level with the promised
 probability (split conformal; Vovk, Gammerman, Shafer 2005; Laxhammar and Falkman 2010). A deposit longer than
 those of the calibration has more chances to look odd, so its p-value is corrected for the number of
-calibration-length pieces it consists of (Sidak).
+calibration-length pieces it consists of (Sidak). Beyond the greatest maximum there is no rank any more: from there p
+falls as the exponential tail that the upper tenth of the maxima has, so that far away is more than just outside.
 """
 
+import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
@@ -14,6 +16,8 @@ from typing import Final, Literal
 
 Grade = Literal["low", "medium", "high"]
 
+P_MIN: Final = 1e-12
+RESOLUTION: Final = 1e-9  # relative; differences below it are rounding
 CALIBRATED_S: Final = 40.0  # the longest deposits of the calibration set last about this long
 PIECES_MAX: Final = 1000.0
 ORDER: Final[dict[Grade, int]] = {"low": 0, "medium": 1, "high": 2}
@@ -38,10 +42,22 @@ def p_value(maximum: float, calibration: Sequence[float], duration_s: float = 0.
     """
     at_least = len(calibration) - bisect_left(calibration, maximum)
     single = (1 + at_least) / (len(calibration) + 1)
+    scale = _tail_scale(calibration)
+    if not at_least and scale > 0:
+        single *= math.exp(-(maximum - calibration[-1]) / scale)
+    single = max(P_MIN, single)
     if duration_s <= CALIBRATED_S:
         return single
     pieces = min(PIECES_MAX, duration_s / CALIBRATED_S)
-    return 1.0 - float((1.0 - single) ** pieces)
+    return -math.expm1(pieces * math.log1p(-single)) if single < 1.0 else 1.0
+
+
+def _tail_scale(calibration: Sequence[float]) -> float:
+    """Mean excess of the upper tenth of the maxima over the rest, a scale of scores; 0 when they are all alike."""
+    count = max(2, len(calibration) // 10)
+    below = calibration[-count - 1]
+    scale = sum(value - below for value in calibration[-count:]) / count
+    return scale if scale > RESOLUTION * max(1.0, abs(calibration[-1])) else 0.0
 
 
 def grade(p: float, alpha_medium: float, alpha_high: float) -> Grade:

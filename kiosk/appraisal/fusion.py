@@ -25,6 +25,14 @@ class Moment:
 
 
 @dataclass(frozen=True, slots=True)
+class Levels:
+    """How many of all normal deposits may be graded so, over all streams together."""
+
+    medium: float = 0.01  # medium or high
+    high: float = 0.001
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One stream's grade with its reasons; none when it is low."""
 
@@ -37,11 +45,11 @@ class Verdict:
     model_sha256: str
 
 
-def verdict(moment: Moment, streams: int) -> Verdict:
+def verdict(moment: Moment, streams: int, levels: Levels) -> Verdict:
     """Grade a stream's worst moment when `streams` of them are watched together."""
     calibration = moment.manifest.calibration
     p = p_value(moment.smoothed, calibration.deposit_max_scores, moment.duration_s)
-    graded = grade(min(1.0, p * streams), calibration.alpha_medium, calibration.alpha_high)
+    graded = grade(min(1.0, p * streams), levels.medium, levels.high)
     return Verdict(
         stream=moment.manifest.stream,
         score=moment.smoothed,

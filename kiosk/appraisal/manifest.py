@@ -17,7 +17,7 @@ SCHEMA: Final = 1
 MODEL_BYTES_MAX: Final = 16 << 20
 MANIFEST_BYTES_MAX: Final = 1 << 20
 
-Stream = Literal["scene", "machine"]
+Stream = Literal["scene", "machine", "transaction"]
 Alpha = Annotated[float, Meta(gt=0, lt=1)]
 
 

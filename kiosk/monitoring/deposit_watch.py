@@ -1,5 +1,7 @@
 """What was seen during one deposit: per stage the worst moment of each stream, and what befell the lens. Pure."""
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -7,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kiosk.appraisal.conformal import Smoother
-from kiosk.appraisal.fusion import Moment, Verdict, fuse, verdict
+from kiosk.appraisal.fusion import Levels, Moment, Verdict, fuse, verdict
 from kiosk.appraisal.manifest import Manifest
 from kiosk.appraisal.model import Judged, Row
 from kiosk.messages import Grade, Stage
@@ -16,6 +18,8 @@ from kiosk.monitoring.lens import Lens
 
 Image = npt.NDArray[np.uint8]
 STAGES_MAX: Final = 4
+SILENT_AFTER_S: Final = 3.0  # a stream that must be heard of; the board is read four times a second in a deposit
+DEFAULT_LEVELS: Final = Levels()
 
 
 @dataclass(slots=True)
@@ -26,6 +30,7 @@ class StageView:
     lens: Lens
     worst: dict[str, Moment] = field(default_factory=dict)  # by stream
     faults: set[str] = field(default_factory=set)  # streams that could not be judged
+    silent: set[str] = field(default_factory=set)  # streams that were not heard of
     rows: int = 0  # of the scene stream
     image: Image | None = None  # at the scene's worst moment, or the first one
 
@@ -37,7 +42,8 @@ class Summary:
     stage: Stage
     grade: Grade
     verdicts: tuple[Verdict, ...]
-    faults: tuple[str, ...]
+    faults: tuple[str, ...]  # streams whose values could not be judged
+    silent: tuple[str, ...]  # streams that were not heard of
     lens: Lens
     image: Image | None
 
@@ -45,8 +51,24 @@ class Summary:
 class DepositWatch:
     """Scores of one deposit from its first stage on. Smoothing starts anew with each deposit, as in training."""
 
-    def __init__(self, code: str, stage: Stage, now_s: float, lens: Lens, *, streams: int, whole: bool = True) -> None:
-        """Streams: how many models judge together. Whole: the deposit was seen from its beginning."""
+    def __init__(
+        self,
+        code: str,
+        stage: Stage,
+        now_s: float,
+        lens: Lens,
+        *,
+        streams: int,
+        whole: bool = True,
+        levels: Levels = DEFAULT_LEVELS,
+        heard: Iterable[str] = (),
+    ) -> None:
+        """Streams: how many models judge together. Whole: the deposit was seen from its beginning.
+
+        `heard`: streams beside the scene that must be heard of; their silence is a fault.
+        """
+        self._levels = levels
+        self._heard_s = dict.fromkeys(heard, now_s)
         self.code = code
         self.stage: Stage = stage
         self._began_s = now_s
@@ -70,6 +92,7 @@ class DepositWatch:
     def score(self, manifest: Manifest, row: Row, judged: Judged, now_s: float, image: Image | None = None) -> None:
         """Take a judged row of one stream (and the frame it was made from)."""
         name = manifest.stream
+        self._hear(name, now_s)
         smoother = self._smoothers.setdefault(name, Smoother(manifest.calibration.smoothing_rows))
         smoothed = smoother.update(judged.score)
         moment = Moment(manifest, smoothed, judged, row, now_s - self._began_s)
@@ -84,8 +107,21 @@ class DepositWatch:
             if worse or view.image is None:
                 view.image = image
 
-    def fault(self, stream: str, image: Image | None = None) -> None:
+    def _hear(self, stream: str, now_s: float) -> None:
+        if stream in self._heard_s:
+            # What is told at steps of the deposit only is not missed while nothing happens.
+            self._heard_s[stream] = math.inf if stream == "transaction" else now_s
+
+    def silence(self, now_s: float) -> None:
+        """Note the streams that have not been heard of for too long."""
+        for stream, last_s in self._heard_s.items():
+            if now_s - last_s > SILENT_AFTER_S:
+                self._stages[self.stage].silent.add(stream)
+
+    def fault(self, stream: str, image: Image | None = None, now_s: float | None = None) -> None:
         """A stream's values could not be judged in this stage (nor the frame that they were made from)."""
+        if now_s is not None:
+            self._hear(stream, now_s)
         view = self._stages[self.stage]
         view.faults.add(stream)
         if view.image is None:
@@ -100,8 +136,11 @@ class DepositWatch:
     def summary(self, stage: Stage) -> Summary:
         """Grade one stage as it stands. One that never was is low, unless it may have been missed."""
         view = self._stages.get(stage) or StageView(0.0, "clear" if self._whole else "absent")
-        verdicts = tuple(verdict(view.worst[name], self._streams) for name in sorted(view.worst, reverse=True))
+        verdicts = tuple(
+            verdict(view.worst[name], self._streams, self._levels) for name in sorted(view.worst, reverse=True)
+        )
         graded = fuse(verdicts)
-        if view.faults and graded == "low":
+        if (view.faults or view.silent) and graded == "low":
             graded = "medium"
-        return Summary(stage, graded, verdicts, tuple(sorted(view.faults)), view.lens, view.image)
+        faults, silent = tuple(sorted(view.faults)), tuple(sorted(view.silent - view.faults))
+        return Summary(stage, graded, verdicts, faults, silent, view.lens, view.image)

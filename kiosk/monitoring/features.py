@@ -17,17 +17,18 @@ import numpy as np
 import numpy.typing as npt
 
 from kiosk.monitoring import people
+from kiosk.monitoring.replay import Trace, trace_of
 
 Grey = npt.NDArray[np.uint8]
 Plane = npt.NDArray[np.float32]
 Row = npt.NDArray[np.float32]
 
 NAMES: Final[tuple[str, ...]] = (
-    "brightness",  # mean grey, 0..255
-    "sharpness",  # log(1 + variance of the Laplacian)
-    "edge_share",  # pixels on an edge
+    "brightness",  # log2 of mean grey beside the empty shop's
+    "sharpness",  # log(1 + variance of the Laplacian), less the empty shop's
+    "edge_share",  # log2 of the pixels on an edge beside the empty shop's
     "lost_edges",  # of the empty shop's edges, the share that cannot be seen now
-    "grain",  # log of the grey levels that quiet pixels change by between frames: sensor noise
+    "grain",  # log of the grey levels that quiet pixels change by between frames, less the empty shop's: sensor noise
     "flicker",  # change of overall brightness, share a second
     "flow_peak",  # mean of the three strongest of 20 cells, picture widths a second
     "flow_mean",  # mean over the picture
@@ -51,6 +52,9 @@ LEARN_BUSY_GREY_PER_S: Final = 0.15  # ... during a deposit: whoever stands stil
 CADENCE_KEEP: Final = 0.85  # of the smoothed frame interval: arrival times jitter, the camera's own clock does not
 GAIN_RANGE: Final = (0.45, 2.2)
 GRAIN_FLOOR: Final = 0.05  # grey levels; a picture without any noise is a frozen one
+RECOGNISED_LOST_EDGES: Final = 0.36  # a depositor hides fewer
+USUAL_S: Final = 3.0  # over which the empty shop's picture is averaged
+CHANGED_SHARE: Final = 0.03  # of the pixels; noise changes most of them, a clock in the picture one in a hundred
 OCCUPIED_SHARE: Final = 0.15  # of the lowest rows
 
 
@@ -60,9 +64,25 @@ class SceneRow:
 
     at_s: float
     values: Row  # float32 [d], order of NAMES
-    changed: bool  # any pixel differs from the frame before
+    changed: bool  # more differs from the frame before than a clock in the picture
+    trace: Trace | None  # what changed, for `replay`
     lost_edges: float
     edge_share: float
+
+
+@dataclass(frozen=True, slots=True)
+class Shop:
+    """The empty shop: its picture, float32 [60, 80, 3], and what that measures, float32 [4]. ValueError for others."""
+
+    background: Plane
+    usual: Row
+
+    def __post_init__(self) -> None:
+        """A file may hold anything."""
+        shapes = self.background.shape == (HALF[1], HALF[0], 3) and self.usual.shape == (4,)
+        if not shapes or not (np.isfinite(self.background).all() and np.isfinite(self.usual).all()):
+            message = "not a picture of a shop"
+            raise ValueError(message)
 
 
 class SceneFeatures:
@@ -79,6 +99,8 @@ class SceneFeatures:
         self._gain = 1.0
         self._mask: Grey = np.zeros((HALF[1], HALF[0]), np.uint8)
         self._smoothed: Row | None = None
+        self._usual: Row | None = None
+        self._recalled: Shop | None = None
         self._people = people.People()
         self._idle_s = 0.0
 
@@ -90,6 +112,34 @@ class SceneFeatures:
         see ghosts beside whoever moves.
         """
         return self._idle_s >= LEARNT_AFTER_S
+
+    @property
+    def shop(self) -> Shop | None:
+        """What may be kept: None until the empty shop has been learnt, or while somebody stands in front."""
+        if self._background is None or self._usual is None or not self.learnt or self._occupied():
+            return None
+        return Shop(self._background.copy(), self._usual.copy())
+
+    def recall(self, shop: Shop) -> None:
+        """Take what an earlier watcher has learnt; the next frame decides whether it is still the same shop."""
+        self._recalled = shop
+
+    def _recognise(self, plane: Plane) -> None:
+        """The shop of before, if most of its edges can still be seen; somebody may stand in front of the others."""
+        shop, self._recalled = self._recalled, None
+        if shop is None:
+            return
+        self._background_edges = _gradient(cv2.cvtColor(shop.background.astype(np.float32), cv2.COLOR_BGR2GRAY))  # type: ignore[arg-type]
+        self._gain = float(np.clip(np.median(plane / np.maximum(shop.background, 4.0)), *GAIN_RANGE))
+        seen = _gradient(cv2.cvtColor(plane, cv2.COLOR_BGR2GRAY))  # type: ignore[arg-type]
+        if self._lost_edges(seen) < RECOGNISED_LOST_EDGES:
+            self._background, self._usual = shop.background.astype(np.float32), shop.usual.astype(np.float32)
+            self._frames, self._idle_s = FIRST_FRAMES, LEARNT_AFTER_S
+        else:
+            self._background_edges, self._gain = None, 1.0
+
+    def _occupied(self) -> bool:
+        return bool(self._mask[people.NEAR_ROW :].mean() > OCCUPIED_SHARE)
 
     def update(self, frame_bgr: npt.NDArray[np.uint8], at_s: float, *, idle: bool) -> SceneRow | None:
         """Features of this frame; None for the first one, which has nothing to be compared with.
@@ -104,6 +154,7 @@ class SceneFeatures:
         previous, previous_small = self._previous, self._previous_small
         elapsed_s = self._elapsed(at_s)
         self._previous, self._previous_small, self._previous_s = grey, small, at_s
+        self._recognise(plane)
         self._compare(plane)
         if previous is None or previous_small is None:
             self._learn(plane, elapsed_s, idle=idle)
@@ -115,14 +166,33 @@ class SceneFeatures:
         motion = _motion(previous_small, small, change, elapsed_s)
         grain, activity = _grain(change)
         flicker = abs(float(grey.mean()) - float(previous.mean())) / max(8.0, float(grey.mean())) / elapsed_s
-        raw = np.array([*picture, lost, grain, flicker, *motion, activity], np.float32)
+        measured = np.array([np.log2(1.0 + picture[0]), picture[1], np.log2(0.01 + picture[2]), grain], np.float32)
         self._learn(plane, elapsed_s, idle=idle)
+        brightness, sharpness, edge_share, quiet = (
+            measured - self._usual_picture(measured, elapsed_s, idle=idle)
+        ).tolist()
+        raw = np.array([brightness, sharpness, edge_share, lost, quiet, flicker, *motion, activity], np.float32)
         keep = float(np.exp(-elapsed_s / SMOOTHING_S))
         self._smoothed = (
             raw if self._smoothed is None else (keep * self._smoothed + (1 - keep) * raw).astype(np.float32)
         )
         standing = np.array(self._people.update(self._mask, at_s), np.float32)
-        return SceneRow(at_s, np.concatenate([self._smoothed, standing]), bool(change.any()), lost, picture[2])
+        return SceneRow(
+            at_s,
+            np.concatenate([self._smoothed, standing]),
+            float((change > 0).mean()) > CHANGED_SHARE,
+            trace_of(grey, previous),
+            lost,
+            picture[2],
+        )
+
+    def _usual_picture(self, measured: Row, elapsed_s: float, *, idle: bool) -> Row:
+        """What the picture of the empty shop measures: cameras and rooms differ, and only the difference is news."""
+        if self._usual is None:
+            self._usual = measured
+        elif idle and not self._occupied():
+            self._usual = (self._usual + (measured - self._usual) * min(1.0, elapsed_s / USUAL_S)).astype(np.float32)
+        return self._usual
 
     def _elapsed(self, at_s: float) -> float:
         step_s = float(np.clip(at_s - self._previous_s, *STEP_S_RANGE))
@@ -155,8 +225,7 @@ class SceneFeatures:
         elif self._frames <= FIRST_FRAMES:
             self._background += (plane / self._gain - self._background) / self._frames
         else:
-            occupied = bool(self._mask[people.NEAR_ROW :].mean() > OCCUPIED_SHARE)
-            rate = LEARN_OCCUPIED_GREY_PER_S if occupied else LEARN_GREY_PER_S
+            rate = LEARN_OCCUPIED_GREY_PER_S if self._occupied() else LEARN_GREY_PER_S
             step = (rate if idle else LEARN_BUSY_GREY_PER_S) * elapsed_s
             self._background += np.clip(plane / self._gain - self._background, -step, step)
         if self._background_edges is None or self._frames <= FIRST_FRAMES or self._frames % 20 == 0:

@@ -3,15 +3,17 @@
 from typing import Final, Literal
 
 from kiosk.monitoring.features import SceneRow
+from kiosk.monitoring.replay import ReplayWatch
 
-Lens = Literal["clear", "covered", "frozen", "absent"]
-ORDER: Final[dict[Lens, int]] = {"clear": 0, "frozen": 1, "covered": 2, "absent": 3}
+Lens = Literal["clear", "covered", "frozen", "looped", "absent"]
+ORDER: Final[dict[Lens, int]] = {"clear": 0, "frozen": 1, "looped": 2, "covered": 3, "absent": 4}
 
 LOST_EDGES_COVERED: Final = 0.42  # two people in front hide at most a third of the shop's edges
 LOST_EDGES_CLEAR: Final = 0.36
 EDGE_SHARE_COVERED: Final = 0.08  # a shop has at least twice as many; holds even before a free picture was seen
-COVERED_AFTER_S: Final = 0.8  # a sleeve that brushes the lens is none of our business
-FROZEN_AFTER_S: Final = 1.5  # sensor noise changes every real frame
+COVERED_AFTER_S: Final = 0.5  # a sleeve that brushes the lens is none of our business
+FROZEN_AFTER_S: Final = 0.7  # sensor noise changes every real frame
+LOOPED_FOR_S: Final = 1.0  # said for this long after the last repeated frames: a seam has none
 
 
 class LensWatch:
@@ -21,9 +23,13 @@ class LensWatch:
         self.state: Lens = "absent"  # until frames come
         self._still_since_s: float | None = None
         self._blocked_since_s: float | None = None
+        self._replay = ReplayWatch()
+        self._looped_until_s = float("-inf")
 
     def update(self, row: SceneRow) -> Lens:
         """Take one row; returns the state."""
+        if self._replay.update(row.trace, row.at_s):
+            self._looped_until_s = row.at_s + LOOPED_FOR_S
         if row.changed:
             self._still_since_s = None
         elif self._still_since_s is None:
@@ -37,6 +43,8 @@ class LensWatch:
             self.state = "covered"
         elif _for(self._still_since_s, row.at_s, FROZEN_AFTER_S):
             self.state = "frozen"
+        elif row.at_s < self._looped_until_s:
+            self.state = "looped"
         else:
             self.state = "clear"
         return self.state

@@ -1,8 +1,9 @@
 """Who stands where, from a foreground mask: pure geometry of outlines, no recognition of anybody.
 
-The mask is 60 rows x 80 columns. Things that are narrower than a head are not people at the kiosk: they are
-opened away and count as far. Values are medians over the last second or two, because somebody who walks past
-is gone by then and somebody who looks over a shoulder is not.
+The mask is 60 rows x 80 columns. Whoever stands at the kiosk reaches down to the lower edge of the picture; what hangs
+in the air, column by column, is somebody far away. Things that are narrower than a head are opened away. Values are
+medians over the last second, because somebody who walks past is gone by then and somebody who looks over a shoulder is
+not.
 """
 
 from collections import deque
@@ -17,7 +18,6 @@ Bools = npt.NDArray[np.bool_]
 
 NAMES: Final[tuple[str, ...]] = (
     "front_area",  # taken by people near the kiosk
-    "far_area",  # taken by people or things in the background
     "head_top",  # height of the topmost point of the people in front
     "head_width",  # their width at the height of that head
     "shoulder_width",  # their width at shoulder height
@@ -27,6 +27,7 @@ NAMES: Final[tuple[str, ...]] = (
     "asymmetry",  # difference of the two halves of the people in front
 )
 NEAR_ROW: Final = 50  # whatever reaches below this row stands at the kiosk
+GAP_ROWS: Final = 4  # a belt or a shadow of the shop's colour does not cut anybody in two
 PIXELS_MIN: Final = 10
 HEAD_PIXELS: Final = 6  # the narrowest head near the kiosk; hands, poles and people far away are narrower
 HEAD_ROWS: Final = (3, 14)  # below the topmost point: the head, and not yet the shoulders
@@ -34,14 +35,14 @@ BESIDE_COLUMNS: Final = (9, 26)  # from the middle of the head outwards: past th
 BESIDE_ROWS: Final = 20  # from the topmost point down to the shoulders
 SHOULDER_ROWS: Final = (32, 40)
 SUMMIT_ROW_MAX: Final = 40  # a summit below this row is a hand or a basket
-WINDOW_S: Final = 1.6
+WINDOW_S: Final = 1.0
 WINDOW_ROWS_MAX: Final = 48
 
 NOBODY: Final = (0.0,) * len(NAMES)
 
 
 class People:
-    """Median of the last second and a half of outlines."""
+    """Median of the last second of outlines."""
 
     def __init__(self) -> None:
         self._window: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=WINDOW_ROWS_MAX)
@@ -56,16 +57,14 @@ class People:
 
 def outline(mask: Mask) -> tuple[float, ...]:
     """Features of one mask, in the order of NAMES; shares of the picture or of the named zone."""
-    body = cv2.morphologyEx(mask, cv2.MORPH_OPEN, np.ones((HEAD_PIXELS, HEAD_PIXELS), np.uint8))
+    body = cv2.morphologyEx(standing(mask), cv2.MORPH_OPEN, np.ones((HEAD_PIXELS, HEAD_PIXELS), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
     bottoms = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
     near = np.zeros(count, bool)
     near[1:] = (bottoms[1:] > NEAR_ROW) & (stats[1:, cv2.CC_STAT_AREA] >= PIXELS_MIN)
     front: Bools = near[labels]
-    around = cv2.dilate(front.astype(np.uint8), np.ones((7, 7), np.uint8))  # what opening took off their outline
-    far_area = float(((mask > 0) & (around == 0)).mean())
     if not front.any():
-        return (0.0, far_area, *NOBODY[2:])
+        return NOBODY
     rows, columns = mask.shape
     top: npt.NDArray[np.int64] = np.where(front.any(axis=0), front.argmax(axis=0), rows)
     highest = int(top.min())
@@ -74,7 +73,6 @@ def outline(mask: Mask) -> tuple[float, ...]:
     half = columns // 2
     return (
         float(front.mean()),
-        far_area,
         1.0 - highest / rows,
         _head_width(front, highest),
         float(front[slice(*SHOULDER_ROWS)].mean()),
@@ -83,6 +81,14 @@ def outline(mask: Mask) -> tuple[float, ...]:
         second_summit(rows - top) / rows,
         abs(float(front[:, :half].mean()) - float(front[:, half:].mean())),
     )
+
+
+def standing(mask: Mask) -> Mask:
+    """What of the mask reaches down to the lower edge, column by column; gaps of GAP_ROWS are bridged."""
+    closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((GAP_ROWS + 1, 1), np.uint8)) > 0
+    closed[-GAP_ROWS:] = True
+    reaching = np.logical_and.accumulate(closed[::-1], axis=0)[::-1]
+    return (mask * reaching).astype(np.uint8)
 
 
 def _head_width(front: Bools, highest: int) -> float:

@@ -12,6 +12,9 @@ from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Final, Protocol
 
+import numpy as np
+
+from kiosk.appraisal.fusion import Levels
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import Judged, Row, StreamModel
 from kiosk.clock import Clock
@@ -30,13 +33,15 @@ from kiosk.messages import (
     StageChanged,
     StreamReport,
     Subscribe,
+    TransactionReading,
 )
-from kiosk.monitoring.deposit_watch import DepositWatch, Image, Summary
+from kiosk.monitoring.deposit_watch import DEFAULT_LEVELS, DepositWatch, Image, Summary
 from kiosk.monitoring.features import SceneFeatures, SceneRow
 from kiosk.monitoring.frames import Frame, FrameSource
 from kiosk.monitoring.hand_over import hand_over
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
+from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.protection.gate import mask
 
@@ -53,7 +58,10 @@ STILLS_KEPT: Final = 64
 RATE_WINDOW_S: Final = 3.0
 RATE_FRAMES_MAX: Final = 128
 UNJUDGED: Final = "the {} could not be judged: no model, the empty shop not seen yet, or values that make no sense"
+UNHEARD: Final = "nothing is heard of the {}"
 IDLE_STAGE: Final[Stage] = "access"
+HEARD: Final = ("machine", "transaction")  # what the controller tells; the scene is the watcher's own
+_STREAMS: Final[dict[str, Stream]] = {"scene": "scene", "machine": "machine", "transaction": "transaction"}
 
 
 class Controller(Protocol):
@@ -67,14 +75,27 @@ class Watcher:
     """Give it a frame source, the models there are, a clock and a place for stills; then run its loops."""
 
     def __init__(
-        self, source: FrameSource, models: Mapping[Stream, StreamModel], clock: Clock, stills: StillRing
+        self,
+        source: FrameSource,
+        models: Mapping[Stream, StreamModel],
+        clock: Clock,
+        stills: StillRing,
+        levels: Levels = DEFAULT_LEVELS,
+        shop: ShopFile | None = None,
     ) -> None:
-        """Models: by stream; a missing one is reported as a fault of its stream."""
+        """Models: by stream; a missing one is reported as a fault of its stream. Levels: false alarms a deposit.
+
+        `shop`: where the empty shop is kept over restarts.
+        """
+        self._shop = shop
+        self._levels = levels
         self._source = source
         self._models = models
         self._clock = clock
         self._stills = stills
         self._scene = SceneFeatures()
+        if shop is not None:
+            shop.recall(self._scene)
         self._machine = MachineFeatures()
         self._lens = LensWatch()
         self._deposits: OrderedDict[str, DepositWatch] = OrderedDict()
@@ -144,6 +165,8 @@ class Watcher:
         """Take what the controller pushes; called on the loop, does not block."""
         if isinstance(push, SensorReading):
             self._feel(push)
+        elif isinstance(push, TransactionReading):
+            self._weigh(push)
         elif isinstance(push, StageChanged):
             self._enter(push.deposit_code, push.stage)
         elif isinstance(push, AssessRequest):
@@ -159,7 +182,10 @@ class Watcher:
         watch = self._deposits.get(code)
         if watch is None:
             whole = whole and stage == "access"
-            watch = DepositWatch(code, stage, now_s, lens, streams=len(self._models), whole=whole)
+            streams = len(self._models)
+            watch = DepositWatch(
+                code, stage, now_s, lens, streams=streams, whole=whole, levels=self._levels, heard=HEARD
+            )
             self._deposits[code] = watch
             while len(self._deposits) > DEPOSITS_KEPT:
                 self._deposits.popitem(last=False)
@@ -189,6 +215,8 @@ class Watcher:
         row = self._scene.update(frame.image, frame.at_s, idle=idle)
         if row is None:
             return None
+        if idle and self._shop is not None:
+            self._shop.keep(self._scene, frame.at_s)
         return row, self._judge("scene", row.values) if self._scene.learnt else None
 
     def _judge(self, stream: Stream, values: Row) -> Judged | None:
@@ -213,12 +241,21 @@ class Watcher:
             self._keep("machine", values, self._judge("machine", values), None)
             self._tell_changes()
 
+    def _weigh(self, reading: TransactionReading) -> None:
+        if self._now is None or self._now.code != reading.deposit_code:
+            if reading.deposit_code in self._deposits:
+                return  # of one that has ended
+            self._enter(reading.deposit_code, "access")  # its beginning was told before its first stage
+        values = np.array(reading.values, np.float32)
+        self._keep("transaction", values, self._judge("transaction", values), None)
+        self._tell_changes()
+
     def _keep(self, stream: Stream, values: Row, judged: Judged | None, image: Image | None) -> None:
         watch = self._now
         if watch is None:
             return
         if judged is None:
-            watch.fault(stream, image)
+            watch.fault(stream, image, self._clock.monotonic_s())
         else:
             watch.score(self._models[stream].manifest, values, judged, self._clock.monotonic_s(), image)
 
@@ -235,6 +272,8 @@ class Watcher:
     def _tell_changes(self) -> None:
         """Report when grade, lens, deposit or stage changed, and every two seconds as a sign of life."""
         watch, now_s = self._now, self._clock.monotonic_s()
+        if watch is not None:
+            watch.silence(now_s)
         stage = watch.stage if watch else IDLE_STAGE
         grade: Grade = watch.summary(stage).grade if watch else self._idle_grade()
         state = (watch.code if watch else None, stage, grade, self._lens.state)
@@ -283,9 +322,9 @@ class Watcher:
 def _streams(seen: Summary) -> tuple[StreamReport, ...]:
     judged = tuple(
         StreamReport(
-            stream="scene" if each.stream == "scene" else "machine",
+            stream=_STREAMS[each.stream],
             score=round(each.score, 4),
-            p_value=round(each.p_value, 5),
+            p_value=round(each.p_value, 6),
             grade=each.grade,
             bmu=each.bmu,
             reasons=tuple(mask(reason)[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]),
@@ -293,16 +332,20 @@ def _streams(seen: Summary) -> tuple[StreamReport, ...]:
         )
         for each in seen.verdicts
     )
-    return judged + tuple(
-        StreamReport(
-            stream="scene" if name == "scene" else "machine",
-            score=0.0,
-            p_value=1.0,
-            grade="medium",
-            bmu=(0, 0),
-            reasons=(UNJUDGED.format(name),),
-            model_sha256="",
+    # Those of which a figure is known come last: it is the figure that a record keeps.
+    return (
+        tuple(
+            StreamReport(
+                stream=_STREAMS[name],
+                score=0.0,
+                p_value=1.0,
+                grade="medium",
+                bmu=(0, 0),
+                reasons=(words.format(name),),
+                model_sha256="",
+            )
+            for words, names in ((UNJUDGED, seen.faults), (UNHEARD, seen.silent))
+            for name in names
         )
-        for name in seen.faults
-        if all(each.stream != name for each in seen.verdicts)
+        + judged
     )

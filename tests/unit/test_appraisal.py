@@ -9,13 +9,19 @@ import numpy as np
 import pytest
 
 from kiosk.appraisal.explain import reasons
-from kiosk.appraisal.fusion import Moment, fuse, verdict
+from kiosk.appraisal.fusion import Levels, Moment, fuse, verdict
 from kiosk.appraisal.manifest import Calibration, Feature, Manifest, MapSize, ModelError, Stream
 from kiosk.appraisal.model import Judged, StreamModel
+from kiosk.core import transaction
 from kiosk.monitoring import features, machine
 
+LEVELS = Levels(medium=0.05, high=0.01)
 ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
-NAMES: dict[Stream, tuple[str, ...]] = {"scene": features.NAMES, "machine": machine.NAMES}
+NAMES: dict[Stream, tuple[str, ...]] = {
+    "scene": features.NAMES,
+    "machine": machine.NAMES,
+    "transaction": transaction.NAMES,
+}
 
 
 def made_up(stream: Stream = "scene") -> Manifest:
@@ -72,23 +78,23 @@ def test_a_strange_mixture_of_usual_values_is_said_to_be_one() -> None:
 
 
 def test_grades_follow_the_calibration_and_share_the_promise_between_streams() -> None:
-    assert verdict(moment(100.0), 2).grade == "low"
-    assert verdict(moment(100.0), 2).reasons == ()
-    assert verdict(moment(191.5), 1).grade == "medium"
-    assert verdict(moment(191.5), 2).grade == "low"
-    assert verdict(moment(1000.0), 2).grade == "high"
-    assert verdict(moment(1000.0), 2).reasons
+    assert verdict(moment(100.0), 2, LEVELS).grade == "low"
+    assert verdict(moment(100.0), 2, LEVELS).reasons == ()
+    assert verdict(moment(191.5), 1, LEVELS).grade == "medium"
+    assert verdict(moment(191.5), 2, LEVELS).grade == "low"
+    assert verdict(moment(1000.0), 2, LEVELS).grade == "high"
+    assert verdict(moment(1000.0), 2, LEVELS).reasons
 
 
 def test_the_worst_stream_decides() -> None:
     assert fuse([]) == "low"
-    assert fuse([verdict(moment(1.0), 2), verdict(moment(1e6, stream="machine"), 2)]) == "high"
+    assert fuse([verdict(moment(1.0), 2, LEVELS), verdict(moment(1e6, stream="machine"), 2, LEVELS)]) == "high"
 
 
 # --- models on disk -------------------------------------------------------------------------------------
 
 
-@pytest.fixture(params=["scene", "machine"])
+@pytest.fixture(params=["scene", "machine", "transaction"])
 def installed(request: pytest.FixtureRequest, tmp_path: Path) -> tuple[Stream, Path]:
     stream: Stream = request.param
     return stream, Path(shutil.copytree(ARTIFACTS / stream, tmp_path / stream))

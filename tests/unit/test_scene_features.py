@@ -69,7 +69,7 @@ def test_hands_at_the_port_move_there() -> None:
 def test_people_far_away_are_not_at_the_kiosk() -> None:
     watched = Watched(6)
     seen = watched.show(replace(SHOP, passers_by=1.0), 60, idle=True)
-    assert seen["far_area"] > 0
+    assert seen["activity"] > 0
     assert seen["front_area"] < 0.05
 
 

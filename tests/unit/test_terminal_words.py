@@ -4,6 +4,7 @@ import re
 import string
 from decimal import Decimal
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
@@ -11,9 +12,13 @@ import kiosk.terminal
 from firmware_bridge.protocols.ssp.replies import REJECT_CODES
 from kiosk.config.schema import TerminalConfig
 from kiosk.core import risk
+from kiosk.core.cash_in import FISHED
+from kiosk.management.handling import REACHED_IN, TAKEN
+from kiosk.management.transactions import OFTEN
 from kiosk.management.translate import STOPS
 from kiosk.messages import Amount
-from kiosk.monitoring.feature_words import describe
+from kiosk.monitoring.feature_words import Stream, describe
+from kiosk.monitoring.watcher import HEARD, UNHEARD
 from kiosk.terminal.words import REFUSALS, Words, languages, words_of
 
 ROOM = Path(kiosk.terminal.__file__).parent
@@ -99,7 +104,8 @@ def machine_words() -> set[str]:
     found = set(re.findall(r'(?:yield |or |            )"([a-z][^"{]+)"', management))
     found |= {risk.WATCHER_SILENT, "no cabinet slot is free", "an unusual combination of otherwise usual values"}
     found |= {words for _, words in risk._LENS.values() if words} | set(STOPS.values())  # noqa: SLF001 - its table
-    for stream in ("scene", "machine"):
+    found |= {FISHED, TAKEN, REACHED_IN, OFTEN.split(" (")[0], *(UNHEARD.format(name) for name in HEARD)}
+    for stream in get_args(Stream):
         for feature in describe(stream):
             found |= {feature.words_high, feature.words_low}
     return found

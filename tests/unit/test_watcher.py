@@ -1,7 +1,8 @@
 """The watcher with a scripted camera, a scripted controller and a clock moved by hand: no real time passes."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import math
+from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +14,8 @@ from hwsim.config import SensorConfig
 from hwsim.devices.board_sensors import Disturbance, SensorState, read_sensors
 from hwsim.scene import SceneRenderer, SceneState
 from kiosk.appraisal.model import StreamModel
+from kiosk.core import transaction
+from kiosk.core.habits import DAY_S, Habit
 from kiosk.messages import (
     AssessRequest,
     HandOver,
@@ -23,9 +26,11 @@ from kiosk.messages import (
     SensorReading,
     StageChanged,
     Subscribe,
+    TransactionReading,
 )
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import Frame
+from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.monitoring.watcher import Watcher
 
@@ -35,6 +40,19 @@ CALM = Disturbance()
 EMPTY = SceneState(passers_by=0.0, light=0.65, depositor_seed=4, onlooker_seed=9)
 ALONE = replace(EMPTY, depositor=True)
 WATCHED = replace(ALONE, onlooker=True)
+
+
+def begun() -> tuple[float, ...]:
+    """A deposit that has just begun, by somebody who comes now and then."""
+    own, kiosk = Habit(), Habit()
+    for day in range(30):
+        kiosk = kiosk.after(day * DAY_S + 3600 * (day % 9), 400.0, 8 + day % 9)
+        own = own.after(day * DAY_S, 400.0, 10) if day % 6 == 0 else own
+    session = transaction.Session(((1, 100),), 0.0)
+    return transaction.features(session, own, kiosk, now_s=0.1, wall_s=30 * DAY_S, hour=11)
+
+
+BEGUN = begun()
 
 
 class HandClock:
@@ -57,12 +75,13 @@ class ScriptedCamera:
 
     trouble = "the plug was pulled"
 
-    def __init__(self, clock: HandClock) -> None:
+    def __init__(self, clock: HandClock, shop_seed: int) -> None:
         self._clock = clock
-        self._renderer = SceneRenderer(21)
+        self._renderer = SceneRenderer(shop_seed)
         self._queue: asyncio.Queue[Frame | None] = asyncio.Queue()
         self._asked = asyncio.Event()
         self._number = 0
+        self.passing: Callable[[float], None] = lambda _: None
 
     async def newer(self, number: int, timeout_s: float) -> Frame | None:
         self._asked.set()
@@ -71,6 +90,7 @@ class ScriptedCamera:
     async def show(self, state: SceneState, seconds: float) -> None:
         for _ in range(int(seconds * RATE)):
             self._clock.now_s += 1 / RATE
+            self.passing(self._clock.now_s)
             self._number += 1
             at_s = self._clock.now_s
             await self.give(Frame(self._renderer.render(state, at_s), at_s, self._number))
@@ -123,17 +143,35 @@ class ScriptedController:
 class Kiosk:
     """A watcher between scripted ends."""
 
-    def __init__(self, folder: Path, *, models: bool = True) -> None:
+    def __init__(self, folder: Path, *, models: bool = True, kept: bool = False, shop_seed: int = 21) -> None:
         self.clock = HandClock()
-        self.camera = ScriptedCamera(self.clock)
+        self.camera = ScriptedCamera(self.clock, shop_seed)
         self.controller = ScriptedController()
         self.stills = folder / "stills"
         loaded = {
             "scene": StreamModel.load(ARTIFACTS / "scene", "scene", features.NAMES),
             "machine": StreamModel.load(ARTIFACTS / "machine", "machine", machine.NAMES),
+            "transaction": StreamModel.load(ARTIFACTS / "transaction", "transaction", transaction.NAMES),
         }
-        self.watcher = Watcher(self.camera, loaded if models else {}, self.clock, StillRing(self.stills))  # type: ignore[arg-type]
+        shop = ShopFile(folder) if kept else None
+        self.watcher = Watcher(
+            self.camera,
+            loaded if models else {},  # type: ignore[arg-type]
+            self.clock,
+            StillRing(self.stills),
+            shop=shop,
+        )
         self._requests = 0
+        self._told_s = 0.0
+        self.telling = True
+        self.disturbance = CALM
+        self.camera.passing = self._tell_board
+
+    def _tell_board(self, now_s: float) -> None:
+        """As the controller does: the board four times a second."""
+        if self.telling and now_s - self._told_s >= 0.25:
+            self._told_s = now_s
+            self.watcher.on_push(reading(now_s, self.disturbance))
 
     async def ask(self, code: str, stage: str) -> RiskReport:
         self._requests += 1
@@ -142,6 +180,8 @@ class Kiosk:
 
     def stage(self, code: str | None, stage: str) -> None:
         self.watcher.on_push(StageChanged(code, stage))  # type: ignore[arg-type]
+        if code is not None and self.telling:
+            self.watcher.on_push(TransactionReading(self.clock.now_s, code, BEGUN))
 
 
 @pytest.fixture
@@ -171,16 +211,17 @@ async def test_a_calm_deposit_is_low_and_an_onlooker_is_not_and_says_why(kiosk: 
     assert calm.grade == "low"
     assert calm.lens == "clear"
     assert calm.frames_per_second == pytest.approx(RATE, abs=0.2)
-    assert [each.stream for each in calm.streams] == ["scene"]
-    assert calm.streams[0].p_value > 0.05
-    assert calm.streams[0].reasons == ()
+    assert {each.stream for each in calm.streams} == {"transaction", "scene", "machine"}
+    assert min(each.p_value for each in calm.streams) > 0.01
+    assert {each.reasons for each in calm.streams} == {()}
 
     kiosk.stage("A1", "escrow")
     await kiosk.camera.show(replace(WATCHED, hand=True), 4)
     watched = await kiosk.ask("A1", "escrow")
     assert watched.grade in ("medium", "high")
-    assert watched.streams[0].p_value <= 0.025
-    assert watched.streams[0].reasons
+    scene = next(each for each in watched.streams if each.stream == "scene")
+    assert scene.p_value <= 0.01
+    assert scene.reasons
     assert (await kiosk.ask("A1", "access")).grade == "low"  # each stage keeps its own worst moment
     unasked = [report for report in kiosk.controller.reports if report.request_id is None]
     assert any(report.stage == "escrow" and report.grade != "low" for report in unasked)  # told without a question
@@ -207,11 +248,22 @@ async def test_eyes_that_open_in_the_middle_of_a_deposit_vouch_for_nothing_and_a
     await kiosk.camera.show(replace(ALONE, hand=True), 6)
     seen = await kiosk.ask("A2", "escrow")
     assert seen.grade == "medium"
-    assert "the empty shop not seen yet" in seen.streams[0].reasons[0]
+    assert any("the empty shop not seen yet" in reason for each in seen.streams for reason in each.reasons)
     assert {report.grade for report in kiosk.controller.reports} == {"medium"}
     kiosk.stage(None, "access")
     await kiosk.camera.show(EMPTY, 4)
     assert kiosk.controller.reports[-1].grade == "low"
+
+
+async def test_the_empty_shop_is_known_again_after_a_restart_in_a_deposit_unless_it_is_another(tmp_path: Path) -> None:
+    async for first in running(Kiosk(tmp_path, kept=True)):
+        await first.camera.show(EMPTY, 5)
+    for seed, grade in ((21, "low"), (22, "medium")):
+        async for second in running(Kiosk(tmp_path, kept=True, shop_seed=seed)):
+            await second.camera.show(ALONE, 1)
+            second.stage("A3", "escrow")
+            await second.camera.show(replace(ALONE, hand=True), 2)
+            assert (await second.ask("A3", "escrow")).grade == grade
 
 
 async def test_the_lens_is_reported_per_stage_with_its_worst(kiosk: Kiosk) -> None:
@@ -248,14 +300,14 @@ async def test_board_readings_are_judged_beside_the_scene(kiosk: Kiosk) -> None:
     await kiosk.camera.show(EMPTY, 2)
     await kiosk.camera.show(ALONE, 2)
     kiosk.stage("E1", "access")
-    for n in range(30):
-        kiosk.watcher.on_push(reading(n / 5))
-    await kiosk.camera.show(ALONE, 2)
+    await kiosk.camera.show(ALONE, 4)
     calm = await kiosk.ask("E1", "access")
-    assert {each.stream: each.grade for each in calm.streams} == {"scene": "low", "machine": "low"}
+    assert {each.stream: each.grade for each in calm.streams} == dict.fromkeys(
+        ("scene", "machine", "transaction"), "low"
+    )
     kiosk.stage("E1", "escrow")
-    for n in range(30, 60):
-        kiosk.watcher.on_push(reading(n / 5, Disturbance(vibration_mg=900.0, tilt_mg=150.0)))
+    kiosk.disturbance = Disturbance(vibration_mg=900.0, tilt_mg=150.0)
+    await kiosk.camera.show(ALONE, 2)
     drilled = await kiosk.ask("E1", "escrow")
     worst = next(each for each in drilled.streams if each.stream == "machine")
     assert worst.grade == "high"
@@ -269,6 +321,39 @@ async def test_without_models_the_grade_is_medium_and_says_so(tmp_path: Path) ->
         report = await kiosk.ask("F1", "access")
         assert report.grade == "medium"
         assert "could not be judged" in report.streams[0].reasons[0]
+
+
+async def test_streams_that_are_not_heard_of_raise_the_grade_and_are_named(kiosk: Kiosk) -> None:
+    kiosk.telling = False
+    await kiosk.camera.show(EMPTY, 4)
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("S1", "access")
+    await kiosk.camera.show(ALONE, 2)
+    assert (await kiosk.ask("S1", "access")).grade == "low"
+    await kiosk.camera.show(ALONE, 2)
+    report = await kiosk.ask("S1", "access")
+    assert report.grade == "medium"
+    told = {each.stream: each.reasons for each in report.streams if each.grade != "low"}
+    assert told == {name: (f"nothing is heard of the {name}",) for name in ("machine", "transaction")}
+
+
+async def test_a_transaction_unlike_any_is_told_and_rows_that_make_no_sense_are_faults(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 4)
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("T1", "access")
+    await kiosk.camera.show(ALONE, 1)
+    strange = dict(zip(transaction.NAMES, BEGUN, strict=True)) | {"refused": 6.0, "refused_share": 0.9, "haste": 14.0}
+    kiosk.watcher.on_push(TransactionReading(kiosk.clock.now_s, "T1", tuple(strange.values())))
+    report = await kiosk.ask("T1", "access")
+    told = next(each for each in report.streams if each.stream == "transaction")
+    assert told.grade != "low"
+    assert any("refused" in reason or "pushed in" in reason for reason in told.reasons)
+    kiosk.stage("T2", "access")
+    kiosk.watcher.on_push(TransactionReading(kiosk.clock.now_s, "T2", (math.nan, *BEGUN[1:])))
+    kiosk.watcher.on_push(TransactionReading(kiosk.clock.now_s, "T2", BEGUN[1:]))
+    report = await kiosk.ask("T2", "access")
+    assert report.grade != "low"
+    assert any("could not be judged" in reason for each in report.streams for reason in each.reasons)
 
 
 async def test_a_watcher_that_missed_the_beginning_says_so(kiosk: Kiosk) -> None:

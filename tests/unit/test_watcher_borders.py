@@ -52,7 +52,7 @@ def test_a_sane_report_passes() -> None:
         {"streams": [_stream(score=math.inf)]},
         {"streams": [_stream(reasons=["x" * 201])]},
         {"streams": [_stream(reasons=["x"] * 9)]},
-        {"streams": [_stream()] * 4},
+        {"streams": [_stream()] * 7},
         {"frames_per_second": math.nan},
         {"still_sha256": "../../etc/passwd"},
         {"streams": [_stream(model_sha256="x" * 10_000)]},
