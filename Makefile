@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate crash-points fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -35,6 +35,9 @@ fuzz: setup ## every decoder for FUZZ_S=60 seconds under a fuzzer, and the prope
 
 simulate: setup ## SCHEDULES=10000 SEED=1: seeded faults and crashes against the whole controller; the world judges
 	@$(BIN)/python -m tests.simulation --schedules $(or $(SCHEDULES),10000) --seed $(or $(SEED),1)
+
+scenarios: setup ## NORMAL=300 EACH=30 SEED=1: dangers acted out before the watcher, in virtual time (about 20 minutes on one core)
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.dangers --normal $(or $(NORMAL),300) --each $(or $(EACH),30) --seed $(or $(SEED),1)
 
 crash-points: setup ## power cut and process death at every journal write and every device frame of each scenario
 	CRASH_STEP=1 $(BIN)/pytest -q -n 2 --timeout 3600 tests/simulation/test_power_cuts.py tests/simulation/test_final_notes.py

@@ -1,0 +1,1 @@
+"""Dangers acted out before the watcher that ships: `make scenarios`."""
