@@ -44,7 +44,7 @@ from kiosk.management.machine import (
     store_levels,
 )
 from kiosk.management.power import Power, PowerLost
-from kiosk.management.riskdesk import RiskDesk
+from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import Storage, StorageSettings
 from kiosk.management.store import Runner
 from kiosk.management.translate import JAMS

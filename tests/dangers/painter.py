@@ -181,8 +181,8 @@ def _stall(rng: np.random.Generator) -> Frame:
 def _office(rng: np.random.Generator) -> Frame:
     """Tiles, a notice board, a window with a bright view, a clock."""
     base = rng.uniform(130, 205, 3)
-    office = np.full((HEIGHT, WIDTH, 3), base, np.float32)
-    office = np.clip(office + rng.normal(0, 3, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
+    plaster = np.full((HEIGHT, WIDTH, 3), base, np.float32)
+    office = np.clip(plaster + rng.normal(0, 3, (HEIGHT, WIDTH, 1)), 0, 255).astype(np.uint8)
     size = int(rng.integers(18, 34))
     for y in range(0, HEIGHT, size):
         for x in range(0, WIDTH, size):
