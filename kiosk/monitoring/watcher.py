@@ -191,6 +191,8 @@ class Watcher:
                 self._deposits.popitem(last=False)
         else:
             watch.enter(stage, now_s, lens)
+        if not self._scene.learnt:
+            watch.fault("scene")  # said from the outset: eyes that do not know the shop vouch for nothing
         self._now = watch
 
     async def _answer(self, question: AssessRequest) -> None:

@@ -39,6 +39,7 @@ from tests.dangers.script import Play, Work
 
 BUSY_SNAPSHOT_S: Final = 0.25  # as the controller reads the board
 REST_SNAPSHOT_S: Final = 1.0
+STIR_S: Final = 0.65  # a danger that is half there has been coming for so long: seen then, it is seen after 0 s
 Happening = Literal["frame", "board", "stage", "lines", "ask", "fact"]
 KEY: Final = b"k" * 32
 POLICY: Final = Policy(tuple(NoteKind(channel, "CNY", minor) for channel, minor in WORTH.items()), (), 40)
@@ -207,7 +208,7 @@ class Seen:
     @property
     def early(self) -> list[tuple[float, Assessment]]:
         """Alarms before there was any danger."""
-        begin_s = self.play.danger[0]
+        begin_s = self.play.danger[0] - STIR_S
         return [] if math.isinf(begin_s) else [(at_s, one) for at_s, one in self.alarms if at_s < begin_s]
 
     @property
@@ -215,7 +216,7 @@ class Seen:
         """Seconds from the danger's beginning to the first grade above low; None: not found, or alarmed before."""
         play = self.play
         begin_s = play.begin_s if math.isinf(play.danger[0]) else play.danger[0]
-        times = [at_s - begin_s for at_s, _ in self.alarms if at_s >= begin_s]
+        times = [max(0.0, at_s - begin_s) for at_s, _ in self.alarms if at_s >= begin_s - STIR_S]
         return times[0] if times and not self.early else None
 
 

@@ -92,8 +92,10 @@ def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any]) -> None:
     calibration = manifest["calibration"]
     maxima = calibration["deposit_max_scores"]
     assert maxima == sorted(maxima)
-    # The kiosk halves alpha for two streams.
-    assert 1 / (len(maxima) + 1) <= calibration["alpha_high"] / 2
+    # Beyond the greatest of them p falls as the upper tenth does: that must be some, and not all alike.
+    upper = maxima[-(len(maxima) // 10) :]
+    assert len(upper) >= 6
+    assert upper[-1] > upper[0]
 
 
 def test_together_they_stay_small() -> None:
