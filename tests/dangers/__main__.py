@@ -62,6 +62,7 @@ def main() -> int:
     parser.add_argument("--normal", type=int, default=300)
     parser.add_argument("--each", type=int, default=30, help="deposits of each kind of danger")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--first", type=int, default=0, help="number of the first deposit, to play a run in parts")
     parser.add_argument("--only", help=f"kinds, of normal, {', '.join(KINDS)}")
     parser.add_argument("--models", type=Path, default=MODELS)
     parser.add_argument(
@@ -75,7 +76,7 @@ def main() -> int:
             trace(perform(play(kind, options.seed), models))
         return 0
     todo = [
-        (kind, options.seed * SEEDS + number)
+        (kind, options.seed * SEEDS + options.first + number)
         for kind in kinds
         for number in range(options.normal if kind == "normal" else options.each)
     ]
