@@ -34,6 +34,7 @@ HEAD_ROWS: Final = (3, 14)  # below the topmost point: the head, and not yet the
 BESIDE_COLUMNS: Final = (9, 26)  # from the middle of the head outwards: past the own head, up to an arm's length
 BESIDE_ROWS: Final = 20  # from the topmost point down to the shoulders
 SHOULDER_ROWS: Final = (32, 40)
+SUMMIT_ROWS_MIN: Final = 8
 SUMMIT_ROW_MAX: Final = 40  # a summit below this row is a hand or a basket
 WINDOW_S: Final = 1.0
 WINDOW_ROWS_MAX: Final = 48
@@ -108,7 +109,10 @@ def _beside(front: Bools, highest: int, middle: float) -> tuple[float, float]:
 
 
 def second_summit(heights: npt.NDArray[np.int64]) -> float:
-    """How far the second summit of the outline rises above the dip between it and the first, in rows."""
+    """How far the second summit of the outline rises above the dip between it and the first, in rows.
+
+    0 below SUMMIT_ROWS_MIN: shoulders, bags and somebody small behind a shoulder make smaller ones.
+    """
     outline_rows = cv2.blur(heights.astype(np.float32).reshape(1, -1), (5, 1)).ravel()
     first = int(outline_rows.argmax())
     lowest = 60 - SUMMIT_ROW_MAX
@@ -122,4 +126,4 @@ def second_summit(heights: npt.NDArray[np.int64]) -> float:
             if here > lowest:
                 best = max(best, here - max(dip, lowest))
             column += direction
-    return best
+    return best if best >= SUMMIT_ROWS_MIN else 0.0
