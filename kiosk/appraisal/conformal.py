@@ -5,7 +5,8 @@ normal deposits, p = (1 + how many of those reach it) / (n + 1) exceeds its leve
 probability (split conformal; Vovk, Gammerman, Shafer 2005; Laxhammar and Falkman 2010). A deposit longer than
 those of the calibration has more chances to look odd, so its p-value is corrected for the number of
 calibration-length pieces it consists of (Sidak). Beyond the greatest maximum there is no rank any more: from there p
-falls as the exponential tail that the upper tenth of the maxima has, so that far away is more than just outside.
+falls as the exponential tail that the upper tenth of the maxima has, for about a decade: what is far away is more than
+what is just outside, but a model that was calibrated on few deposits cannot promise a small rate.
 """
 
 import math
@@ -16,7 +17,7 @@ from typing import Final, Literal
 
 Grade = Literal["low", "medium", "high"]
 
-P_MIN: Final = 1e-12
+EXTRAPOLATED_MAX: Final = 12.0  # so far below 1 / (n + 1) the tail is believed: few deposits cannot say "high"
 RESOLUTION: Final = 1e-9  # relative; differences below it are rounding
 CALIBRATED_S: Final = 40.0  # the longest deposits of the calibration set last about this long
 PIECES_MAX: Final = 1000.0
@@ -44,8 +45,7 @@ def p_value(maximum: float, calibration: Sequence[float], duration_s: float = 0.
     single = (1 + at_least) / (len(calibration) + 1)
     scale = _tail_scale(calibration)
     if not at_least and scale > 0:
-        single *= math.exp(-(maximum - calibration[-1]) / scale)
-    single = max(P_MIN, single)
+        single *= max(1.0 / EXTRAPOLATED_MAX, math.exp(-(maximum - calibration[-1]) / scale))
     if duration_s <= CALIBRATED_S:
         return single
     pieces = min(PIECES_MAX, duration_s / CALIBRATED_S)
