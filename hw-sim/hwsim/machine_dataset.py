@@ -35,13 +35,13 @@ def write_machine(path: Path, seed: int, start_s: float, end_s: float) -> None:
     rng = np.random.default_rng((seed, 0xB0A2D))
     steps = _steps(rng, start_s, end_s)
     surroundings = SensorConfig(
-        ambient_c=float(rng.uniform(2.0, 36.0)),
-        supply_mv=float(rng.uniform(23_700, 24_400)),
-        tilt_mg=float(rng.uniform(-10, 14)),
-        gas_permille=float(rng.uniform(6, 22)),
-        wear=float(rng.beta(1.0, 3.0)) * 0.7,
+        ambient_c=float(rng.uniform(-8.0, 44.0)),
+        supply_mv=float(rng.uniform(23_300, 24_800)),
+        tilt_mg=float(rng.uniform(-30, 30)),
+        gas_permille=float(rng.uniform(2, 32)),
+        wear=float(rng.beta(1.0, 1.6)) * 0.95,
     )
-    bumps = [(float(rng.uniform(0, end_s)), float(rng.exponential(6.0))) for _ in range(rng.poisson(1.2))]
+    bumps = [(float(rng.uniform(0, end_s)), float(rng.exponential(7.0))) for _ in range(rng.poisson(1.6))]
     load, interval_s = float(rng.uniform(0, 0.25)), 1.0 / float(rng.uniform(2.0, 10.0))
     columns: dict[str, list[float]] = {}
     at_s = 0.0
