@@ -1,8 +1,9 @@
-"""Fusion: each score becomes the surprise -log(tail probability) on held-out normal rows; surprises add up.
+"""Fusion: each score becomes the surprise -log(tail probability) on held-out normal rows; the score is their norm.
 
 The tail is empirical below the 90th percentile and exponential above it (peaks over a threshold with shape 0:
-Pickands, 1975), so a row stranger than every held-out one still gets a finite, growing surprise. The sum is additive:
-each view's share of the score is a reason that can be shown.
+Pickands, 1975), so a row stranger than every held-out one still gets a finite, growing surprise. The root of the sum of
+squares lies between the sum, where many views that are a little surprised outvote one that is alarmed, and the maximum,
+which hears that one only. Each part's share of it is a reason that can be shown: the shares add up to the score.
 """
 
 import numpy as np
@@ -14,6 +15,7 @@ from somgan.piecewise import Curve, PiecewiseLinear
 
 TAIL_START = 0.9
 EMPIRICAL_KNOTS = 46
+SURPRISE_MIN = 1e-6
 
 
 def tail_curve(scores: Floats) -> Curve:
@@ -31,12 +33,17 @@ def tail_curve(scores: Floats) -> Curve:
 
 
 class Fusion(nn.Module):
-    """Raw scores [n, m] -> surprise in nats [n, m]; the fused score is their sum."""
+    """Raw scores [n, m] -> shares of the fused score [n, p], which is their sum; `groups` says whose each score is."""
 
-    def __init__(self, curves: list[Curve]) -> None:
+    def __init__(self, curves: list[Curve], groups: tuple[int, ...]) -> None:
         super().__init__()
         self.tails = PiecewiseLinear(curves)
+        member = np.zeros((len(groups), max(groups) + 1))
+        member[np.arange(len(groups)), groups] = 1.0
+        self.register_buffer("member", torch.tensor(member, dtype=torch.float32))
 
     def forward(self, scores: torch.Tensor) -> torch.Tensor:
-        """Return the surprise of each part in nats."""
-        return self.tails(scores)
+        """Return each part's share, in nats: squared surprise of its scores by the norm of all."""
+        squares = self.tails(scores) ** 2
+        norm = torch.sqrt(squares.sum(dim=1, keepdim=True))
+        return squares @ self.member / torch.clamp(norm, min=SURPRISE_MIN)

@@ -5,9 +5,8 @@ says how far there is to go: near normal rows noise of every direction is plausi
 is not (Vincent, "A connection between score matching and denoising autoencoders", 2011; the noise estimate as a
 distance: Livernoche et al., "On diffusion modeling for anomaly detection", 2024).
 
-Two uses: the *nearest normal* of a row, which explains it ("like this, but with the door closed"); synthetic rows,
-drawn from the units of the map and denoised. log |G(x)| is a score too, but earns nothing beside the maps
-(`python -m somgan.benchmark ablation`), so it is only measured.
+Three uses: log |G(x)| is a score; the *nearest normal* of a row explains it ("like this, but with the door closed");
+synthetic rows are drawn from the units of the map and denoised.
 """
 
 from dataclasses import dataclass

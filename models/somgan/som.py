@@ -1,14 +1,16 @@
-"""Competition layer: a batch self-organising map per view, and how little it expects a row.
+"""Competition layer: a batch self-organising map per view, and two scores of how little it expects a row.
 
 Batch training (Kohonen, "Essentials of the self-organizing map", 2013): in each epoch every row goes to its
 best-matching unit; per unit the count and the sum of its rows are taken, both are smoothed over the map with a
 Gaussian neighbourhood, and their quotient is the unit's new weight. Only counts and sums leave the rows, which is
 also where privacy noise would go.
 
-The trained map is read as a mixture of Gaussians, one per unit, each as wide in every feature as the unit's own rows
-and its neighbours' are (a map as a constrained mixture: Bishop, Svensen and Williams, "GTM: the generative topographic
-mapping", 1998; here with local, diagonal covariances); the score is -log of that density. README.md says how this was
-chosen over distances to the nearest units, one width per unit and heavier tails.
+Score `nearest` is the log of the mean distance to the three nearest units. For score `density` the trained map is read
+as a mixture of t distributions, one per unit, each as wide in every feature as the unit's own rows and its neighbours'
+are: a map as a constrained mixture, Bishop, Svensen and Williams, "GTM: the generative topographic mapping" (1998),
+here with local, diagonal covariances; heavy tails so that a row far from every unit is not judged by the narrowest
+feature alone, Peel and McLachlan, "Robust mixture modelling using the t distribution" (2000). README.md says how this
+was chosen.
 """
 
 from dataclasses import dataclass
@@ -22,6 +24,8 @@ from somgan.arrays import Floats, Floats32, Ints
 CHUNK_ROWS = 1024
 EPOCHS_MAX = 60
 STABLE_CHANGE = 1e-3  # of the view's own spread
+NEAREST_UNITS = 3
+FREEDOM = 4.0  # of the t distributions
 WIDTH_FLOOR = 0.1  # of a unit's mean variance, added to each feature's
 REACH_MIN = 1e-6
 
@@ -70,7 +74,7 @@ def fit_map(view: Floats, shape: MapShape) -> MapParameters:
     for epoch in range(EPOCHS_MAX):
         part = min(1.0, epoch / max(1, shape.epochs - 1))
         sigma = start ** (1.0 - part) * shape.sigma_final**part
-        updated = _epoch(view, narrow, weights, _neighbourhood(shape, sigma))
+        updated = _epoch(view, narrow, weights, _Neighbourhood.of(shape, sigma))
         change = float(np.abs(updated - weights).mean())
         weights, epochs_run = updated, epoch + 1
         if epochs_run >= shape.epochs and change < STABLE_CHANGE * spread:
@@ -116,12 +120,27 @@ def _principal_plane(view: Floats, shape: MapShape) -> Floats:
     return weights
 
 
-def _neighbourhood(shape: MapShape, sigma: float) -> Floats:
-    """Return the Gaussian neighbourhood [k, k] of squared grid distance."""
-    grid = shape.coordinates()
-    square = ((grid[:, None, :] - grid[None, :, :]) ** 2).sum(axis=2)
-    result: Floats = np.exp(-square / (2.0 * sigma**2))
-    return result
+@dataclass(frozen=True)
+class _Neighbourhood:
+    """The Gaussian neighbourhood of grid distance; it separates, so it is kept as one factor an axis."""
+
+    rows: Floats
+    columns: Floats
+
+    @classmethod
+    def of(cls, shape: MapShape, sigma: float) -> "_Neighbourhood":
+        """Return the neighbourhood of width `sigma` in units."""
+        factors = []
+        for side in (shape.rows, shape.columns):
+            steps = np.arange(side)
+            factors.append(np.exp(-((steps[:, None] - steps) ** 2) / (2.0 * sigma**2)))
+        return cls(*factors)
+
+    def smooth(self, values: Floats) -> Floats:
+        """Sum `values` [k] or [k, d] over the map, weighted by nearness."""
+        grid = values.reshape(self.rows.shape[0], self.columns.shape[0], -1)
+        spread = np.tensordot(self.rows, np.matmul(self.columns, grid), axes=1)
+        return np.asarray(spread.reshape(values.shape), dtype=np.float64)
 
 
 def _sums(values: Floats, units: Ints, count: int) -> Floats:
@@ -137,11 +156,11 @@ def _nearest(narrow: Floats32, weights: Floats) -> Ints:
     return np.concatenate([np.argmin(squares - chunk @ doubled, axis=1) for chunk in chunks])
 
 
-def _epoch(view: Floats, narrow: Floats32, weights: Floats, neighbourhood: Floats) -> Floats:
+def _epoch(view: Floats, narrow: Floats32, weights: Floats, neighbourhood: _Neighbourhood) -> Floats:
     units = _nearest(narrow, weights)
     counts = np.bincount(units, minlength=weights.shape[0]).astype(np.float64)
-    reach = neighbourhood @ counts
-    moved = (neighbourhood @ _sums(view, units, weights.shape[0])) / np.maximum(reach, REACH_MIN)[:, None]
+    reach = neighbourhood.smooth(counts)
+    moved = neighbourhood.smooth(_sums(view, units, weights.shape[0])) / np.maximum(reach, REACH_MIN)[:, None]
     return np.where(reach[:, None] > REACH_MIN, moved, weights)
 
 
@@ -151,12 +170,12 @@ def _with_scales(view: Floats, weights: Floats, shape: MapShape, epochs_run: int
     counts = np.bincount(units, minlength=shape.units).astype(np.float64)
     residual2 = (view - weights[units]) ** 2
     overall = residual2.mean(axis=0)
-    smooth = _neighbourhood(shape, max(1.0, shape.sigma_final))
-    reach = (smooth @ counts + 1.0)[:, None]
-    spread2 = (smooth @ _sums(residual2, units, shape.units) + overall) / reach
+    wide = _Neighbourhood.of(shape, max(1.0, shape.sigma_final))
+    reach = (wide.smooth(counts) + 1.0)[:, None]
+    spread2 = (wide.smooth(_sums(residual2, units, shape.units)) + overall) / reach
     floor = 1e-4 * max(float(overall.mean()), 1e-8)
     spread2 = np.maximum(spread2, floor)
-    mass = (_neighbourhood(shape, shape.sigma_final) @ counts) + 1.0
+    mass = _Neighbourhood.of(shape, shape.sigma_final).smooth(counts) + 1.0
     return MapParameters(shape, weights, np.sqrt(spread2), mass / mass.sum(), epochs_run)
 
 
@@ -167,17 +186,18 @@ def widths2(parameters: MapParameters) -> Floats:
 
 
 class CompetitionLayer(nn.Module):
-    """One trained map as plain operators: squared distances to its units and the score."""
+    """One trained map as plain operators: squared distances to its units and the two scores."""
 
     def __init__(self, parameters: MapParameters) -> None:
         super().__init__()
         self.features = parameters.weights.shape[1]
+        self.nearest = min(NEAREST_UNITS, parameters.shape.units)
         variance = widths2(parameters)
         prior = np.log(parameters.mass) - 0.5 * np.log(variance).sum(axis=1)
         for name, values in (
             ("weights", parameters.weights),
             ("spread", parameters.spread),
-            ("precision", np.sqrt(0.5 / variance)),
+            ("precision", np.sqrt(1.0 / (FREEDOM * variance))),
             ("prior", prior),
         ):
             self.register_buffer(name, torch.tensor(values, dtype=torch.float32))
@@ -188,10 +208,17 @@ class CompetitionLayer(nn.Module):
         """View [n, d] -> squared distances [n, k]; differences first, since |x|^2 - 2xw + |w|^2 cancels in float32."""
         return ((view[:, None, :] - self.weights) ** 2).sum(dim=2)
 
-    def score(self, view: torch.Tensor) -> torch.Tensor:
-        """View [n, d] -> -(1/d) log density [n] of the map's mixture: higher is stranger."""
-        exponent = self.prior - (((view[:, None, :] - self.weights) * self.precision) ** 2).sum(dim=2)
+    def scores(self, view: torch.Tensor) -> list[torch.Tensor]:
+        """View [n, d] -> nearest and density, each [n]: higher is stranger.
+
+        nearest = log of the mean distance to the NEAREST_UNITS nearest units; density = -(1/d) log density of the
+        map's mixture.
+        """
+        apart = view[:, None, :] - self.weights
+        distance = torch.sqrt(torch.topk((apart**2).sum(dim=2), self.nearest, dim=1, largest=False).values)
+        squares = ((apart * self.precision) ** 2).sum(dim=2)
+        exponent = self.prior - 0.5 * (FREEDOM + self.features) * torch.log1p(squares)
         # log-sum-exp by hand: a runtime that does not subtract the maximum would return -inf far away.
         largest = exponent.max(dim=1, keepdim=True).values
         total = largest[:, 0] + torch.log(torch.exp(exponent - largest).sum(dim=1))
-        return -total / self.features
+        return [torch.log(distance.mean(dim=1) + 1e-6), -total / self.features]

@@ -17,6 +17,7 @@ from somgan.views import LIMIT, VIEW_NAMES, ViewParameters, Views, fit_views
 Progress = Callable[[str], None]
 PROGRESS_STEPS = 500
 POOL_ROWS_MAX = 100_000
+RANK_CELLS = 65_536  # rows times features at a time
 
 
 @dataclass(frozen=True)
@@ -78,7 +79,8 @@ def calibrate_tails(model: SomGan, held_out: Floats32) -> None:
 
 def _in_chunks(layer: Views, index: int, standardised: torch.Tensor) -> Floats:
     """Return one view of all rows in float64; in chunks, since the rank view needs 32 numbers a cell on the way."""
-    chunks = [layer.views(chunk)[index].numpy() for chunk in torch.split(standardised, 4096)]
+    rows = max(1, RANK_CELLS // standardised.shape[1])
+    chunks = [layer.views(chunk)[index].numpy() for chunk in torch.split(standardised, rows)]
     return np.concatenate(chunks).astype(np.float64)
 
 

@@ -12,32 +12,34 @@ import numpy as np
 import torch
 
 from somgan.arrays import Floats, Floats32
-from somgan.benchmark.ours import SETTINGS, split, surprise
+from somgan.benchmark.ours import SETTINGS, split
 from somgan.benchmark.protocol import LabelledTable, Task, task
 from somgan.fusion import tail_curve
-from somgan.generator import GeneratorSettings, synthetic_rows
+from somgan.generator import synthetic_rows
 from somgan.metrics import auroc, average_precision
-from somgan.model import SomGan, chunks
-from somgan.som import MapParameters, best_units, widths2
+from somgan.model import SCORE_NAMES, SomGan, chunks
+from somgan.piecewise import Curve
+from somgan.som import MapParameters, widths2
 from somgan.training import Settings, Trained, fit_layers
 from somgan.views import VIEW_NAMES, fit_views
 
-NEAREST_UNITS = 3
-FREEDOM = 4.0  # of the t distribution, Peel and McLachlan, "Robust mixture modelling" (2000)
-TRAINED = replace(SETTINGS, generator=GeneratorSettings(steps=1000))
 ORDER = (
     "all",
     *(f"only {name}" for name in VIEW_NAMES),
     *(f"without {name}" for name in VIEW_NAMES),
-    "nearest units",
+    "only nearest units",
+    "only densities",
+    "without generator",
     "one width a unit",
-    "heavy tails",
+    "light tails",
+    "plain sum",
     "no calibration",
-    "plus generator",
+    "plus discriminator",
     "generator",
     "discriminator",
     "augmented",
 )
+KINDS = ("nearest", "density")
 Raw = dict[str, Floats]
 
 
@@ -47,26 +49,20 @@ def _log_sum(exponent: Floats) -> Floats:
 
 
 def other_scores(view: Floats, parameters: MapParameters) -> Raw:
-    """What else a map could say of rows [n, d]: each [n], higher is stranger."""
+    """What else a map could say of rows [n, d] in the place of its density: each [n], higher is stranger."""
     weights, features = parameters.weights, view.shape[1]
     distance2 = np.maximum((view**2).sum(axis=1)[:, None] - 2.0 * view @ weights.T + (weights**2).sum(axis=1), 0.0)
-    _, nearest2 = best_units(view, weights, NEAREST_UNITS)
     mass = np.log(parameters.mass)
     scale2 = (parameters.spread**2).sum(axis=1)
     one_width = mass - 0.5 * features * (np.log(scale2) + distance2 / scale2)
     variance = widths2(parameters)
     squares = (view**2) @ (1.0 / variance).T - 2.0 * view @ (weights / variance).T + (weights**2 / variance).sum(axis=1)
-    heavier = (FREEDOM + features) * np.log1p(np.maximum(squares, 0.0) / FREEDOM)
-    heavy = mass - 0.5 * (np.log(variance).sum(axis=1) + heavier)
-    return {
-        "nearest units": np.log(np.sqrt(nearest2).mean(axis=1) + 1e-6),
-        "one width a unit": -_log_sum(one_width) / features,
-        "heavy tails": -_log_sum(heavy) / features,
-    }
+    light = mass - 0.5 * (np.log(variance).sum(axis=1) + np.maximum(squares, 0.0))
+    return {"one width a unit": -_log_sum(one_width) / features, "light tails": -_log_sum(light) / features}
 
 
 def raw_scores(trained: Trained, x: Floats32) -> Raw:
-    """Every uncalibrated score of rows [n, d], by name; the variants of a view as `variant/view`."""
+    """Every uncalibrated score of rows [n, d], by name: `kind view`, generator and discriminator."""
     collected: dict[str, list[Floats]] = {}
     model = trained.model
     with torch.no_grad():
@@ -78,35 +74,43 @@ def raw_scores(trained: Trained, x: Floats32) -> Raw:
 
 def _chunk_scores(model: SomGan, maps: Sequence[MapParameters], chunk: torch.Tensor) -> Raw:
     z = model.input_layer.standardise(chunk)
-    result: Raw = {
-        "generator": model.generator.score(z).numpy().astype(np.float64),
-        "discriminator": -model.discriminator(z).numpy().astype(np.float64),
-    }
-    for name, view, layer, parameters in zip(
-        VIEW_NAMES, model.input_layer.views(z), model.competition, maps, strict=True
-    ):
-        result[f"density/{name}"] = layer.score(view).numpy().astype(np.float64)
+    result: Raw = dict(zip(SCORE_NAMES, model.raw_scores(chunk).numpy().astype(np.float64).T, strict=True))
+    result["discriminator"] = -model.discriminator(z).numpy().astype(np.float64)
+    for name, view, parameters in zip(VIEW_NAMES, model.input_layer.views(z), maps, strict=True):
         for variant, values in other_scores(view.numpy().astype(np.float64), parameters).items():
-            result[f"{variant}/{name}"] = values
+            result[f"{variant} {name}"] = values
     return result
+
+
+def surprise(curve: Curve, scores: Floats) -> Floats:
+    """Apply a tail curve in float64: between its knots by line, beyond them by its slopes."""
+    beyond = np.maximum(scores - curve.x[-1], 0.0) * curve.slope_above
+    return np.asarray(np.interp(scores, curve.x, curve.y) + beyond, dtype=np.float64)
 
 
 def variants(held_out: Raw, test: Raw) -> Raw:
     """Fuse the scores of test rows in every way of ORDER but `augmented`, tails from those of held-out rows."""
     sure = {name: surprise(tail_curve(held_out[name]), scores) for name, scores in test.items()}
 
-    def together(kind: str, views: Sequence[str] = VIEW_NAMES) -> Floats:
-        return np.asarray(sum(sure[f"{kind}/{view}"] for view in views), dtype=np.float64)
+    def fused(*names: str) -> Floats:
+        return np.asarray(sum(sure[name] ** 2 for name in names), dtype=np.float64)
 
-    result = {"all": together("density")}
+    def maps(kinds: Sequence[str] = KINDS, views: Sequence[str] = VIEW_NAMES) -> list[str]:
+        return [f"{kind} {view}" for view in views for kind in kinds]
+
+    result = {"all": fused(*SCORE_NAMES)}
     for name in VIEW_NAMES:
-        result[f"only {name}"] = sure[f"density/{name}"]
-        result[f"without {name}"] = together("density", [view for view in VIEW_NAMES if view != name])
-    for kind in ("nearest units", "one width a unit", "heavy tails"):
-        result[kind] = together(kind)
-    result["no calibration"] = np.asarray(sum(test[f"density/{view}"] for view in VIEW_NAMES), dtype=np.float64)
-    result["plus generator"] = result["all"] + sure["generator"]
-    return result | {"generator": test["generator"], "discriminator": test["discriminator"]}
+        result[f"only {name}"] = fused(*maps(views=[name]))
+        result[f"without {name}"] = fused(*maps(views=[view for view in VIEW_NAMES if view != name]), "generator")
+    for variant, kinds in (("only nearest units", ["nearest"]), ("only densities", ["density"])):
+        result[variant] = fused(*maps(kinds))
+    for variant in ("one width a unit", "light tails"):
+        result[variant] = fused(*maps(["nearest", variant]), "generator")
+    result["without generator"] = fused(*maps())
+    result["plain sum"] = np.asarray(sum(sure[name] for name in SCORE_NAMES), dtype=np.float64)
+    result["no calibration"] = np.asarray(sum(test[name] for name in SCORE_NAMES), dtype=np.float64)
+    result["plus discriminator"] = fused(*SCORE_NAMES, "discriminator")
+    return result | {name: test[name] for name in ("generator", "discriminator")}
 
 
 def _one(job: Task, settings: Settings) -> Raw:
@@ -127,7 +131,7 @@ def _one(job: Task, settings: Settings) -> Raw:
 
 
 def run(
-    tables: Sequence[LabelledTable], seeds: int, progress: Callable[[str], None], settings: Settings = TRAINED
+    tables: Sequence[LabelledTable], seeds: int, progress: Callable[[str], None], settings: Settings = SETTINGS
 ) -> dict[str, dict[str, dict[str, float]]]:
     """Return AUROC and AP by variant and table, means over seeds."""
     result: dict[str, dict[str, dict[str, float]]] = {name: {} for name in ORDER}

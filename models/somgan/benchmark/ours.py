@@ -6,20 +6,17 @@ import numpy as np
 
 from somgan.arrays import Floats, Floats32
 from somgan.fusion import tail_curve
-from somgan.generator import GeneratorSettings
-from somgan.model import raw_scores
-from somgan.piecewise import Curve
+from somgan.model import raw_scores, shares
 from somgan.training import Settings, Trained, fit_layers
 from somgan.views import fit_views
 
 HELD_OUT_SHARE = 0.25
 ROWS_MAX = 20_000
-# The networks take no part in the score (README.md says why), so they are not trained for it.
-SETTINGS = Settings(generator=GeneratorSettings(steps=0))
+SETTINGS = Settings()
 
 
 class Ours:
-    """Maps on all training rows; tails from a twin that has not seen a quarter of them.
+    """Maps on all training rows; generator and tails from a twin that has not seen a quarter of them.
 
     A quarter is a lot to take from a table of 500 rows, and maps are what needs rows most. The twin has the same views
     and settings, so its held-out scores say what a normal score is. Held out is the last quarter in file order: where
@@ -28,7 +25,6 @@ class Ours:
 
     def __init__(self, seed: int, settings: Settings = SETTINGS) -> None:
         self._settings = replace(settings, seed=seed)
-        self._curves: list[Curve] = []
         self.trained: Trained | None = None
 
     def fit(self, x: Floats) -> None:
@@ -37,17 +33,16 @@ class Ours:
         rows = np.concatenate([kept, held])
         views = fit_views(rows.astype(np.float64))
         twin = fit_layers(kept, self._settings, _silent, views).model
-        self._curves = [tail_curve(column) for column in raw_scores(twin, held).T]
         self.trained = fit_layers(rows, self._settings, _silent, views, twin)
+        self.trained.model.set_tails([tail_curve(column) for column in raw_scores(twin, held).T])
 
     def parts(self, x: Floats) -> Floats:
-        """Surprise of each part in nats, [m, parts] in the order of PART_NAMES."""
+        """Each part's share of the score in nats, [m, parts] in the order of PART_NAMES."""
         assert self.trained is not None
-        scores = raw_scores(self.trained.model, x.astype(np.float32))
-        return np.stack([surprise(curve, column) for curve, column in zip(self._curves, scores.T, strict=True)], axis=1)
+        return shares(self.trained.model, x.astype(np.float32))
 
     def score(self, x: Floats) -> Floats:
-        """Fused surprise in nats, [m]."""
+        """Fused surprise in nats, [m]: what the kiosk's graph calls score."""
         return np.asarray(self.parts(x).sum(axis=1), dtype=np.float64)
 
 
@@ -61,9 +56,3 @@ def split(x: Floats, seed: int) -> tuple[Floats32, Floats32]:
 
 def _silent(_line: str) -> None:
     """Progress is by table."""
-
-
-def surprise(curve: Curve, scores: Floats) -> Floats:
-    """Apply a tail curve in float64: between its knots by line, beyond them by its slopes."""
-    beyond = np.maximum(scores - curve.x[-1], 0.0) * curve.slope_above
-    return np.asarray(np.interp(scores, curve.x, curve.y) + beyond, dtype=np.float64)
