@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -88,6 +88,9 @@ train: setup-train ## train the SOM-GAN on data of the simulator; writes models/
 
 setup-bench: setup-train ## the detectors of other people that benchmarks compare with, into the same .venv
 	@scripts/setup-bench.sh
+
+bench-detector: setup-bench ## DATA=../shared/data SEEDS=5: the SOM-GAN on public tables, video, transactions; into its cards (hours with all peers)
+	@scripts/bench-detector.sh
 
 test-train: setup-train ## the tests that need torch
 	$(BIN)/pytest -n 2 -m train

@@ -38,7 +38,7 @@ a promise to find a danger. {reach}
 | trustworthiness | {trustworthiness:.3f} | near 1 |
 | dead units | {dead_units:.3f} | near 0 |
 | discriminator AUROC, real against generated | {discriminator_auroc:.3f} | near 0.5 |
-{evaluation}
+{evaluation}{benchmark}
 ## Features
 
 | feature | unit | normal from | to | high means | low means |
@@ -76,6 +76,7 @@ def card(manifest: dict[str, Any]) -> str:
         sha256=manifest["sha256"],
         reach=_reach(samples, calibration["alpha_high"]),
         evaluation=_evaluation(manifest.get("evaluation")),
+        benchmark=_benchmark(manifest.get("benchmark")),
         features="\n".join(_feature_line(feature) for feature in manifest["features"]),
         **{key: graph[key] for key in ("size_bytes", "row_microseconds", "difference_max")},
         **{key: training[key] for key in ("fit", "tails", "calibrate")},
@@ -117,3 +118,18 @@ def _evaluation(report: dict[str, Any] | None) -> str:
         for kind, row in report["detection"].items()
     ]
     return "\n".join([*lines, ""])
+
+
+def _benchmark(reports: dict[str, dict[str, Any]] | None) -> str:
+    """Tables of what `make bench-detector` measured: of the method, on data that is not this model's."""
+    if not reports:
+        return ""
+    lines = ["", "## The method on other people's data", ""]
+    lines += ["Not this model: the same code, fitted to public data by the settings of `benchmark/ours.py`.", ""]
+    for title, rows in reports.items():
+        columns = list(next(iter(rows.values())))
+        lines += [f"| {title} | {' | '.join(columns)} |", "|---" * (len(columns) + 1) + "|"]
+        for name, row in rows.items():
+            lines.append(f"| {name} | {' | '.join(f'{row[key]:.4g}' for key in columns)} |")
+        lines.append("")
+    return "\n".join(lines)

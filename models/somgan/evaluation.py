@@ -55,9 +55,9 @@ def evaluate(folder: Path, table: Table) -> dict[str, Any]:
     }
 
 
-def record(folder: Path, report: dict[str, Any]) -> None:
+def record(folder: Path, report: dict[str, Any], key: str = "evaluation") -> None:
     """Put a report into the manifest and write the card anew; the graph and its hash stay as they are."""
-    manifest = {**read_manifest(folder), "evaluation": report}
+    manifest = {**read_manifest(folder), key: report}
     write_json(folder / MANIFEST_NAME, manifest)
     (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
 

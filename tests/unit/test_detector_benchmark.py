@@ -2,6 +2,7 @@
 
 import gzip
 import json
+import shutil
 from collections.abc import Callable
 from datetime import date, timedelta
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 from somgan.arrays import Floats
 from somgan.benchmark import histories, protocol, tables, transactions
 from somgan.benchmark.__main__ import main
+from somgan.manifest import read_manifest
 from somgan.metrics import auroc
 
 DAY = histories.DAY_S
@@ -69,6 +71,41 @@ def test_line_has_the_promised_shape_and_knn_finds_what_is_far(
     assert {"ap_mean", "fit_seconds", "microseconds_per_row"} <= set(figures)
     assert "table 2/2" in captured.err
     assert "0.9000  (published)" in captured.out
+
+
+def shipped(tmp_path: Path) -> Path:
+    source = Path(__file__).parents[2] / "models" / "artifacts" / "machine"
+    return Path(shutil.copytree(source, tmp_path / "models" / "machine"))
+
+
+def test_reports_reach_the_card_and_leave_the_graph_alone(
+    folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model, reports = shipped(tmp_path), tmp_path / "reports"
+    before = read_manifest(model)
+    reports.mkdir()
+    assert main(["tables", "--data", str(folder), "--detectors", "knn5", "--seeds", "1", "--json"]) == 0
+    (reports / "tables.json").write_text(capsys.readouterr().out)
+    words = ["record", "--reports", str(reports), "--models", str(model.parent)]
+    assert main(words) == 0
+    after = read_manifest(model)
+    assert after.pop("benchmark")["labelled tables"]["knn5"]["auroc_mean"] > 0.99
+    before.pop("benchmark", None)
+    assert after == before
+    assert "| knn5 |" in (model / "card.md").read_text()
+
+
+@pytest.mark.parametrize("text", [None, "", "[]", "{}", '{"detectors": {}}', '{"detectors": {"a": {"b": "c"}}}'])
+def test_what_is_no_report_reaches_no_card(
+    tmp_path: Path, text: str | None, capsys: pytest.CaptureFixture[str]
+) -> None:
+    model = shipped(tmp_path)
+    before = (model / "card.md").read_bytes()
+    if text is not None:
+        (tmp_path / "tables.json").write_text(text)
+    assert main(["record", "--reports", str(tmp_path), "--models", str(model.parent)]) == 2
+    assert "make bench-detector" in capsys.readouterr().err
+    assert (model / "card.md").read_bytes() == before
 
 
 def test_ranks_share_ties() -> None:

@@ -7,7 +7,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from somgan.benchmark import peers, protocol, tables, transactions, video
+from somgan.benchmark import peers, protocol, recorded, tables, transactions, video
 from somgan.errors import SomganError
 
 SEEDS_MAX = 100
@@ -49,6 +49,11 @@ def _parser() -> argparse.ArgumentParser:
     film.add_argument("--data", type=Path, required=True, help="folder of train_*.avi, test_*.avi and labels.json")
     film.add_argument("--seed", type=int, default=1)
     film.set_defaults(run=_video)
+    card = commands.add_parser("record", help="put such reports into the manifests and cards of models")
+    card.add_argument("--reports", type=Path, required=True, help=f"folder of {', '.join(recorded.TITLES)} (.json)")
+    card.add_argument("--models", type=Path, required=True, help="folder of artifact folders")
+    card.add_argument("--json", action="store_true", help="nothing but the JSON line")
+    card.set_defaults(run=_record)
     for command in (table, bank, film):
         command.add_argument(
             "--detectors",
@@ -72,6 +77,11 @@ def _ablation(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
     ablation = peers.module("somgan.benchmark.ablation")
     results = ablation.run(protocol.read_folder(options.data), options.seeds, _say)
     return ablation.summary(results), ablation.lines(results)
+
+
+def _record(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
+    words = recorded.put(options.reports, options.models)
+    return {"models": len(words)}, words
 
 
 def _transactions(options: argparse.Namespace) -> tuple[dict[str, Any], list[str]]:
