@@ -71,6 +71,7 @@ class Picture:
     problem: str = ""
     looked_up: LookedUp | None = None
     informed: bool = False
+    revealed: bool = False
     options: frozenset[str] = frozenset()
     language: bool = True  # whether one has been chosen
     extra: dict[str, Any] = field(default_factory=dict)
@@ -78,7 +79,16 @@ class Picture:
     def session(self, language: str) -> Session:
         """The terminal's memory at that moment."""
         chosen = language if self.language else None
-        return Session(chosen, self.options, self.digits, self.looked_up, self.informed, self.codes_page, self.problem)
+        return Session(
+            chosen,
+            self.options,
+            self.digits,
+            self.looked_up,
+            self.informed,
+            self.revealed,
+            self.codes_page,
+            self.problem,
+        )
 
 
 # State -> seconds left, seconds altogether.
@@ -145,6 +155,9 @@ def _cash_in() -> Iterator[Picture]:
     yield Picture("insert-refused", _of(FULL, "cash_in", last_refusal="graph_fail", deadline_s=12.0))
     yield Picture("insert-suspect", _of(FULL, "cash_in", retained=KEPT))
     yield Picture("insert-watched", _of(FULL, "cash_in", grade="medium", reasons=_CROWDED))
+    yield Picture("insert-revealed", _of(FULL, "cash_in", grade="medium", reasons=_CROWDED), revealed=True)
+    yield Picture("review-watched", _of(FULL, "review", grade="medium", reasons=_CROWDED))
+    yield Picture("closing-port-high", _of(FULL, "settling", grade="high", reasons=_CROWDED))
     yield Picture("closing-port", _of(FULL, "settling"))
     yield Picture("review", _of(FULL, "review"))
     yield Picture("review-hurry", _of(FULL, "review", deadline_s=12.0, retained=KEPT))
@@ -179,9 +192,10 @@ def _credited() -> Iterator[Picture]:
 def _results() -> Iterator[Picture]:
     yield Picture("result", _of(PRINTED, "done", grade="low"))
     yield Picture("result-witnessed", _of(PRINTED, "done", grade="low", receipt_witnessed=True))
+    yield Picture("result-masked", _of(PRINTED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
     yield Picture("result-no-paper", _of(PRINTED, "done", grade="low", receipt="failed"))
     yield Picture("receipt", _of(PRINTED, "done"), codes_page=1)
-    yield Picture("result-medium", _of(PRINTED, "done", grade="medium", reasons=_CROWDED, retained=KEPT))
+    yield Picture("result-medium", _of(PRINTED, "done", grade="medium", reasons=_CROWDED, retained=KEPT), revealed=True)
     yield Picture("result-suspense", _of(CREDITED, "done", grade="low", account_known=False))
     yield Picture("result-returned", _of(EMPTY, "done", grade="low", outcome="returned", returned=TOTAL))
     yield Picture(

@@ -15,6 +15,7 @@ from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, Session
 URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
 
 KEYPAD: Final = tuple(f"digit:{digit}" for digit in "1234567890")
+MASKED: Final = ("insert", "review", "result")  # where an onlooker could read an amount
 STEPS: Final = ("count", "strap", "label", "store", "record")  # of the cash-in end, as the depositor sees them
 
 SCREEN_OF: Final[dict[State, str]] = {
@@ -56,9 +57,9 @@ STEP_OF: Final[dict[State, str]] = {
     State.RECEIPT: "record",
 }
 ACTIONS: Final[dict[str, tuple[str, ...]]] = {
-    "identify": (*KEYPAD, "erase", "next", "leave"),
-    "account": ("yes", "no", "leave"),
-    "before": ("begin", "leave"),
+    "identify": (*KEYPAD, "erase", "next", "leave", "more_time"),
+    "account": ("yes", "no", "leave", "more_time"),
+    "before": ("begin", "leave", "more_time"),
     "prepare": ("cancel",),
     "consent": ("consent", "cancel", "more_time"),
     "insert": ("done", "cancel", "more_time"),
@@ -137,6 +138,7 @@ class Screen:
     name: str  # of the template
     actions: tuple[str, ...]
     deadline: Deadline | None = None
+    masked: bool = False  # somebody may look on: amounts are shown only when touched
 
 
 def screen(status: Status | None, session: Session, deadline: Deadline | None, languages: tuple[str, ...]) -> Screen:
@@ -151,9 +153,12 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
         actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
     if name == "attract":
         actions = tuple(f"option:{option}" for option in OPTIONS)
+    masked = deposit is not None and name in MASKED and deposit.grade in ("medium", "high") and not session.revealed
+    if masked:
+        actions = (*actions, "reveal")
     if name in ("attract", "identify"):
         actions = (*actions, *(f"language:{code}" for code in languages))
-    return Screen(name, actions, deadline if name in ACTIONS else None)
+    return Screen(name, actions, deadline if name in ACTIONS else None, masked)
 
 
 def _name(status: Status | None, session: Session) -> str:

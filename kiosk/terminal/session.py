@@ -19,6 +19,7 @@ class Session:
     digits: str = ""
     looked_up: LookedUp | None = None
     informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
+    revealed: bool = False  # the amount was asked to be seen although somebody may look on
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
     problem: str = ""  # a key of the catalogue's `text.problem`
     touched_s: float = 0.0  # monotonic
@@ -40,6 +41,7 @@ class Session:
     def forget(self) -> None:
         """What was typed was for another screen."""
         self.digits, self.looked_up, self.informed, self.codes_page, self.problem = "", None, False, 0, ""
+        self.revealed = False
 
     def type(self, digit: str, digits_max: int) -> None:
         """One more digit; over the most that there can be, none."""

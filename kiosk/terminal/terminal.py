@@ -35,6 +35,7 @@ WATCHERS_MAX: Final = 4  # browsers that look at the one screen: its own, and a 
 REQUEST_TIMEOUT_S: Final = 5.0
 _TOGETHER: Final = (frozenset({"identify", "account", "before"}),)  # screens between which nothing typed is forgotten
 FOREVER_S: Final = 3600.0
+BEFORE_DEPOSIT: Final = ("identify", "account", "before")  # the terminal's own wait: no controller is asked for more
 _PROBLEMS: Final = frozenset(
     {"bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"}
 )
@@ -163,6 +164,10 @@ class Terminal:
                 session.toggle(value)
             case "digit":
                 session.type(value, digits_max(name))
+            case "reveal":
+                session.revealed = True
+            case "more_time" if name in BEFORE_DEPOSIT:
+                pass  # the touch itself was it
             case "erase":
                 session.erase()
             case "leave":

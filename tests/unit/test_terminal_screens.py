@@ -1,7 +1,9 @@
 """Every state has its screen, in every language, drawn from the status alone and taking only its own touches."""
 
+import dataclasses
 import re
 from html.parser import HTMLParser
+from importlib import resources
 
 import pytest
 from msgspec.structs import replace
@@ -182,3 +184,31 @@ def test_the_bank_speaks_on_the_first_screen_in_each_language_notices_first_and_
     assert "Third" not in html  # no room
     assert "<b>" not in html
     assert "Pas" not in html
+
+
+@each_language
+@pytest.mark.parametrize("name", ["insert-watched", "review-watched", "result-masked"])
+def test_amounts_are_masked_while_somebody_may_look_on(name: str, language: str) -> None:
+    words, picture = words_of(language), named(name)
+    chosen, html = shown(picture, language)
+    amounts = [words.amounts(TOTAL), *(words.amount(row.value_minor * row.count, row.currency) for row in FULL.counted)]
+    assert [amount for amount in amounts if f">{amount}<" in html] == []
+    assert "reveal" in chosen.actions
+    seen, html = shown(dataclasses.replace(picture, revealed=True), language)
+    assert f"<b>{words.amounts(TOTAL)}</b>" in html
+    assert "reveal" not in seen.actions
+    assert "reveal" not in shown(named("review"), language)[0].actions
+
+
+def test_medium_says_what_was_noticed_and_high_who_was_told() -> None:
+    assert "Somebody crowds the depositor" in shown(named("insert-watched"), "en")[1]
+    html = shown(named("closing-port-high"), "en")[1]
+    assert "Your money is safe" in html
+    assert "The bank is told" in html
+    assert "Somebody crowds the depositor" in html
+
+
+def test_the_heaviest_page_with_all_that_it_loads_is_under_150_kb() -> None:
+    static = sum(len(file.read_bytes()) for file in (resources.files("kiosk.terminal") / "static").iterdir())
+    pages = [RENDERER.page(shown(picture, language)[1], language) for picture in PICTURES for language in LANGUAGES]
+    assert static + max(len(page.encode()) for page in pages) < 150_000

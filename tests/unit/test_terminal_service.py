@@ -287,6 +287,21 @@ async def test_the_screen_asks_for_more_time_when_twenty_seconds_are_left() -> N
         await person.sees("More time?")
 
 
+async def test_ten_extensions_by_one_touch_each_keep_who_is_typing() -> None:
+    async with place() as at, at.browser() as person:
+        await person.touches("attract", "language:en")
+        await person.types("identify", "1234")
+        await person.sees("1234")
+        for _ in range(10):
+            await at.passes(IDLE_S - URGENT_S + 1)
+            await person.sees("More time?")
+            await person.touches("identify", "more_time")
+            await person.sees('class="bar"')
+            person.html = ""
+        assert "1234" in at.terminal.page()
+        assert at.controller.asked == []
+
+
 async def test_a_deadline_of_the_machine_is_not_the_depositors() -> None:
     async with place() as at, at.browser() as person:
         deposit = replace(EMPTY, state="stacking", deadline_s=5.0, deadline_total_s=40.0)

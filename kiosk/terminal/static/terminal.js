@@ -24,6 +24,27 @@
     voice.play().catch(() => { said = ""; }); // no loudspeaker, or nobody has touched anything yet
   }
 
+  // Two notes when the time is nearly over, once for each time that it is.
+  let warned = false;
+  let sound = null;
+  function warn() {
+    const urgent = stage.querySelector(".more.urgent") !== null;
+    if (urgent && !warned) {
+      try {
+        sound = sound || new AudioContext();
+        for (const [pitch, after] of [[660, 0], [880, 0.35]]) {
+          const tone = new OscillatorNode(sound, { frequency: pitch });
+          const loud = new GainNode(sound, { gain: 0.2 });
+          tone.connect(loud).connect(sound.destination);
+          tone.start(sound.currentTime + after);
+          tone.stop(sound.currentTime + after + 0.3);
+        }
+        document.body.dataset.warned = String(Number(document.body.dataset.warned || 0) + 1);
+      } catch { /* no sound device: the picture and the words say the same */ }
+    }
+    warned = urgent;
+  }
+
   const here = () => stage.firstElementChild.dataset.screen;
 
   function runBars() {
@@ -51,6 +72,7 @@
     if (again) again.focus({ preventScroll: true });
     runBars();
     speak();
+    warn();
   }
 
   function touch(act) {
