@@ -1,7 +1,8 @@
-"""`python -m kiosk.monitoring.calibrate`: a model's grades made anew from a site's normal deposits, the graph untouched.
+"""`python -m kiosk.monitoring.calibrate`: a model's grades made anew from a site's normal deposits; its graph stays.
 
-What the trainer calibrated on was a simulator; the promise of a false-alarm rate holds for deposits like those that are
-given here. The maxima of the smoothed score of each deposit replace those in the manifest, which says where they are from.
+What the trainer calibrated on was a simulator; the promise of a false-alarm rate holds for deposits like those that
+are given here. The maxima of the smoothed score of each deposit replace those in the manifest, which says where they
+are from.
 """
 
 import argparse
