@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import urllib.parse
 from collections.abc import Iterator
 from contextlib import closing
@@ -165,8 +166,10 @@ async def test_nothing_of_account_or_money_is_shown(branch: Branch) -> None:
     branch.deposit(deposit_content(1))
     branch.witness()
     _, _, text = await branch.ask("/", typed(ONE))
+    words = re.sub(r"data:[^\"']+|[A-Za-z0-9+/=_-]{20,}", "", text)  # hashes and pictures may hold any four digits
+    assert KIOSK in words
     for secret in (ACCOUNT, ACCOUNT[-4:], "CNY", "300.00", "30000", "staff-1"):
-        assert secret not in text
+        assert secret not in words
 
 
 async def test_who_has_not_the_paper_learns_nothing(branch: Branch) -> None:
