@@ -11,6 +11,12 @@ from kiosk.messages.shared import Grade, Message, Stage
 STREAMS_MAX: Final = 6  # each may be judged and yet have a fault
 REASONS_MAX: Final = 8
 REASON_CHARACTERS_MAX: Final = 200
+# Reasons that say nothing of what is going on, only that it was not seen.
+UNJUDGED: Final = "the {} could not be judged: no model, the empty shop not seen yet, or values that make no sense"
+UNHEARD: Final = "nothing is heard of the {}"
+UNSEEN: Final = frozenset(
+    words.format(stream) for words in (UNJUDGED, UNHEARD) for stream in ("scene", "machine", "transaction")
+)
 Reason = Annotated[str, msgspec.Meta(max_length=REASON_CHARACTERS_MAX)]
 Sha256Hex = Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
 

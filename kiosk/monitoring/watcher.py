@@ -35,6 +35,7 @@ from kiosk.messages import (
     Subscribe,
     TransactionReading,
 )
+from kiosk.messages.watcher import UNHEARD, UNJUDGED
 from kiosk.monitoring.deposit_watch import DEFAULT_LEVELS, DepositWatch, Image, Summary
 from kiosk.monitoring.features import SceneFeatures, SceneRow
 from kiosk.monitoring.frames import Frame, FrameSource
@@ -57,8 +58,6 @@ REPORTS_MAX: Final = 32
 STILLS_KEPT: Final = 64
 RATE_WINDOW_S: Final = 3.0
 RATE_FRAMES_MAX: Final = 128
-UNJUDGED: Final = "the {} could not be judged: no model, the empty shop not seen yet, or values that make no sense"
-UNHEARD: Final = "nothing is heard of the {}"
 IDLE_STAGE: Final[Stage] = "access"
 HEARD: Final = ("machine", "transaction")  # what the controller tells; the scene is the watcher's own
 _STREAMS: Final[dict[str, Stream]] = {"scene": "scene", "machine": "machine", "transaction": "transaction"}

@@ -10,6 +10,7 @@ from typing import Final
 from kiosk.core import accounts
 from kiosk.core.state import State
 from kiosk.messages import DepositView, Status
+from kiosk.messages.watcher import UNSEEN
 from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, Session
 
 URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
@@ -153,12 +154,18 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
         actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
     if name == "attract":
         actions = tuple(f"option:{option}" for option in OPTIONS)
-    masked = deposit is not None and name in MASKED and deposit.grade in ("medium", "high") and not session.revealed
+    masked = deposit is not None and name in MASKED and _looked_on(deposit) and not session.revealed
     if masked:
         actions = (*actions, "reveal")
     if name in ("attract", "identify"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None, masked)
+
+
+def _looked_on(deposit: DepositView) -> bool:
+    """Whether somebody may read the amounts: something was noticed, not only that a sensor is silent."""
+    worried = deposit.grade in ("medium", "high")
+    return worried and not (deposit.reasons and UNSEEN.issuperset(deposit.reasons))
 
 
 def _name(status: Status | None, session: Session) -> str:

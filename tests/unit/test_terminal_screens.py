@@ -200,6 +200,16 @@ def test_amounts_are_masked_while_somebody_may_look_on(name: str, language: str)
     assert "reveal" not in shown(named("review"), language)[0].actions
 
 
+def test_a_silent_sensor_masks_nothing() -> None:
+    picture = named("review")
+    status = picture.status
+    assert status is not None
+    assert status.deposit is not None
+    deposit = replace(status.deposit, grade="medium", reasons=("nothing is heard of the machine",))
+    quiet = dataclasses.replace(picture, status=replace(status, deposit=deposit))
+    assert not shown(quiet, "en")[0].masked
+
+
 def test_medium_says_what_was_noticed_and_high_who_was_told() -> None:
     assert "Somebody crowds the depositor" in shown(named("insert-watched"), "en")[1]
     html = shown(named("closing-port-high"), "en")[1]

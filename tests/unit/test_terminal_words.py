@@ -17,8 +17,9 @@ from kiosk.management.handling import REACHED_IN, TAKEN
 from kiosk.management.transactions import OFTEN
 from kiosk.management.translate import STOPS
 from kiosk.messages import Amount
+from kiosk.messages.watcher import UNHEARD
 from kiosk.monitoring.feature_words import Stream, describe
-from kiosk.monitoring.watcher import HEARD, UNHEARD
+from kiosk.monitoring.watcher import HEARD
 from kiosk.terminal.words import REFUSALS, Words, languages, words_of
 
 ROOM = Path(kiosk.terminal.__file__).parent
