@@ -88,7 +88,12 @@ def test_every_feature_far_out_of_its_range_is_strange(
     assert calm == []
 
 
-def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any]) -> None:
+def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any], request: pytest.FixtureRequest) -> None:
+    if manifest["stream"] == "scene":
+        reason = (
+            "trained on 130 deposits: 64 maxima cannot say high; `make train` on 640 mends it, then this mark must go"
+        )
+        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
     calibration = manifest["calibration"]
     maxima = calibration["deposit_max_scores"]
     assert maxima == sorted(maxima)
@@ -96,6 +101,7 @@ def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any]) -> None:
     upper = maxima[-(len(maxima) // 10) :]
     assert len(upper) >= 6
     assert upper[-1] > upper[0]
+    assert 1 / (len(maxima) + 1) <= calibration["alpha_high"] / 2
 
 
 def test_together_they_stay_small() -> None:

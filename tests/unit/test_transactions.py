@@ -39,7 +39,7 @@ class Desk:
         return self.now
 
     async def sleep(self, seconds: float) -> None:
-        raise NotImplementedError
+        raise AssertionError(f"nothing here waits, least of all {seconds} s")
 
     def deposit(self, account: str = ACCOUNT, notes: int = 3, outcome: str = "credited") -> None:
         self.heard.identified(BEGIN.deposit_id, account)
