@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -24,6 +24,9 @@ screenshots: setup ## every screen of the terminal as PNG in run/screens, both s
 test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 -m "not train"
+
+hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
+	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py
 
 journal-crash: setup ## SEED=1: what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
 	@$(BIN)/python -m tests.journal_crash --seed $(or $(SEED),1)

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Iterator
 from importlib import resources
 from typing import Final
@@ -20,9 +21,12 @@ from starlette.websockets import WebSocket, WebSocketDisconnect
 from kiosk.clock import Clock
 from kiosk.terminal.terminal import Terminal
 
+_log = logging.getLogger(__name__)
+
 HOSTS: Final = ["127.0.0.1", "localhost", "[::1]"]
 MESSAGE_BYTES_MAX: Final = 256
 TOUCHES_PER_SECOND_MAX: Final = 20  # nobody touches faster
+TAKE_S_MAX: Final = 5.0  # for a browser to take a screen
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 TRY_AGAIN_LATER: Final = 1013
 STATIC: Final = {"terminal.css": "text/css", "terminal.js": "text/javascript"}
@@ -106,24 +110,37 @@ class Web:
             with self._terminal.watching() as changed:
                 await self._both_ways(socket, changed)
         except RuntimeError:
-            await socket.close(TRY_AGAIN_LATER)
+            code = TRY_AGAIN_LATER
+        else:
+            code = POLICY_VIOLATION
+        # Closed already when the browser left; a browser that reads nothing takes no close either.
+        with contextlib.suppress(RuntimeError, WebSocketDisconnect, TimeoutError):
+            async with asyncio.timeout(TAKE_S_MAX):
+                await socket.close(code)
 
     async def _both_ways(self, socket: WebSocket, changed: asyncio.Event) -> None:
         tasks = {asyncio.ensure_future(self._show(socket, changed)), asyncio.ensure_future(self._listen(socket))}
         try:
-            await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
             await asyncio.gather(*tasks, return_exceptions=True)
-        with contextlib.suppress(RuntimeError, WebSocketDisconnect):  # closed already when the browser left
-            await socket.close(POLICY_VIOLATION)
+        for task in done:
+            if (fault := task.exception()) and not isinstance(fault, WebSocketDisconnect):
+                _log.error("a browser was cut off by a fault of ours", exc_info=fault)
 
     async def _show(self, socket: WebSocket, changed: asyncio.Event) -> None:
+        """Each change, until the browser leaves or takes no more: a frozen one must not keep the place of another."""
         while True:
             await changed.wait()
             changed.clear()
-            await socket.send_text(self._terminal.fragment())
+            fragment = self._terminal.fragment()
+            try:
+                async with asyncio.timeout(TAKE_S_MAX):
+                    await socket.send_text(fragment)
+            except (TimeoutError, RuntimeError, WebSocketDisconnect):  # RuntimeError: uvicorn has cut it off meanwhile
+                return
 
     async def _listen(self, socket: WebSocket) -> None:
         """Touches, until the browser leaves or says what a browser of ours would not say."""
@@ -161,6 +178,7 @@ def server(app: Starlette) -> QuietServer:
             ws_max_size=MESSAGE_BYTES_MAX,
             limit_concurrency=32,
             log_level="warning",
+            log_config=None,  # through the gate of this process's own log (kiosk.protection)
             access_log=False,
             lifespan="off",
             proxy_headers=False,
