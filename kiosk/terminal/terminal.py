@@ -26,7 +26,7 @@ from kiosk.messages import (
 )
 from kiosk.terminal.render import House, Renderer
 from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, digits_max, screen
-from kiosk.terminal.session import Session
+from kiosk.terminal.session import OPTIONS, Session
 from kiosk.terminal.speech import Voice
 
 _log = logging.getLogger(__name__)
@@ -116,6 +116,17 @@ class Terminal:
             yield event
         finally:
             self._watchers.discard(event)
+
+    def shown_before(self, language: str, options: frozenset[str]) -> None:
+        """How a browser shows its screen; a terminal that began anew, and knows nobody, goes on so."""
+        session = self._session
+        if session.begun:
+            return
+        session.options = options & frozenset(OPTIONS)
+        if language in self._house.languages:
+            session.language = language
+        session.touched_s = self._clock.monotonic_s()
+        self.changed()
 
     def screen(self) -> Screen:
         """The screen of this moment."""

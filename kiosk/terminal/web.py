@@ -106,6 +106,8 @@ class Web:
             await socket.close(POLICY_VIOLATION)
             return
         await socket.accept()
+        shown = socket.query_params
+        self._terminal.shown_before(shown.get("language", ""), frozenset(shown.get("options", "").split()))
         try:
             with self._terminal.watching() as changed:
                 await self._both_ways(socket, changed)

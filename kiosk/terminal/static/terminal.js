@@ -1,4 +1,5 @@
-// Shows what the server drew and tells it what was touched. Holds no state: a reload shows the same screen.
+// Shows what the server drew and tells it what was touched. Holds no state: a reload shows the same screen. Only a
+// server that began anew is told in which language, and how, the screen was shown to whoever stands before it.
 "use strict";
 (() => {
   const stage = document.getElementById("stage");
@@ -80,7 +81,10 @@
   }
 
   function connect() {
-    socket = new WebSocket(`ws://${location.host}/screen`);
+    const { language } = stage.firstElementChild.dataset;
+    const options = ["large", "contrast", "speech"].filter((one) => stage.firstElementChild.classList.contains(one));
+    const shown = new URLSearchParams({ language, options: options.join(" ") });
+    socket = new WebSocket(`ws://${location.host}/screen?${shown}`);
     socket.onmessage = (event) => { lost.hidden = true; show(event.data); };
     socket.onclose = () => { lost.hidden = false; setTimeout(connect, RETRY_MS); };
   }
