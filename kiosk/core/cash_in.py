@@ -293,7 +293,7 @@ def fraud(deposit: Deposit, fact: FraudSeen) -> Outcome:
         deposit = ledger.doubt(deposit, deposit.accepting, Place.UNKNOWN, ledger.FISHED)
     deposit = ledger.reserve(steps.remark(deposit, f"fraud attempt on channel {fact.channel}"), "fraud", fact.channel)
     sweep = deposit.policy.bunch_escrow
-    deposit = replace(deposit, accepting=None, sweep=sweep, swept=False, intention="review")
+    deposit = replace(deposit, accepting=None, sweep=sweep, sighted=False, swept=False, intention="review")
     deposit = steps.endangered(deposit, "escrow", FISHED)
     return steps.settle_port(deposit, (records.alert(deposit, "fraud", ()),))
 

@@ -225,7 +225,8 @@ _add([S.RESETTING], f.BoardDispatched, lambda d, fact: Outcome(_dispatched(d, fa
 
 
 def _dispatched(deposit: Deposit, fact: f.BoardDispatched) -> Deposit:
-    return _replace(deposit, board=_Pending(fact.opcode, fact.sequence, fact.boot_id))
+    sighted = deposit.sighted or (deposit.sweep and fact.occupied and not deposit.on_board)
+    return _replace(deposit, board=_Pending(fact.opcode, fact.sequence, fact.boot_id), sighted=sighted)
 
 
 def allowed(state: State, fact: type[Fact]) -> bool:

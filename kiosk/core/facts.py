@@ -194,6 +194,7 @@ class BoardDispatched(Fact, frozen=True):
     opcode: int
     sequence: int
     boot_id: int
+    occupied: bool = False  # something lay on transport or tray just before
 
 
 class BoardFinished(Fact, frozen=True):

@@ -20,6 +20,7 @@ IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stac
 JAMMED: Final = f"{IN_DOUBT}: it jammed"
 FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
 KEPT: Final = f"{IN_DOUBT}: what the board swept away then was not heard"
+UNCOUNTED: Final = f"{IN_DOUBT}: something lay on the board then, and the sweep counted nothing"
 UNREPORTED: Final = "left the store without a report"
 STUCK: Final = "jammed beyond reach without a credit"
 EXCHANGED: Final = f"{IN_DOUBT}: it was replaced"
@@ -72,6 +73,11 @@ def doubt(deposit: Deposit, channel: int, place: Place, reason: str) -> Deposit:
     """A note was ordered in, and nothing tells whether it is inside: one disputed note of the value that was read."""
     deposit = credit(deposit, channel, place)
     return update(deposit, len(deposit.notes), claim=Claim.DISPUTED, reason=reason)
+
+
+def fished_channel(deposit: Deposit) -> int:
+    """As what the note of the latest fraud attempt was read; 0 when nothing said so."""
+    return next((item.channel for item in reversed(deposit.doubts) if item.kind == "fraud"), 0)
 
 
 def stacker_exit(deposit: Deposit) -> Place:

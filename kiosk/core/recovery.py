@@ -107,14 +107,15 @@ def _off_the_board(deposit: Deposit, pending: BoardPending | None, board: BoardE
     known, swept = len(deposit.on_board), deposit.sweep
     deposit = _left_the_board(replace(deposit, sweep=False), purging=purging)
     if pending is None or not purging or not swept:
-        return deposit
+        return steps.uncounted(deposit)
     if board.boot_id == pending.boot_id and board.accepted_sequence != pending.sequence:
-        return deposit
+        return steps.uncounted(deposit)
     told = board.boot_id == pending.boot_id and board.finished_sequence == pending.sequence
     if told and board.purged is not None:
-        return replace(steps.surplus_purged(deposit, board, known), swept=True)
-    channel = next((item.channel for item in reversed(deposit.doubts) if item.kind == "fraud"), 0)
-    return ledger.doubt(deposit, channel, Place.UNKNOWN, ledger.KEPT)
+        deposit = deposit if known or board.purged else steps.uncounted(deposit)
+        return replace(steps.surplus_purged(deposit, board, known), sighted=False, swept=True)
+    deposit = replace(deposit, sighted=False)
+    return ledger.doubt(deposit, ledger.fished_channel(deposit), Place.UNKNOWN, ledger.KEPT)
 
 
 def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:

@@ -177,6 +177,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     waiting: bool = False  # the board cannot go on until a person has been there; asked again every `retry_s`
     waits: int = 0  # how often it could not
     sweep: bool = False  # the validator may have kept a note without a credit: look on the board when the port is shut
+    sighted: bool = False  # the board saw something lie there, for which no known note accounts
     swept: bool = False  # the board looked there since, and told how many notes it moved
     reset: ResetWork | None = None
     purges: int = 0  # tries to get a suspect note off the board since it came, or since the last restart

@@ -2,9 +2,8 @@
 
 from msgspec.structs import replace
 
-from kiosk.core import records
+from kiosk.core import ledger, records
 from kiosk.core.facts import Assessed, Assessment, BoardEvidence, BoardFinished, Stage
-from kiosk.core.ledger import disputed_unknown
 from kiosk.core.money import Claim, Place, at, claimed, moved, open_notes
 from kiosk.core.orders import (
     AnyOrder,
@@ -157,13 +156,23 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     here, board = {note.number for note in deposit.on_board}, fact.evidence
     if board.transport_occupied or board.tray_notes:
         if not here:  # looked for, there, and it does not leave
-            deposit = disputed_unknown(deposit, max(board.tray_notes, 1), Place.TRANSPORT, SURPLUS_ON_BOARD)
+            deposit = ledger.disputed_unknown(deposit, max(board.tray_notes, 1), Place.TRANSPORT, SURPLUS_ON_BOARD)
         return remark(deposit, f"purge of a suspect note ended with result {fact.result}") if fact.result else deposit
     if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
         reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"
-        return _parted(remark(deposit, reason), here, Place.UNKNOWN, reason)
+        return uncounted(_parted(remark(deposit, reason), here, Place.UNKNOWN, reason))
     deposit = surplus_purged(_parted(deposit, here, Place.RETRACT, "purged beside a suspect note"), board, len(here))
-    return replace(deposit, swept=deposit.swept or board.purged is not None)
+    if not here and not board.purged:
+        deposit = uncounted(deposit)
+    return replace(deposit, sighted=False, swept=deposit.swept or board.purged is not None)
+
+
+def uncounted(deposit: Deposit) -> Deposit:
+    """The note of a fraud attempt, if the board saw it and it went without being counted: a hand, or a blind sensor."""
+    if not deposit.sighted:
+        return deposit
+    deposit = replace(deposit, sighted=False)
+    return ledger.doubt(deposit, ledger.fished_channel(deposit), Place.UNKNOWN, ledger.UNCOUNTED)
 
 
 def surplus_purged(deposit: Deposit, board: BoardEvidence, known: int) -> Deposit:
@@ -179,7 +188,7 @@ def surplus_purged(deposit: Deposit, board: BoardEvidence, known: int) -> Deposi
     astray = [note.number for note in unknown if note.claim is Claim.DISPUTED]
     found = astray[: max(board.purged - known, 0)]
     deposit = replace(deposit, notes=moved(deposit.notes, lambda note: note.number in found, Place.RETRACT))
-    return disputed_unknown(deposit, board.purged - known - len(found), Place.RETRACT, SURPLUS_PURGED)
+    return ledger.disputed_unknown(deposit, board.purged - known - len(found), Place.RETRACT, SURPLUS_PURGED)
 
 
 def _parted(deposit: Deposit, numbers: set[int], place: Place, reason: str) -> Deposit:

@@ -182,7 +182,8 @@ class Hands:
         snapshot = await self._c.devices.board.snapshot()
         sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
         command = BoardCommand(sequence, BoardOpcode(order.opcode), order.arguments, snapshot.boot_id)
-        if not await self._c.offer(f.BoardDispatched(order.opcode, sequence, snapshot.boot_id)):
+        occupied = snapshot.transport_occupied or snapshot.tray_notes > 0
+        if not await self._c.offer(f.BoardDispatched(order.opcode, sequence, snapshot.boot_id, occupied)):
             return  # the deposit went another way while this order waited, such as into a jam
         await self._c.devices.board.submit(command)
         self._pending_until_s = self._c.clock.monotonic_s() + BOARD_REPLY_S_MAX

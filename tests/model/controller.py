@@ -138,7 +138,8 @@ class Desk:
                 yield name, with_c(world, c._replace(due=f.GuaranteeChecked("", ())))
             case o.RunBoard():
                 if self.books.allowed(world.book, f.BoardDispatched):
-                    intent = self.apply(world, f.BoardDispatched(order.opcode, 1, 1))
+                    occupied = bool(world.b.transport or world.b.tray)
+                    intent = self.apply(world, f.BoardDispatched(order.opcode, 1, 1, occupied))
                     intent = intent._replace(b=board.dispatch(intent.b, order.opcode))
                     yield f"{name} {board.NAME[order.opcode]}", with_c(intent, intent.c._replace(again=order))
                 else:

@@ -10,6 +10,7 @@ import pytest
 from hwsim.config import EbdsConfig
 from hwsim.notes import Place as Real
 from kiosk.core.state import State
+from kiosk.core.steps import PURGE
 from kiosk.management.machine import not_ready
 from tests.simulation.judge import deposit_records, judge
 from tests.simulation.rig import Interrupted, PowerCut, Rig
@@ -44,6 +45,25 @@ def test_a_note_that_the_validator_keeps_after_a_fraud_attempt_is_counted(rig: R
     rig.run(play())
     record = deposit_records(rig.journal)[0]
     assert record["disputed_unvalued"] == 1
+    assert judge(rig).complaints == []
+
+
+def test_a_note_that_was_kept_and_goes_uncounted_in_the_sweep_is_disputed(rig: Rig) -> None:
+    """The transport's sensor had shown it: that the sweep counted nothing does not mean that it had been pulled out."""
+
+    async def play() -> None:
+        await rig.identify()
+        rig.world.fault("validator", "fraud", note="kept")
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await rig.until(lambda: rig.deposit.board is not None and rig.deposit.board.opcode == PURGE)
+        rig.world.fault("board", "note_taken", place="transport", count=1)
+        with contextlib.suppress(Interrupted):
+            await hand
+        await rig.state(State.DONE)
+
+    rig.run(play())
+    record = deposit_records(rig.journal)[0]
+    assert record["sums"]["CNY"]["disputed"] == 5000
     assert judge(rig).complaints == []
 
 
