@@ -22,6 +22,7 @@ from kiosk_cloud.commanding.cli import command, complaint, terms
 from kiosk_cloud.depositor.cli import depositor
 from kiosk_cloud.explained import explained
 from kiosk_cloud.keys_cli import keys
+from kiosk_cloud.models_cli import model
 from kiosk_cloud.monitor.cli import monitor
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.posting.cli import post
@@ -299,6 +300,7 @@ def publish_count(  # noqa: PLR0913 - the options of one command
 
 
 main.add_command(keys)
+main.add_command(model)
 main.add_command(post)
 main.add_command(depositor)
 main.add_command(monitor)

@@ -18,6 +18,7 @@ from typing import Final, Literal
 Grade = Literal["low", "medium", "high"]
 
 EXTRAPOLATED_MAX: Final = 12.0  # so far below 1 / (n + 1) the tail is believed: few deposits cannot say "high"
+DEPOSITS_MIN: Final = 50  # no calibration rests on fewer, whatever the promised rates
 RESOLUTION: Final = 1e-9  # relative; differences below it are rounding
 CALIBRATED_S: Final = 40.0  # the longest deposits of the calibration set last about this long
 PIECES_MAX: Final = 1000.0
@@ -36,20 +37,34 @@ class Smoother:
         return sum(self._scores) / len(self._scores)
 
 
-def p_value(maximum: float, calibration: Sequence[float], duration_s: float = 0.0) -> float:
+def p_value(
+    maximum: float, calibration: Sequence[float], duration_s: float = 0.0, calibrated_s: float = CALIBRATED_S
+) -> float:
     """P-value of a deposit whose smoothed score came to `maximum` within `duration_s`.
 
-    calibration: sorted ascending. Result in (0, 1]; small means unlike any normal deposit.
+    calibration: sorted ascending, of deposits that lasted up to `calibrated_s`. Result in (0, 1]; small means unlike
+    any normal deposit.
     """
     at_least = len(calibration) - bisect_left(calibration, maximum)
     single = (1 + at_least) / (len(calibration) + 1)
     scale = _tail_scale(calibration)
     if not at_least and scale > 0:
         single *= max(1.0 / EXTRAPOLATED_MAX, math.exp(-(maximum - calibration[-1]) / scale))
-    if duration_s <= CALIBRATED_S:
+    if duration_s <= calibrated_s:
         return single
-    pieces = min(PIECES_MAX, duration_s / CALIBRATED_S)
+    pieces = min(PIECES_MAX, duration_s / calibrated_s)
     return -math.expm1(pieces * math.log1p(-single)) if single < 1.0 else 1.0
+
+
+def deposits_needed(streams: int, alpha_medium: float, alpha_high: float) -> int:
+    """How many normal deposits a calibration takes so that each grade can be said when `streams` judge together.
+
+    Medium by ranks alone, which promise its rate whatever the scores look like: 1 / (n + 1) <= alpha / streams. High
+    within the decade for which the exponential tail is believed.
+    """
+    medium = math.ceil(streams / alpha_medium) - 1
+    high = math.ceil(streams / (alpha_high * EXTRAPOLATED_MAX)) - 1
+    return max(DEPOSITS_MIN, medium, high)
 
 
 def _tail_scale(calibration: Sequence[float]) -> float:

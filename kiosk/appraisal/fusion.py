@@ -48,7 +48,7 @@ class Verdict:
 def verdict(moment: Moment, streams: int, levels: Levels) -> Verdict:
     """Grade a stream's worst moment when `streams` of them are watched together."""
     calibration = moment.manifest.calibration
-    p = p_value(moment.smoothed, calibration.deposit_max_scores, moment.duration_s)
+    p = p_value(moment.smoothed, calibration.deposit_max_scores, moment.duration_s, calibration.calibrated_s)
     graded = grade(min(1.0, p * streams), levels.medium, levels.high)
     return Verdict(
         stream=moment.manifest.stream,

@@ -11,11 +11,13 @@ from typing import Annotated, Final, Literal
 import msgspec
 from msgspec import Meta
 
+from kiosk.appraisal.conformal import CALIBRATED_S
 from kiosk.errors import KioskError
 
 SCHEMA: Final = 1
 MODEL_BYTES_MAX: Final = 16 << 20
 MANIFEST_BYTES_MAX: Final = 1 << 20
+EXAMPLES_MIN: Final = 4  # golden examples: fewer show nothing
 
 Stream = Literal["scene", "machine", "transaction"]
 Alpha = Annotated[float, Meta(gt=0, lt=1)]
@@ -52,6 +54,15 @@ class Calibration(msgspec.Struct, frozen=True):
     alpha_medium: Alpha
     alpha_high: Alpha
     smoothing_rows: Annotated[int, Meta(ge=1, le=1000)]
+    calibrated_s: Annotated[float, Meta(gt=0, le=3600)] = CALIBRATED_S  # the longest of those deposits
+
+
+class Golden(msgspec.Struct, frozen=True):
+    """A row in raw units, and what the model said of it where it was made."""
+
+    x: Annotated[tuple[float, ...], Meta(min_length=1, max_length=256)]
+    score: float
+    bmu: tuple[int, int]  # row, column
 
 
 class Manifest(msgspec.Struct, frozen=True):
@@ -65,6 +76,7 @@ class Manifest(msgspec.Struct, frozen=True):
     features: Annotated[tuple[Feature, ...], Meta(min_length=1, max_length=256)]
     map: MapSize
     calibration: Calibration
+    golden: Annotated[tuple[Golden, ...], Meta(max_length=64)] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -78,21 +90,32 @@ def read_checked(folder: Path, stream: Stream) -> tuple[Manifest, bytes]:
     Raises ModelError, with the remedy, when anything is missing, oversized, of another stream or altered.
     """
     path = folder / "manifest.json"
+    manifest = parsed(_bounded(path, MANIFEST_BYTES_MAX), stream, str(path))
+    graph = _bounded(folder / manifest.onnx, MODEL_BYTES_MAX)
+    check_graph(manifest, graph, str(folder / manifest.onnx))
+    return manifest, graph
+
+
+def parsed(content: bytes, stream: Stream, where: str) -> Manifest:
+    """The manifest in `content`, which came from `where`. Raises ModelError."""
     try:
-        manifest = msgspec.json.decode(_bounded(path, MANIFEST_BYTES_MAX), type=Manifest)
+        manifest = msgspec.json.decode(content, type=Manifest)
     except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        message = f"{path} is not a model's manifest: {error}"
+        message = f"{where} is not a model's manifest: {error}"
         raise ModelError(message) from error
     if manifest.schema != SCHEMA or manifest.stream != stream:
         message = (
-            f"{path} has schema {manifest.schema} for the stream {manifest.stream}; {SCHEMA} for {stream} is needed"
+            f"{where} has schema {manifest.schema} for the stream {manifest.stream}; {SCHEMA} for {stream} is needed"
         )
         raise ModelError(message)
-    graph = _bounded(folder / manifest.onnx, MODEL_BYTES_MAX)
+    return manifest
+
+
+def check_graph(manifest: Manifest, graph: bytes, where: str) -> None:
+    """Raise ModelError unless `graph`, which came from `where`, is the one that the manifest names."""
     if hashlib.sha256(graph).hexdigest() != manifest.sha256:
-        message = f"{folder / manifest.onnx} is not the file that its manifest names: it was altered or mixed up"
+        message = f"{where} is not the file that its manifest names: it was altered or mixed up"
         raise ModelError(message)
-    return manifest, graph
 
 
 def _bounded(path: Path, bytes_max: int) -> bytes:

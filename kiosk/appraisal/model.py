@@ -4,16 +4,18 @@ The graph takes raw features and gives score, best-matching unit, nearest normal
 opinion; models/somgan writes it, and its names are checked at load.
 """
 
+import copy
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import onnxruntime as ort
 
-from kiosk.appraisal.manifest import Manifest, ModelError, Stream, read_checked
+from kiosk.appraisal.manifest import Calibration, Manifest, ModelError, Stream, read_checked
 
 Row = npt.NDArray[np.float32]
 OUTPUTS: Final = ("score", "bmu", "nearest_normal", "discriminator")
@@ -61,11 +63,22 @@ class StreamModel:
         Raises ModelError when it is missing, altered, or was trained on other features.
         """
         manifest, graph = read_checked(folder, stream)
+        return cls.started(manifest, graph, names, str(folder))
+
+    @classmethod
+    def started(cls, manifest: Manifest, graph: bytes, names: Sequence[str], where: str) -> "StreamModel":
+        """Start a checked model, which came from `where`; as `load` otherwise."""
         if manifest.names != tuple(names):
             differing = sorted(set(manifest.names) ^ set(names)) or ["their order"]
-            message = f"the {stream} model in {folder} was trained on other features: {', '.join(differing)}"
+            message = f"the {manifest.stream} model in {where} was trained on other features: {', '.join(differing)}"
             raise ModelError(message)
         return cls(manifest, graph)
+
+    def calibrated(self, calibration: Calibration) -> "StreamModel":
+        """The same model with other grades; the session is shared."""
+        other = copy.copy(self)
+        other.manifest = msgspec.structs.replace(self.manifest, calibration=calibration)
+        return other
 
     def judge(self, row: Row) -> Judged:
         """Judge one row, float32 [d] in raw units; raises ModelError for a wrong shape, NaN or infinity."""

@@ -10,6 +10,7 @@ from typing import Annotated, ClassVar, Final, Literal
 
 import msgspec
 
+from kiosk.core.model_shelf import NUMBER_MAX, Stream
 from kiosk.core.people import Credential, Role, StaffId
 from kiosk.core.storage import UnitName
 from kiosk.core.unit_facts import CountedRow
@@ -119,6 +120,33 @@ class RotateKey(Action, frozen=True):
     kid: Digest
 
 
+class InstallModel(Action, frozen=True):
+    """Put the bundle that was just handed over on trial; `bundle_sha256` is of the whole of it, signed by the bank."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN,)
+    stream: Stream
+    number: Annotated[int, msgspec.Meta(ge=1, le=NUMBER_MAX)]
+    bundle_sha256: Digest
+
+
+class RollBackModel(Action, frozen=True):
+    """Let an older edition judge again, one that was good; 0 is the packaged one."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN,)
+    stream: Stream
+    number: Annotated[int, msgspec.Meta(ge=0, le=NUMBER_MAX)]
+
+
+class CalibrateModel(Action, frozen=True):
+    """Make a model's grades anew from this kiosk's own deposits, which `maxima_sha256` names."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN, SUPERVISOR)
+    stream: Stream
+    model_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    deposits: Count
+    maxima_sha256: Digest
+
+
 class Enrol(Action, frozen=True):
     """A new person, or one who comes back after a revocation."""
 
@@ -153,6 +181,9 @@ AnyAction = (
     | CloseDate
     | ClearDispute
     | RotateKey
+    | InstallModel
+    | RollBackModel
+    | CalibrateModel
     | Enrol
     | Revoke
     | Renew

@@ -13,6 +13,7 @@ from kiosk import __version__
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
 from kiosk.maintenance.disputes import dispute_group
 from kiosk.maintenance.keys import keys_group
+from kiosk.maintenance.models import model_group
 from kiosk.maintenance.people import COMMANDS
 from kiosk.maintenance.render import push_line, status_line, status_text
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
@@ -37,7 +38,7 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
-    for command in (*COMMANDS, dispute_group, keys_group, *UNIT_COMMANDS):
+    for command in (*COMMANDS, dispute_group, keys_group, model_group, *UNIT_COMMANDS):
         kioskctl.add_command(command)
     kioskctl.add_command(config_command(DEFAULT_CONFIG))
 

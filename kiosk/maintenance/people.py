@@ -53,7 +53,7 @@ class Session:
 
     def __init__(self, *, as_json: bool, bus_dir: Path | None, config_path: Path, pin_stdin: bool = False) -> None:
         self.as_json = as_json
-        self._where = (bus_dir, config_path)
+        self.where = (bus_dir, config_path)
         self._pin_stdin = pin_stdin
 
     def secret(self, whose: str, *, new: bool = False) -> str:
@@ -69,7 +69,7 @@ class Session:
 
     def ask(self, request: Request, answer: type[Answer]) -> Answer:
         """One request, and its answer of this type."""
-        return run(ask(*self._where, request, answer), as_json=self.as_json)
+        return run(ask(*self.where, request, answer), as_json=self.as_json)
 
     def fail(self, error: KioskError) -> NoReturn:
         """Tell the error and end."""

@@ -13,6 +13,7 @@ from kiosk.messages import (
     AssessRequest,
     DepositView,
     DeviceView,
+    ModelsChanged,
     OutboxGrew,
     Push,
     SensorReading,
@@ -50,7 +51,7 @@ def status_line(status: Status) -> str:
     return ", ".join(parts)
 
 
-def push_line(push: Push) -> str:
+def push_line(push: Push) -> str:  # noqa: PLR0911 - one for each push
     """Any push in one line."""
     match push:
         case Status():
@@ -59,6 +60,8 @@ def push_line(push: Push) -> str:
             return f"deposit {push.deposit_code or '-'} enters {push.stage}"
         case OutboxGrew():
             return f"records up to {push.next_sequence - 1} wait for the bank"
+        case ModelsChanged():
+            return "the watcher is told that other models are wanted"
         case AssessRequest():
             return f"the watcher is asked about {push.stage} of {push.deposit_code}"
         case SensorReading():

@@ -12,7 +12,7 @@ from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core import facts as f
-from kiosk.core.actions import AcceptDevice, ClearDispute, Reset, RotateKey
+from kiosk.core.actions import AcceptDevice, ClearDispute, InstallModel, Reset, RollBackModel, RotateKey
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
@@ -33,6 +33,7 @@ from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
 from kiosk.management.key_desk import RotateKeys
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
+from kiosk.management.models import InstallModels, ModelDesk, ModelRequest, RollBackModels
 from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
 from kiosk.management.statements import Statements
@@ -134,8 +135,15 @@ class Desk:
         self._statements = Statements(controller, self._terms, commands, self._refusals)
         authority.register(Reset, ResetDevices(controller, randomness))
         self._certificate = Certificate(controller)
+        self._models: ModelDesk | None = None
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
+
+    def take_models(self, models: ModelDesk) -> None:
+        """From here on models can be looked at and changed."""
+        self._models = models
+        self.authority.register(InstallModel, InstallModels(models))
+        self.authority.register(RollBackModel, RollBackModels(models))
 
     async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
@@ -207,6 +215,8 @@ class Desk:
             return await self.authority.handle(request)
         if isinstance(request, EvidenceRequest):
             return await self._evidence.handle(request)
+        if isinstance(request, ModelRequest) and self._models is not None:
+            return await self._models.handle(request)
         return Refused("unknown_request", type(request).__name__)
 
     async def books(self) -> Books:

@@ -19,6 +19,16 @@ from kiosk.messages.maintenance import (
     RequestRenewal,
     WithdrawAction,
 )
+from kiosk.messages.models import (
+    FetchModel,
+    GetModels,
+    ModelPart,
+    Models,
+    ModelsChanged,
+    ModelTried,
+    StagedModel,
+    StageModel,
+)
 from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
 from kiosk.messages.terminal import Depositor, Identify, LookedUp, LookUp, Resume
@@ -71,6 +81,10 @@ Request = (
     | GetReport
     | ListReports
     | PrintSlip
+    | StageModel
+    | GetModels
+    | FetchModel
+    | ModelTried
 )
 Reply = (
     Ok
@@ -87,12 +101,15 @@ Reply = (
     | Units
     | Report
     | Reports
+    | StagedModel
+    | Models
+    | ModelPart
 )
-Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew
+Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew | ModelsChanged
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({Subscribe, RiskReport, HandOver}),
+    "watcher": frozenset({Subscribe, RiskReport, HandOver, GetModels, FetchModel, ModelTried}),
     "uplink": frozenset(
         {
             GetStatus,
@@ -127,6 +144,8 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             GetReport,
             ListReports,
             PrintSlip,
+            StageModel,
+            GetModels,
         }
     ),
 }

@@ -58,6 +58,9 @@ class RiskReport(Message, frozen=True):
             raise ValueError(message)
 
 
+EVIDENCE_PART_BYTES: Final = 64 * 1024
+
+
 class EvidencePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A part of a still or clip: 64 KiB, the last one perhaps less; `index` of `chunks` of a file of `size` bytes."""
 
@@ -65,7 +68,7 @@ class EvidencePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     index: Annotated[int, msgspec.Meta(ge=0)]
     chunks: Annotated[int, msgspec.Meta(ge=1)]
     size: Annotated[int, msgspec.Meta(ge=1)]
-    data: Annotated[bytes, msgspec.Meta(max_length=64 * 1024)]
+    data: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_PART_BYTES)]
 
 
 class HandOver(Message, frozen=True):

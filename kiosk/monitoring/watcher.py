@@ -23,6 +23,7 @@ from kiosk.messages import (
     REASONS_MAX,
     AssessRequest,
     Grade,
+    ModelsChanged,
     Push,
     Refused,
     Reply,
@@ -42,6 +43,7 @@ from kiosk.monitoring.frames import Frame, FrameSource
 from kiosk.monitoring.hand_over import hand_over
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
+from kiosk.monitoring.model_keeper import ModelKeeper
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.protection.gate import mask
@@ -81,15 +83,17 @@ class Watcher:
         stills: StillRing,
         levels: Levels = DEFAULT_LEVELS,
         shop: ShopFile | None = None,
+        keeper: ModelKeeper | None = None,
     ) -> None:
         """Models: by stream; a missing one is reported as a fault of its stream. Levels: false alarms a deposit.
 
-        `shop`: where the empty shop is kept over restarts.
+        `shop`: where the empty shop is kept over restarts. `keeper`: has the models, and follows the controller's word.
         """
         self._shop = shop
         self._levels = levels
         self._source = source
-        self._models = models
+        self._keeper = keeper
+        self._models = models if keeper is None else keeper.models
         self._clock = clock
         self._stills = stills
         self._scene = SceneFeatures()
@@ -132,7 +136,11 @@ class Watcher:
         if isinstance(reply, Refused):
             _log.error("watcher: the controller refuses the subscription: %s %s", reply.message, reply.remedy)
         self._told = None  # a new connection is told the present state
+        if self._keeper is not None:
+            self._keeper.changed()
         while True:
+            if self._keeper is not None and self._keeper.due and self._reports.empty() and self._idle():
+                await self._keeper.follow(controller, self._idle)
             if self._stills_due and self._reports.empty():  # reports are more urgent
                 await self._hand_over(controller)
                 continue
@@ -143,6 +151,10 @@ class Watcher:
             elif report.still_sha256 is not None and report.still_sha256 not in self._stills_told:
                 self._stills_told.append(report.still_sha256)
                 self._stills_due.append(report.still_sha256)
+
+    def _idle(self) -> bool:
+        """No deposit is under way."""
+        return self._now is None
 
     async def _hand_over(self, controller: Controller) -> None:
         """A still that a record may name goes to the bank; one that the ring has dropped meanwhile is lost."""
@@ -168,6 +180,8 @@ class Watcher:
             self._weigh(push)
         elif isinstance(push, StageChanged):
             self._enter(push.deposit_code, push.stage)
+        elif isinstance(push, ModelsChanged) and self._keeper is not None:
+            self._keeper.changed()  # looked at with the next report, two seconds from now at the latest
         elif isinstance(push, AssessRequest):
             task = asyncio.get_running_loop().create_task(self._answer(push))
             self._answers.add(task)

@@ -39,14 +39,16 @@ from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
 from kiosk.management.machine import Devices, hazards
+from kiosk.management.model_files import ModelFiles
+from kiosk.management.models import ModelDesk
 from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
 from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
 from kiosk.management.view import Books, Identity, seen_by, status
-from kiosk.messages import AssessRequest, OutboxGrew, Role, StageChanged, Status, TransactionReading
+from kiosk.messages import AssessRequest, ModelsChanged, OutboxGrew, Role, StageChanged, Status, TransactionReading
 from kiosk.processes import notify
-from kiosk.processes.installed import installed
+from kiosk.processes.installed import installed, packaged
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
@@ -54,6 +56,7 @@ from kiosk.processes.validators import MAKES
 VAULT_KEY: Final = "vault.key"
 POLICY: Final = "policy.txt"
 HABITS: Final = "habits.bin"  # in the state directory: who usually deposits how much, under pseudonyms
+MODELS: Final = "models"  # in the state directory: installed bundles, as they were signed
 STATUS_S: Final = 0.1  # changes within this time are told together
 
 
@@ -172,13 +175,15 @@ class Process:
         )
         self.risk = RiskDesk(self._ask, lambda: hazards(devices.lines), config.timing.assess_s)
         directory_keys = DirectoryKeys.load(config.keys_dir)
+        models, hashes = packaged(config)
+        bank_commands = journal.bank_keys("command", directory_keys.bank_commands) if directory_keys else None
         assurance = Assurance(
             devices,
             journal,
             self.risk,
-            installed(config),
+            installed(hashes),
             policy=lambda: self.controller.witnesses.policy,
-            bank_commands=journal.bank_keys("command", directory_keys.bank_commands) if directory_keys else None,
+            bank_commands=bank_commands,
         )
         self.controller = Controller(
             devices=devices,
@@ -207,6 +212,8 @@ class Process:
             commanders=Commanders.load(config.keys_dir),
             identified=self._transactions.identified,
         )
+        files = ModelFiles(config.paths.state_dir / MODELS, bank_commands)
+        self.desk.take_models(ModelDesk(self.controller, files, models, hashes, self._models_changed))
         self.bus = BusServer(
             config.paths.bus_dir,
             self.desk.handle,
@@ -259,6 +266,9 @@ class Process:
 
     def _tell_transaction(self, reading: TransactionReading) -> None:
         self.bus.push("sensor", reading)
+
+    def _models_changed(self) -> None:
+        self.bus.push("stage", ModelsChanged())
 
     def _warn(self, words: str) -> None:
         self._spawn(self.controller.graded("medium", words))

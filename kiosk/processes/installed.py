@@ -1,5 +1,6 @@
 """What of this installation the controller and the watcher both look at: programs, models, where logs go."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, get_args
 
@@ -22,12 +23,21 @@ def artifacts_dir(config: Config) -> Path:
     return installed if installed.is_dir() else package.parent / "models" / "artifacts"
 
 
-def installed(config: Config) -> Installed:
-    """As it is now, to be held against what it is when a deposit ends. Raises OSError."""
-    models: dict[str, str] = {}
+def packaged(config: Config) -> tuple[dict[Stream, tuple[str, str]], dict[str, str]]:
+    """Version and SHA-256 of the models in the software's package; by stream, and hash or fault of each."""
+    found: dict[Stream, tuple[str, str]] = {}
+    hashes: dict[str, str] = {}
     for stream in get_args(Stream):
         try:
-            models[stream] = read_checked(artifacts_dir(config) / stream, stream)[0].sha256
+            manifest = read_checked(artifacts_dir(config) / stream, stream)[0]
         except ModelError as error:
-            models[stream] = f"none ({error.args[0]})"  # no watcher can judge by that: the check says so
+            hashes[stream] = f"none ({error.args[0]})"  # no watcher can judge by that: the check says so
+        else:
+            found[stream] = manifest.version, manifest.sha256
+            hashes[stream] = manifest.sha256
+    return found, hashes
+
+
+def installed(models: Mapping[str, str]) -> Installed:
+    """As it is now, to be held against what it is when a deposit ends; `models` as they stand then. Raises OSError."""
     return Installed(lambda: digest(_PACKAGES), digest(_PACKAGES), logs.all_masked, models)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.appraisal.fusion import Levels
+from kiosk.appraisal.golden import tried
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import StreamModel
 from kiosk.bus import BusClient, run_with_reconnect
@@ -17,6 +18,7 @@ from kiosk.config import load_config
 from kiosk.core import transaction
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import CaptureSource
+from kiosk.monitoring.model_keeper import ModelKeeper
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
@@ -32,14 +34,19 @@ NAMES: Final[dict[Stream, tuple[str, ...]]] = {
 }
 
 
-def load_models(folder: Path) -> dict[Stream, StreamModel]:
-    """The models that can be used; why another cannot is logged."""
+def load_models(folder: Path, faults: dict[Stream, str] | None = None) -> dict[Stream, StreamModel]:
+    """The packaged models that can be used and give what their golden examples say.
+
+    Why another cannot is logged, and put into `faults`.
+    """
     models: dict[Stream, StreamModel] = {}
     for stream, names in NAMES.items():
         try:
-            models[stream] = StreamModel.load(folder / stream, stream, names)
+            models[stream] = tried(StreamModel.load(folder / stream, stream, names))
         except ModelError as error:
             _log.error("watcher: the %s stream goes unjudged: %s", stream, error)
+            if faults is not None:
+                faults[stream] = str(error.args[0])
     return models
 
 
@@ -59,7 +66,10 @@ async def run(config_path: Path) -> None:
     levels = Levels(
         config.risk.false_alarms_medium, min(config.risk.false_alarms_high, config.risk.false_alarms_medium)
     )
-    watcher = Watcher(source, load_models(artifacts_dir(config)), clock, stills, levels, ShopFile(config.stills_dir))
+    faults: dict[Stream, str] = {}
+    models = load_models(artifacts_dir(config), faults)
+    keeper = ModelKeeper(models, NAMES, faults)
+    watcher = Watcher(source, models, clock, stills, levels, ShopFile(config.stills_dir), keeper)
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)

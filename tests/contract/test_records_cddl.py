@@ -12,7 +12,7 @@ from kiosk import guarantee
 from kiosk.clock import rfc3339
 from kiosk.core.commands import OutOfService
 from kiosk.core.terms import BankLimit, Terms, Words
-from kiosk.guarantee import cbor, commands, complaints, cose, directory, evidence, terms
+from kiosk.guarantee import cbor, commands, complaints, cose, directory, evidence, models, terms
 from kiosk.guarantee.complaints import Complaint
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import statement
@@ -51,7 +51,12 @@ def _made() -> dict[str, bytes]:
     complained = complaints.make(complaint, kit.ack_signer)
     piece, still = evidence.pieces(b"a still")[0]
     held = evidence.make_ack(evidence.ack_of(KIOSK, piece.sha256, 1, NOW, complete=True), kit.ack_signer)
+    files = {"manifest.json": b"{}", "model.onnx": b"graph"}
+    model = models.make(models.Bundle("scene", 1, "1.0.0", "", files), NOW, kit.ack_signer)
     return {
+        "signed-model": model,
+        "model-protected": cose.parse(model).protected,
+        "model": cose.parse(model).payload,
         "evidence-chunk": evidence.seal_chunk(KIOSK, piece, still, kit.seal_key.public),
         "signed-evidence-ack": held,
         "evidence-ack-protected": cose.parse(held).protected,
@@ -109,6 +114,8 @@ def test_the_grammar_tells_our_items_apart(rule: str) -> None:
         ("terms", cbor.decode(MADE["terms"], 4096) | {"more": 1}),
         ("terms", cbor.decode(MADE["terms"], 4096) | {"version": 0}),
         ("command", cbor.decode(MADE["command"], 4096) | {"sequence": 0}),
+        ("model", cbor.decode(MADE["model"], 4096) | {"number": 0}),
+        ("model", cbor.decode(MADE["model"], 4096) | {"files": {"model.onnx": b""}}),
         ("command", cbor.decode(MADE["command"], 4096) | {"command": {"name": "OpenTheSafe"}}),
         ("command-message", [b"", b"", b""]),
         ("command-message", []),
