@@ -16,7 +16,7 @@ from kiosk.config import config_hash, load_config
 from kiosk.errors import ConfigError, KioskError
 from kiosk.processes.entry import EXIT_CONFIG, EXIT_FAILED, run_process
 from kiosk.processes.supervisor import Supervisor, python_command, selected
-from kiosk.processes.table import PROCESSES, Process
+from kiosk.processes.table import PROCESSES, SCREEN, Process
 
 DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
 
@@ -107,7 +107,7 @@ def add_process(process: Process) -> None:
         sys.exit(run_process(process, config_path))
 
 
-for row in PROCESSES:
+for row in (*PROCESSES, SCREEN):
     add_process(row)
 
 

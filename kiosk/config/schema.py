@@ -246,6 +246,9 @@ class TerminalConfig(Section, frozen=True, kw_only=True):
     languages: Annotated[tuple[Language, ...], Meta(min_length=1, max_length=3)] = ("zh", "en", "ru")
     default_language: Language = "zh"  # until somebody has chosen; one of languages
     help_phone: Annotated[str, Meta(max_length=32)] = ""  # shown when out of service; empty: "ask the staff"
+    # The screen's own browser, without the page's address, which comes last; empty: Chromium under cage.
+    browser: Annotated[tuple[str, ...], Meta(max_length=64)] = ()
+    browser_frozen_s: Annotated[float, Meta(ge=5, le=300)] = 15  # drew nothing for so long: it is started again
 
 
 class TimingConfig(Section, frozen=True, kw_only=True):

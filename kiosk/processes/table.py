@@ -16,7 +16,7 @@ Network = Literal[
     "bank",  # the brokers of the bank
     "loopback",  # serves on this machine only
 ]
-Device = Literal["serial", "gpio", "camera"]
+Device = Literal["serial", "gpio", "camera", "display"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -24,7 +24,7 @@ class Process:
     """One process: what it is, what it needs, and what becomes of it when it dies."""
 
     name: str  # `kiosk NAME`; the unit is kiosk-NAME.service
-    role: Role | None  # on the bus; None serves it
+    role: Role | None  # on the bus; None serves it (the controller), or is not on it (the screen)
     module: str  # has `async def run(config_path: Path) -> None`
     user: str  # the system user it runs as when installed
     network: Network
@@ -111,10 +111,28 @@ PROCESSES: Final[tuple[Process, ...]] = (
     ),
 )
 
+# Not for `kiosk up`: it needs a display of its own. An installed kiosk has its unit beside the others.
+SCREEN: Final = Process(
+    name="screen",
+    role=None,  # nor has it any place on the bus: what it may touch, the terminal decides
+    module="kiosk.processes.screen",
+    user="kiosk-screen",
+    network="loopback",
+    devices=frozenset({"display"}),
+    after=("terminal",),
+    essential=False,  # a deposit that is under way goes on, and the screen comes back to it
+    restarts_max=10,
+    restart_window_s=120,
+    restart_delay_s=0.5,
+    stop_timeout_s=10,
+    memory_mib_max=768,
+    cpu_percent_max=200,
+)
+
 
 def process_named(name: str) -> Process:
     """The process of that name; raises `KeyError`."""
-    for process in PROCESSES:
+    for process in (*PROCESSES, SCREEN):
         if process.name == name:
             return process
     raise KeyError(name)

@@ -56,6 +56,7 @@ class Terminal:
         self._heard_s = 0.0
         self._client: BusClient | None = None
         self._asking = False
+        self._drawn_s: float | None = None
         self._watchers: set[asyncio.Event] = set()
         self._moved = asyncio.Event()
 
@@ -127,6 +128,14 @@ class Terminal:
             session.language = language
         session.touched_s = self._clock.monotonic_s()
         self.changed()
+
+    def drawn(self) -> None:
+        """The machine's own browser has drawn a frame."""
+        self._drawn_s = self._clock.monotonic_s()
+
+    def drawn_s(self) -> float | None:
+        """How long ago that was; None: never."""
+        return None if self._drawn_s is None else self._clock.monotonic_s() - self._drawn_s
 
     def screen(self) -> Screen:
         """The screen of this moment."""

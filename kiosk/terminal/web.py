@@ -13,7 +13,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import HTTPConnection, Request
-from starlette.responses import HTMLResponse, PlainTextResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route, WebSocketRoute
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -27,6 +27,7 @@ HOSTS: Final = ["127.0.0.1", "localhost", "[::1]"]
 MESSAGE_BYTES_MAX: Final = 256
 TOUCHES_PER_SECOND_MAX: Final = 20  # nobody touches faster
 TAKE_S_MAX: Final = 5.0  # for a browser to take a screen
+ALIVE: Final = "alive"  # what the machine's own browser says, every 2 s, as long as it draws
 POLICY_VIOLATION: Final = 1008  # RFC 6455 section 7.4.1
 TRY_AGAIN_LATER: Final = 1013
 STATIC: Final = {"terminal.css": "text/css", "terminal.js": "text/javascript"}
@@ -81,6 +82,7 @@ class Web:
                 Route("/", self._page),
                 Route("/static/{name}", self._file),
                 Route("/speech", self._speech),
+                Route(f"/{ALIVE}", self._alive),
                 WebSocketRoute("/screen", self._screen),
             ],
             middleware=[
@@ -94,6 +96,9 @@ class Web:
 
     async def _speech(self, _: Request) -> Response:
         return Response(await self._terminal.speech(), media_type="audio/wav")
+
+    async def _alive(self, _: Request) -> Response:
+        return JSONResponse({"drawn_s": self._terminal.drawn_s()})
 
     async def _file(self, request: Request) -> Response:
         name = request.path_params["name"]
@@ -154,7 +159,10 @@ class Web:
                 second, touches = now, touches + 1 if now == second else 1
                 if touches > TOUCHES_PER_SECOND_MAX:
                     return
-                await self._terminal.touch(touch.screen, touch.act)
+                if touch.act == ALIVE:
+                    self._terminal.drawn()
+                else:
+                    await self._terminal.touch(touch.screen, touch.act)
 
 
 def _same_origin(connection: HTTPConnection) -> bool:
