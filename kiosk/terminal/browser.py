@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Final
+from typing import Any, Final
 
 from kiosk.clock import Clock
 
@@ -107,11 +107,12 @@ class Keeper:
     async def _watched(self, ended: "asyncio.Future[int]") -> str:
         pulse = Pulse(self._clock.monotonic_s(), self._frozen_s)
         while True:
-            sleep = asyncio.ensure_future(self._clock.sleep(LOOK_S))
+            looking = asyncio.ensure_future(self._clock.sleep(LOOK_S))
+            either: set[asyncio.Future[Any]] = {ended, looking}
             try:
-                await asyncio.wait({ended, sleep}, return_when=asyncio.FIRST_COMPLETED)
+                await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
             finally:
-                sleep.cancel()
+                looking.cancel()
             if ended.done():
                 return f"ended with {ended.result()}"
             try:

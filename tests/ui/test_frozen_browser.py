@@ -57,8 +57,10 @@ async def test_a_frozen_browser_is_replaced_and_the_deposit_is_where_it_was() ->
             keeper = Keeper((CHROMIUM, *FLAGS, *own), asking("127.0.0.1", port), SystemClock(), frozen_s=FROZEN_S)
             keeping = asyncio.ensure_future(keeper.run())
             await until_drawn(port)
-            frozen = [os.kill(pid, signal.SIGSTOP) for pid in renderers(profile)]
-            assert frozen
+            drawing = list(renderers(profile))
+            assert drawing
+            for pid in drawing:
+                os.kill(pid, signal.SIGSTOP)
             before = keeper.starts
             async with asyncio.timeout(LIMIT_S):
                 while keeper.starts == before:  # noqa: ASYNC110 - it has no event for it
