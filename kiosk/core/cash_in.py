@@ -195,8 +195,14 @@ def unexpected_credit(deposit: Deposit, fact: NoteCredited) -> Outcome:
 
 
 def acknowledged(deposit: Deposit, fact: Acknowledged) -> Outcome:
-    """From now on another credit is another note."""
+    """From now on another credit is another note.
+
+    A validator that lost events, and counts nothing, may have taken in what it held when its power went: the record
+    says so, for whoever finds a note more in its cassette.
+    """
     bookmark = deposit.bookmark if fact.bookmark is None else fact.bookmark
+    if fact.gap and deposit.id and not deposit.policy.bunch_escrow:
+        deposit = steps.remark(deposit, ledger.UNHEARD)
     unheard = deposit.unheard or (fact.gap and deposit.accepting is not None)
     return steps.stay(replace(deposit, unacknowledged=None, bookmark=bookmark, unheard=unheard))
 

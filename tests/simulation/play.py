@@ -77,6 +77,8 @@ class Play:
         self.coverage: Counter[tuple[str, str]] = Counter()
         self.deposits: dict[bytes, Told] = {}
         self.ordered_in: set[int] = set()  # ids of the notes that the validator was told to take
+        self._unread: set[int] = set()  # that the validator took in unasked, at power-up, since the last durable fact
+        self.untold: set[int] = set()  # those whose report went with a second power cut: it was in volatile memory
         self.crashes = 0
         self.deaths = 0  # of controllers, for whatever reason
         self.died_of: list[str] = []
@@ -232,6 +234,7 @@ class Play:
     def _durable(self, fact: Fact, outcome: Outcome, before: Deposit) -> None:
         """A commit has returned: nothing may take it back."""
         self.facts += 1
+        self._unread.clear()
         self.write_ahead.durable(fact, outcome, before)
         self.coverage[str(before.state), type(fact).__name__] += 1
         self.tell(f"fact {_short(fact)}: {before.state} -> {outcome.deposit.state}", *map(_short, outcome.orders))
@@ -291,9 +294,20 @@ class Play:
         self.write_ahead.happened(happening)
         if happening.what == "accepted" and "note" in happening.facts:
             self.ordered_in.add(int(str(happening.facts["note"])))
+        if self.schedule.validator == "cctalk":
+            self._taken_in_unasked(happening)
         if self.trace is not None:
             facts = " ".join(f"{key}={value}" for key, value in happening.facts.items())
             self.tell(f"world {happening.source}.{happening.what} {facts}")
+
+    def _taken_in_unasked(self, happening: Happening) -> None:
+        """A ccTalk device keeps its events in volatile memory; what nobody could read, nobody can know."""
+        match happening.source, happening.what:
+            case "validator", "stacked":
+                self._unread |= {int(str(happening.facts["note"]))} - self.ordered_in
+            case "power", "off" if happening.facts["device"] in ("all", "validator"):
+                self.untold |= self._unread
+                self._unread.clear()
 
     def _listen(self) -> None:
         """Frames are part of the trace, too."""

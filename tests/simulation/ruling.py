@@ -11,7 +11,7 @@ from typing import Any, Final
 from hwsim.notes import Kind, Note
 from hwsim.notes import Place as Real
 from kiosk.core.cash_in_end import RESERVED
-from kiosk.core.ledger import HELD, IN_DOUBT
+from kiosk.core.ledger import HELD, IN_DOUBT, UNHEARD
 from kiosk.errors import VerificationError
 from kiosk.guarantee import receipt
 from kiosk.guarantee.verify import VerifiedRecord
@@ -137,6 +137,8 @@ def _carried_off(play: Play, note: Note) -> bool:
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:
     name = f"deposit {told.number}"
     real = _real(play, told)
+    if UNHEARD in record["remarks"]:  # docs/devices/cctalk-validator.md: two power cuts, one upon the other
+        real = [note for note in real if note.id not in play.untold]
     groups: dict[Key, tuple[list[Note], list[Any]]] = {}
     for note in real:
         key = (note.currency, note.value_minor, note.kind is Kind.SUSPECT)

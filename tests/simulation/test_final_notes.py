@@ -8,11 +8,11 @@ from pathlib import Path
 import pytest
 
 from hwsim.config import CctalkConfig, CctalkProfile, EbdsConfig, EbdsProfile
-from kiosk.core.ledger import HELD, IN_DOUBT
+from kiosk.core.ledger import HELD, IN_DOUBT, UNHEARD
 from kiosk.core.state import State
-from tests.simulation.judge import Verdict, judge
-from tests.simulation.rig import PowerCut, Rig, books
-from tests.simulation.scripts import DARK_S, FINAL_SCRIPTS, afterwards, crash_once, glitch_once
+from tests.simulation.judge import Verdict, deposit_records, judge
+from tests.simulation.rig import Interrupted, PowerCut, Rig, books
+from tests.simulation.scripts import DARK_S, ENDED, FINAL_SCRIPTS, afterwards, crash_once, glitch_once
 from tests.simulation.test_power_cuts import CHUNK_STEP, STEPS, memory
 from tests.simulation.validators import ValidatorKind
 
@@ -153,3 +153,34 @@ def test_one_device_loses_its_power_for_a_moment(memory: Path, kind: str, line: 
     verdicts = _points(memory, line, CHUNK_STEP, play)
     assert len(verdicts) >= 1
     assert {number: verdict.complaints for number, verdict in verdicts if verdict.complaints} == {}
+
+
+def test_two_power_cuts_upon_a_held_note_are_told_in_the_record(tmp_path: Path) -> None:
+    """The validator takes it in by itself after the first; the second wipes the report: nothing can tell of it."""
+    rig = Rig(tmp_path, validator=KINDS["cctalk-vague"])
+    rig.start()
+
+    async def play() -> None:
+        await rig.identify()
+        await rig.feed(10000)
+        read, stacked = asyncio.Event(), asyncio.Event()
+        rig.world.observe(lambda happening: read.set() if happening.what == "read" else None)
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await read.wait()
+        rig.world.observe(lambda happening: stacked.set() if happening.what == "stacked" else None)
+        for _ in range(2):
+            rig.world.power("validator", on=False)
+            await asyncio.sleep(1)
+            rig.world.power("validator", on=True)
+            await stacked.wait()
+        with contextlib.suppress(Interrupted):
+            await hand
+        await rig.state(*ENDED)
+
+    try:
+        rig.run(play())
+        (record,) = deposit_records(rig.journal)
+        assert record["sums"]["CNY"]["credited"] == 10000
+        assert UNHEARD in record["remarks"]
+    finally:
+        rig.close()
