@@ -10,6 +10,7 @@ from typing import Any
 from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
 from somgan.evaluation import evaluate, record
+from somgan.promise import DELTA
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -33,10 +34,16 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument(
         "--evaluate", type=Path, nargs="+", help="labelled tables; the report on them goes into manifest and card"
     )
-    train.add_argument("--map", type=int, default=24, metavar="UNITS", help="side of the square map (default 24)")
+    train.add_argument(
+        "--map", type=int, metavar="UNITS", help="side of the square map (default 24; 12 with --epsilon)"
+    )
     train.add_argument("--sigma-final", type=float, default=0.7, help="last neighbourhood radius, units (default 0.7)")
     train.add_argument("--epochs", type=int, default=30, help="annealing epochs of each map (default 30)")
-    train.add_argument("--steps", type=int, default=3000, help="generator steps (default 3000)")
+    train.add_argument("--steps", type=int, help="generator steps (default 3000; 600 with --epsilon)")
+    train.add_argument(
+        "--epsilon", type=float, help="differential privacy of each deposit; noise is drawn anew each time"
+    )
+    train.add_argument("--delta", type=float, default=DELTA, help=f"its delta (default {DELTA:g})")
     train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
     train.set_defaults(run=_train)
     check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
@@ -49,8 +56,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _train(options: argparse.Namespace) -> int:
-    if importlib.util.find_spec("torch") is None or importlib.util.find_spec("onnx") is None:
-        msg = "training needs torch and onnx"
+    needed = ["torch", "onnx", *(["dp_accounting"] if options.epsilon is not None else [])]
+    missing = [name for name in needed if importlib.util.find_spec(name) is None]
+    if missing:
+        msg = f"training needs {', '.join(missing)}"
         raise TorchMissingError(msg)
     from somgan.train_command import train  # noqa: PLC0415 - imports torch, which evaluation must not need
 

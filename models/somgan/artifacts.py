@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from somgan.arrays import Floats32
+from somgan.arrays import Floats, Floats32
 from somgan.card import card
 from somgan.conformal import Split, deposit_maxima, split_deposits
 from somgan.data import Feature, Table
@@ -27,7 +27,8 @@ from somgan.manifest import (
     write_json,
 )
 from somgan.model import PART_NAMES
-from somgan.quality import measure
+from somgan.promise import Promise
+from somgan.quality import Quality, measure
 from somgan.runtime import OnnxModel
 from somgan.training import Settings, Trained, fit
 
@@ -49,10 +50,34 @@ class Request:
     evaluation: Table | None = None
 
 
-def build(request: Request, settings: Settings, folder: Path, progress: Callable[[str], None]) -> dict[str, Any]:
+@dataclass(frozen=True)
+class Fitted:
+    """A model, what its manifest may be made of, and what becomes of the calibration deposits' maxima.
+
+    `columns` [m, d] are spread as each feature is; `rows` and `unseen` [m, d] are like those that were fitted and like
+    others. Without privacy they are just those; with it, made of what was released.
+    """
+
+    trained: Trained
+    columns: Floats32
+    rows: Floats32
+    unseen: Floats32
+    quality: Quality
+    release: Callable[[Floats], Floats]
+    privacy: dict[str, Any] | None = None
+
+
+def build(
+    request: Request,
+    settings: Settings,
+    folder: Path,
+    progress: Callable[[str], None],
+    promise: Promise | None = None,
+) -> dict[str, Any]:
     """Train, export, verify, calibrate and write the folder; return the manifest.
 
-    The folder is only touched once the graph has been verified.
+    With a promise, all that is written keeps it: noise is drawn anew each time, so no two runs make the same file. The
+    folder is only touched once the graph has been verified.
 
     Raises:
         DataError: too few deposits.
@@ -61,18 +86,20 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
     """
     table = request.table
     split = split_deposits(table, settings.seed)
-    x, tails, calibrate = (table.x[table.rows(part)] for part in (split.fit, split.tails, split.calibrate))
-    progress(f"rows: {x.shape[0]} to fit, {tails.shape[0]} for tails, {calibrate.shape[0]} to calibrate")
-    trained = fit(x, tails, settings, progress)
-    quality = measure(trained, x, tails, settings.seed)
-    agreement = _write_graph(trained, x, settings.seed, folder)
+    if promise is None:
+        fitted = _fitted(table, split, settings, progress)
+    else:
+        from somgan.private_artifacts import fitted_privately  # noqa: PLC0415 - needs dp-accounting
+
+        fitted = fitted_privately(table, split, settings, promise, progress)
+    agreement = _write_graph(fitted, settings.seed, folder)
     progress(
         f"onnxruntime equals torch within {agreement.difference_max:.1e}; {agreement.row_microseconds:.0f} us a row"
     )
     graph = OnnxModel(folder / ONNX_NAME)
     # The exported graph calibrates itself: what is promised is promised of the file that runs.
-    owner = table.deposit[table.rows(split.calibrate)]
-    maxima = deposit_maxima(graph.run(calibrate).score, owner, request.smoothing_rows)[1]
+    mine = table.rows(split.calibrate)
+    maxima = deposit_maxima(graph.run(table.x[mine]).score, table.deposit[mine], request.smoothing_rows)[1]
     sha256 = digest(folder / ONNX_NAME)
     manifest = {
         "schema": SCHEMA,
@@ -82,13 +109,14 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
         "sha256": sha256,
         "opset": OPSET,
         "parts": list(PART_NAMES),
-        "features": described_features(request.features, x),
+        "features": described_features(request.features, fitted.columns),
         "map": {"rows": settings.shape.rows, "columns": settings.shape.columns},
-        "calibration": Calibration(maxima, request.smoothing_rows).as_json(),
+        "calibration": Calibration(fitted.release(maxima), request.smoothing_rows).as_json(),
         "training": _training_json(request, split, settings.seed),
-        "quality": quality_json(quality),
+        "quality": quality_json(fitted.quality),
         "graph": _graph_json(agreement),
-        "golden": _golden(graph, calibrate),
+        "golden": _golden(graph, fitted.unseen),
+        "privacy": fitted.privacy,
     }
     write_json(folder / MANIFEST_NAME, manifest)
     (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
@@ -97,13 +125,20 @@ def build(request: Request, settings: Settings, folder: Path, progress: Callable
     return read_manifest(folder)
 
 
-def _write_graph(trained: Trained, x: Floats32, seed: int, folder: Path) -> Agreement:
+def _fitted(table: Table, split: Split, settings: Settings, progress: Callable[[str], None]) -> Fitted:
+    x, tails, calibrate = (table.x[table.rows(part)] for part in (split.fit, split.tails, split.calibrate))
+    progress(f"rows: {x.shape[0]} to fit, {tails.shape[0]} for tails, {calibrate.shape[0]} to calibrate")
+    trained = fit(x, tails, settings, progress)
+    return Fitted(trained, x, x, calibrate, measure(trained, x, tails, settings.seed), lambda maxima: maxima)
+
+
+def _write_graph(fitted: Fitted, seed: int, folder: Path) -> Agreement:
     """Export beside the old graph, verify, and only then take its place."""
     folder.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=folder) as scratch:
         path = Path(scratch) / ONNX_NAME
-        export(trained.model, x.shape[1], path)
-        agreement = verify(trained.model, path, probe_rows(x, PROBE_ROWS, seed))
+        export(fitted.trained.model, fitted.rows.shape[1], path)
+        agreement = verify(fitted.trained.model, path, probe_rows(fitted.rows, PROBE_ROWS, seed))
         path.replace(folder / ONNX_NAME)
     return agreement
 

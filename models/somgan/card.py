@@ -47,7 +47,7 @@ a promise to find a danger. {reach}
 
 ## Limits
 
-No differential privacy: the map's units are means of training rows and can be read from this file. NaN and
+{privacy} NaN and
 infinities are not for this model: the caller must refuse them. A frozen input looks normal to it if the frozen row
 was normal. The discriminator output is a check of synthetic rows, no anomaly score.
 
@@ -75,6 +75,7 @@ def card(manifest: dict[str, Any]) -> str:
         command=training["command"],
         sha256=manifest["sha256"],
         reach=_reach(samples, calibration["alpha_high"]),
+        privacy=_privacy(manifest.get("privacy")),
         evaluation=_evaluation(manifest.get("evaluation")),
         benchmark=_benchmark(manifest.get("benchmark")),
         features="\n".join(_feature_line(feature) for feature in manifest["features"]),
@@ -98,6 +99,20 @@ def _reach(samples: int, alpha_high: float) -> str:
 def _feature_line(feature: dict[str, Any]) -> str:
     cells = (feature[key] for key in ("name", "unit", "normal_low", "normal_high", "words_high", "words_low"))
     return "| " + " | ".join(str(cell).replace("|", "\\|") for cell in cells) + " |"
+
+
+def _privacy(promise: dict[str, Any] | None) -> str:
+    if promise is None:
+        return "No differential privacy: the map's units are means of training rows and can be read from this file."
+    return "\n".join(
+        [
+            f"Differential privacy: epsilon {promise['epsilon']:g}, delta {promise['delta']:g}, for",
+            f"{promise['unit']} ({promise['neighbours']}). Covered: {', '.join(promise['covers'])}.",
+            f"Not covered: {'; '.join(promise['not_covered'])}. Quality, ranges and golden rows above and in the",
+            "manifest are those of the model's own synthetic rows. Grades lie rather too low: noise in the",
+            "calibration is allowed for on the side of fewer false alarms.",
+        ]
+    )
 
 
 def _evaluation(report: dict[str, Any] | None) -> str:

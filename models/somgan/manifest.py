@@ -63,8 +63,9 @@ def digest(path: Path) -> str:
 
 
 def quality_json(quality: object) -> dict[str, Any]:
-    """Round the measures of a quality dataclass for the manifest."""
-    return {name: round(float(value), 4) for name, value in asdict(quality).items()}  # type: ignore[call-overload]
+    """Round the measures of a quality dataclass for the manifest; what could not be measured is null."""
+    measured = asdict(quality).items()  # type: ignore[call-overload]
+    return {name: None if np.isnan(value) else round(float(value), 4) for name, value in measured}
 
 
 def write_json(path: Path, content: dict[str, Any]) -> None:

@@ -3,7 +3,7 @@
 Batch training (Kohonen, "Essentials of the self-organizing map", 2013): in each epoch every row goes to its
 best-matching unit; per unit the count and the sum of its rows are taken, both are smoothed over the map with a
 Gaussian neighbourhood, and their quotient is the unit's new weight. Only counts and sums leave the rows, which is
-also where privacy noise would go.
+also where privacy noise goes (private.py).
 
 Score `nearest` is the log of the mean distance to the three nearest units. For score `density` the trained map is read
 as a mixture of t distributions, one per unit, each as wide in every feature as the unit's own rows and its neighbours'
@@ -66,7 +66,8 @@ class MapParameters:
 
 def fit_map(view: Floats, shape: MapShape) -> MapParameters:
     """Train a map on one view [n, d]: anneal the neighbourhood, then repeat until the weights are stable."""
-    weights = _principal_plane(view, shape)
+    centre = view.mean(axis=0)
+    weights = principal_plane(centre, (view - centre).T @ (view - centre) / view.shape[0], shape)
     narrow = view.astype(np.float32)  # who is nearest needs no more, and half the memory is half the time
     start = max(shape.rows, shape.columns) / 2.0
     spread = max(float(view.std()), REACH_MIN)
@@ -74,7 +75,7 @@ def fit_map(view: Floats, shape: MapShape) -> MapParameters:
     for epoch in range(EPOCHS_MAX):
         part = min(1.0, epoch / max(1, shape.epochs - 1))
         sigma = start ** (1.0 - part) * shape.sigma_final**part
-        updated = _epoch(view, narrow, weights, _Neighbourhood.of(shape, sigma))
+        updated = _epoch(view, narrow, weights, Neighbourhood.of(shape, sigma))
         change = float(np.abs(updated - weights).mean())
         weights, epochs_run = updated, epoch + 1
         if epochs_run >= shape.epochs and change < STABLE_CHANGE * spread:
@@ -103,14 +104,12 @@ def _smallest(distance2: Floats, count: int) -> Ints:
     return np.asarray(np.argsort(distance2, axis=1, kind="stable")[:, :count], dtype=np.int64)
 
 
-def _principal_plane(view: Floats, shape: MapShape) -> Floats:
+def principal_plane(centre: Floats, covariance: Floats, shape: MapShape) -> Floats:
     """Spread the units over the plane of the two largest principal components: no chance, and no twisted map."""
-    centre = view.mean(axis=0)
-    covariance = (view - centre).T @ (view - centre) / view.shape[0]
     values, vectors = np.linalg.eigh(covariance)
     grid = shape.coordinates()
     weights = np.tile(centre, (shape.units, 1))
-    for axis in range(min(2, view.shape[1])):
+    for axis in range(min(2, centre.size)):
         vector = vectors[:, -1 - axis]
         # eigh leaves the sign open; fix it so that every machine draws the same map.
         vector = vector * np.sign(vector[np.argmax(np.abs(vector))])
@@ -121,14 +120,14 @@ def _principal_plane(view: Floats, shape: MapShape) -> Floats:
 
 
 @dataclass(frozen=True)
-class _Neighbourhood:
+class Neighbourhood:
     """The Gaussian neighbourhood of grid distance; it separates, so it is kept as one factor an axis."""
 
     rows: Floats
     columns: Floats
 
     @classmethod
-    def of(cls, shape: MapShape, sigma: float) -> "_Neighbourhood":
+    def of(cls, shape: MapShape, sigma: float) -> "Neighbourhood":
         """Return the neighbourhood of width `sigma` in units."""
         factors = []
         for side in (shape.rows, shape.columns):
@@ -142,13 +141,18 @@ class _Neighbourhood:
         spread = np.tensordot(self.rows, np.matmul(self.columns, grid), axes=1)
         return np.asarray(spread.reshape(values.shape), dtype=np.float64)
 
+    def gain(self) -> Floats:
+        """Return by how much smoothing multiplies the deviation of independent noise, [k]."""
+        squares = np.outer((self.rows**2).sum(axis=1), (self.columns**2).sum(axis=1))
+        return np.asarray(np.sqrt(squares).ravel(), dtype=np.float64)
 
-def _sums(values: Floats, units: Ints, count: int) -> Floats:
+
+def unit_sums(values: Floats, units: Ints, count: int) -> Floats:
     """Sum the rows of `values` [n, d] per unit, [count, d]."""
     return np.stack([np.bincount(units, weights=column, minlength=count) for column in values.T], axis=1)
 
 
-def _nearest(narrow: Floats32, weights: Floats) -> Ints:
+def nearest_unit(narrow: Floats32, weights: Floats) -> Ints:
     """Return the nearest unit of each row, [n]; the row's own square is the same for all units and left out."""
     doubled = (2.0 * weights.T).astype(np.float32)
     squares = (weights**2).sum(axis=1).astype(np.float32)
@@ -156,11 +160,11 @@ def _nearest(narrow: Floats32, weights: Floats) -> Ints:
     return np.concatenate([np.argmin(squares - chunk @ doubled, axis=1) for chunk in chunks])
 
 
-def _epoch(view: Floats, narrow: Floats32, weights: Floats, neighbourhood: _Neighbourhood) -> Floats:
-    units = _nearest(narrow, weights)
+def _epoch(view: Floats, narrow: Floats32, weights: Floats, neighbourhood: Neighbourhood) -> Floats:
+    units = nearest_unit(narrow, weights)
     counts = np.bincount(units, minlength=weights.shape[0]).astype(np.float64)
     reach = neighbourhood.smooth(counts)
-    moved = neighbourhood.smooth(_sums(view, units, weights.shape[0])) / np.maximum(reach, REACH_MIN)[:, None]
+    moved = neighbourhood.smooth(unit_sums(view, units, weights.shape[0])) / np.maximum(reach, REACH_MIN)[:, None]
     return np.where(reach[:, None] > REACH_MIN, moved, weights)
 
 
@@ -170,12 +174,12 @@ def _with_scales(view: Floats, weights: Floats, shape: MapShape, epochs_run: int
     counts = np.bincount(units, minlength=shape.units).astype(np.float64)
     residual2 = (view - weights[units]) ** 2
     overall = residual2.mean(axis=0)
-    wide = _Neighbourhood.of(shape, max(1.0, shape.sigma_final))
+    wide = Neighbourhood.of(shape, max(1.0, shape.sigma_final))
     reach = (wide.smooth(counts) + 1.0)[:, None]
-    spread2 = (wide.smooth(_sums(residual2, units, shape.units)) + overall) / reach
+    spread2 = (wide.smooth(unit_sums(residual2, units, shape.units)) + overall) / reach
     floor = 1e-4 * max(float(overall.mean()), 1e-8)
     spread2 = np.maximum(spread2, floor)
-    mass = _Neighbourhood.of(shape, shape.sigma_final).smooth(counts) + 1.0
+    mass = Neighbourhood.of(shape, shape.sigma_final).smooth(counts) + 1.0
     return MapParameters(shape, weights, np.sqrt(spread2), mass / mass.sum(), epochs_run)
 
 

@@ -8,14 +8,21 @@ from typing import Any
 from somgan.artifacts import Request, build
 from somgan.data import read_features, read_table, read_tables, sidecar_path
 from somgan.generator import GeneratorSettings
+from somgan.promise import Promise
 from somgan.som import MapShape
 from somgan.training import Settings
+
+SIZES = (24, 3000)  # side of the map, generator steps
+PRIVATE_SIZES = (12, 600)  # fewer units and steps, less noise in each
 
 
 def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     """Train as the options say and return the manifest written to `options.out`."""
     data: Path = options.data
     table = read_table(data)
+    promise = None if options.epsilon is None else Promise(options.epsilon, options.delta)
+    side, steps = PRIVATE_SIZES if promise else SIZES
+    options.map, options.steps = options.map or side, steps if options.steps is None else options.steps
     settings = Settings(
         shape=MapShape(options.map, options.map, options.sigma_final, options.epochs),
         generator=GeneratorSettings(steps=options.steps),
@@ -30,7 +37,7 @@ def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[
         smoothing_rows=options.smoothing_rows,
         evaluation=read_tables(options.evaluate) if options.evaluate else None,
     )
-    return build(request, settings, options.out, progress)
+    return build(request, settings, options.out, progress, promise)
 
 
 def _command(options: argparse.Namespace) -> str:
@@ -38,4 +45,6 @@ def _command(options: argparse.Namespace) -> str:
     words = ["python -m somgan train", f"--data {options.data.name}", f"--stream {options.stream}"]
     words += [f"--seed {options.seed}", f"--map {options.map}", f"--sigma-final {options.sigma_final}"]
     words += [f"--epochs {options.epochs}", f"--steps {options.steps}", f"--smoothing-rows {options.smoothing_rows}"]
+    if options.epsilon is not None:
+        words.append(f"--epsilon {options.epsilon:g} --delta {options.delta:g}")
     return " ".join(words)

@@ -58,7 +58,7 @@ def fit_layers(
     with torch.no_grad():
         layer = Views(view_parameters)
         standardised = layer.standardise(torch.tensor(x))
-        seen = [_in_chunks(layer, index, standardised) for index in range(len(VIEW_NAMES))]
+        seen = [in_chunks(layer, index, standardised) for index in range(len(VIEW_NAMES))]
     maps = []
     for name, view in zip(VIEW_NAMES, seen, strict=True):
         maps.append(fit_map(view, settings.shape))
@@ -77,7 +77,7 @@ def calibrate_tails(model: SomGan, held_out: Floats32) -> None:
     model.set_tails([tail_curve(column) for column in raw_scores(model, held_out).T])
 
 
-def _in_chunks(layer: Views, index: int, standardised: torch.Tensor) -> Floats:
+def in_chunks(layer: Views, index: int, standardised: torch.Tensor) -> Floats:
     """Return one view of all rows in float64; in chunks, since the rank view needs 32 numbers a cell on the way."""
     rows = max(1, RANK_CELLS // standardised.shape[1])
     chunks = [layer.views(chunk)[index].numpy() for chunk in torch.split(standardised, rows)]

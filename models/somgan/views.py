@@ -52,6 +52,25 @@ def fit_views(x: Floats) -> ViewParameters:
     return ViewParameters(mean, deviation, range_scale, _whitening(z), rank)
 
 
+def views_of(moments: tuple[Floats, Floats], covariance: Floats, sample: Floats, shrinkage: float) -> ViewParameters:
+    """Views from statistics alone: (mean, deviation) [d] raw, covariance [d, d] standardised, what columns are like.
+
+    `sample` [m, d] raw has every column distributed as the feature is; its rows need not go together.
+    """
+    z = np.clip((sample - moments[0]) / moments[1], -LIMIT, LIMIT)
+    spread = np.ptp(z, axis=0)
+    scale = 1.0 / np.where(spread > SPREAD_MIN, spread, 1.0)
+    rank = tuple(_rank_curve(column) for column in z.T)
+    return ViewParameters(*moments, scale, _inverse_root(covariance, shrinkage), rank)
+
+
+def _inverse_root(covariance: Floats, shrinkage: float) -> Floats:
+    target = max(float(np.trace(covariance)) / covariance.shape[0], SPREAD_MIN)
+    values, vectors = np.linalg.eigh((1.0 - shrinkage) * covariance + shrinkage * target * np.eye(len(covariance)))
+    whitening: Floats = (vectors / np.sqrt(np.maximum(values, 0.01 * target))) @ vectors.T
+    return whitening
+
+
 def _whitening(z: Floats) -> Floats:
     """Return the symmetric matrix [d, d] that whitens `z` after Ledoit-Wolf shrinkage towards the identity."""
     rows, columns = z.shape

@@ -11,7 +11,7 @@ import pytest
 
 from somgan.arrays import Floats32, Ints, Strings
 
-TORCH = importlib.util.find_spec("torch") is not None and importlib.util.find_spec("onnx") is not None
+TORCH = all(importlib.util.find_spec(name) is not None for name in ("torch", "onnx", "dp_accounting"))
 NAMES = ("light", "motion", "hand", "grain", "covered", "shadow")
 
 # Test modules import torch at their top; without it they cannot even be collected.
