@@ -15,7 +15,7 @@ from kiosk.core.board_news import QUIET, in_words
 from kiosk.core.deposit import allowed
 from kiosk.core.facts import BoardHappening, RingMark
 from kiosk.core.records import alert
-from kiosk.core.state import State
+from kiosk.core.state import RecordDraft, State
 
 if TYPE_CHECKING:
     from kiosk.management.controller import Controller
@@ -95,14 +95,21 @@ class BoardRing:
             await self._c.offer(f.BoardHappened(events, lost, now))
         return lost
 
+    async def keep(self) -> None:
+        """Before a deposit or a reset begins: how far the ring was read must not hang on the facts of the last one."""
+        if self._mark is not None:
+            await self._remember(self._mark)
+
+    async def _remember(self, mark: RingMark, draft: RecordDraft | None = None) -> None:
+        if mark != self._durable:
+            words = msgspec.json.encode(mark).decode()
+            await self._c.runner.run(self._c.journal.remember, MEMORY, words, draft, self._c.clock.now_utc())
+            self._durable = mark
+
     async def _idle(self, events: tuple[tuple[BoardHappening, int], ...], now: RingMark) -> None:
         """No deposit is open: nothing of ours moves, so whatever moved is news."""
         told = tuple(in_words(kind, argument) for kind, argument in events if kind not in QUIET)
-        draft = alert(self._c.deposit, "board", told) if told else None
-        if now != self._durable:
-            words = msgspec.json.encode(now).decode()
-            await self._c.runner.run(self._c.journal.remember, MEMORY, words, draft, self._c.clock.now_utc())
-            self._durable = now
+        await self._remember(now, alert(self._c.deposit, "board", told) if told else None)
         if told:
             self._c.grown()
         await self._c.storage.board_told([kind for kind, _ in events])

@@ -171,6 +171,8 @@ class Controller:
                 raise IllegalTransition(before.state, fact)
             outcome = step(before, fact)
             now = self.clock.now_utc()
+            if before.state is State.IDLE and outcome.deposit.state is not State.IDLE:
+                await self._ring.keep()  # the facts to come are replayed without those of the deposit before
             entries, units = self.storage.booked(outcome, now)
             await self.runner.run(self.journal.commit, fact, outcome, before, now, entries)
             self.deposit = outcome.deposit

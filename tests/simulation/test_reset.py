@@ -224,3 +224,26 @@ def test_a_validator_without_bunch_escrow_is_reset_too(tmp_path: Path, kind: Val
         assert found(rig)["left"] == []
     finally:
         rig.close()
+
+
+def test_a_board_event_is_news_once_when_a_reset_follows_a_deposit_at_once(rig: Rig) -> None:
+    """The controller dies in the reset: what it had heard in the deposit before must not come again."""
+    rig.start()
+
+    async def play() -> None:
+        await rig.identify()
+        await rig.feed(2000, "suspect")
+        await rig.touch("done")
+        await rig.state(State.DONE)
+        assert await rig.controller.reset(ID, "carl")
+        rig.crash_takes_power = False
+        rig.die()
+        await asyncio.sleep(1)
+
+    with pytest.raises(PowerCut):
+        rig.run(play())
+    rig.bury()
+    rig.start()
+    rig.run(afterwards(rig, comes_back=False))
+    opened = "SELECT count(*) FROM facts WHERE kind = 'BoardHappened' AND fact LIKE '%\"gate_opened\",1]%'"
+    assert rig.journal._connection.execute(opened).fetchone() == (1,)  # noqa: SLF001 - of the facts themselves
