@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from somgan.atlas import write_atlas
 from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
 from somgan.evaluation import evaluate, record
@@ -52,6 +53,9 @@ def _parser() -> argparse.ArgumentParser:
     check.add_argument("--json", action="store_true", help="one JSON object")
     check.add_argument("--record", action="store_true", help="put the report into the model's manifest and card")
     check.set_defaults(run=_evaluate)
+    drawn = commands.add_parser("atlas", help="write map.json, the map in raw units, beside a trained graph")
+    drawn.add_argument("--model", type=Path, nargs="+", required=True, help="artifact folders")
+    drawn.set_defaults(run=_atlas)
     return parser
 
 
@@ -79,6 +83,13 @@ def _evaluate(options: argparse.Namespace) -> int:
         _say(json.dumps(report))
     else:
         _show(report)
+    return 0
+
+
+def _atlas(options: argparse.Namespace) -> int:
+    for folder in options.model:
+        atlas = write_atlas(folder)
+        _say(f"{folder}: {atlas['rows']} x {atlas['columns']} units, {len(atlas['features'])} planes")
     return 0
 
 

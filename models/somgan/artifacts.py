@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from somgan.arrays import Floats, Floats32
+from somgan.atlas import write_atlas
 from somgan.card import card
 from somgan.conformal import Split, deposit_maxima, split_deposits
 from somgan.data import Feature, Table
@@ -119,6 +120,7 @@ def build(
         "privacy": fitted.privacy,
     }
     write_json(folder / MANIFEST_NAME, manifest)
+    write_atlas(folder)
     (folder / CARD_NAME).write_text(card(manifest), encoding="utf-8")
     if request.evaluation is not None:
         record(folder, evaluate(folder, request.evaluation))
