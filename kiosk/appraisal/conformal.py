@@ -13,6 +13,7 @@ import math
 from bisect import bisect_left
 from collections import deque
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final, Literal
 
 Grade = Literal["low", "medium", "high"]
@@ -23,6 +24,14 @@ RESOLUTION: Final = 1e-9  # relative; differences below it are rounding
 CALIBRATED_S: Final = 40.0  # the longest deposits of the calibration set last about this long
 PIECES_MAX: Final = 1000.0
 ORDER: Final[dict[Grade, int]] = {"low": 0, "medium": 1, "high": 2}
+
+
+@dataclass(frozen=True, slots=True)
+class Levels:
+    """How many of all normal deposits may be graded so, over all streams together."""
+
+    medium: float = 0.01  # medium or high
+    high: float = 0.001
 
 
 class Smoother:
@@ -65,6 +74,19 @@ def deposits_needed(streams: int, alpha_medium: float, alpha_high: float) -> int
     medium = math.ceil(streams / alpha_medium) - 1
     high = math.ceil(streams / (alpha_high * EXTRAPOLATED_MAX)) - 1
     return max(DEPOSITS_MIN, medium, high)
+
+
+def score_at(level: float, calibration: Sequence[float]) -> float:
+    """The least score, to a millionth of its range, whose p-value is at most `level`; infinity when none is."""
+    low, high = calibration[0], calibration[-1]
+    span = max(high - low, RESOLUTION)
+    high += 100 * span
+    if p_value(high, calibration) > level:
+        return math.inf
+    while high - low > RESOLUTION * 1000 * span:
+        middle = (low + high) / 2
+        low, high = (low, middle) if p_value(middle, calibration) <= level else (middle, high)
+    return high
 
 
 def _tail_scale(calibration: Sequence[float]) -> float:

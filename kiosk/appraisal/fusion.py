@@ -7,7 +7,7 @@ p-value is multiplied by k before it is graded (Bonferroni). The fused grade is 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kiosk.appraisal.conformal import Grade, grade, p_value, worst
+from kiosk.appraisal.conformal import Grade, Levels, grade, p_value, worst
 from kiosk.appraisal.explain import reasons
 from kiosk.appraisal.manifest import Manifest
 from kiosk.appraisal.model import Judged, Row
@@ -22,14 +22,6 @@ class Moment:
     judged: Judged
     row: Row
     duration_s: float  # how long the deposit had lasted
-
-
-@dataclass(frozen=True, slots=True)
-class Levels:
-    """How many of all normal deposits may be graded so, over all streams together."""
-
-    medium: float = 0.01  # medium or high
-    high: float = 0.001
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +51,11 @@ def verdict(moment: Moment, streams: int, levels: Levels) -> Verdict:
         reasons=() if graded == "low" else reasons(moment.manifest, moment.row, moment.judged),
         model_sha256=moment.manifest.sha256,
     )
+
+
+def told(moment: Moment) -> tuple[str, ...]:
+    """Why this moment is as it is, in words, whatever its grade: for whoever looks at the map."""
+    return reasons(moment.manifest, moment.row, moment.judged)
 
 
 def fuse(verdicts: Sequence[Verdict]) -> Grade:

@@ -143,6 +143,8 @@ class CalibrateModel(Action, frozen=True):
     seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN, SUPERVISOR)
     stream: Stream
     model_sha256: Annotated[str, msgspec.Meta(pattern="^[0-9a-f]{64}$")]
+    until: Count  # the number of the last deposit that counts
+    without: Annotated[tuple[Count, ...], msgspec.Meta(max_length=64)]  # deposits that were not normal
     deposits: Count
     maxima_sha256: Digest
 

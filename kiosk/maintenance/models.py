@@ -8,15 +8,18 @@ import click
 import msgspec
 
 from kiosk.errors import BusError, KioskError
-from kiosk.maintenance.people import Session, signed, with_session
+from kiosk.maintenance.people import PIN_STDIN, Session, signed, with_session
 from kiosk.maintenance.session import asked, connect, run
 from kiosk.messages import (
     EVIDENCE_PART_BYTES,
     MODEL_FILE_BYTES_MAX,
+    CalibrationPlan,
     EvidencePart,
     GetModels,
     Models,
+    ModelStream,
     Ok,
+    PlanCalibration,
     Reply,
     ShelfView,
     StagedModel,
@@ -84,6 +87,64 @@ def rollback_command(stream: str, number: int | None, *, session: Session, staff
     session.act(staff, {"action": "RollBackModel", "stream": stream, "number": number})
 
 
+@model_group.command("calibrate")
+@click.argument("stream", type=click.Choice(STREAMS))
+@click.option(
+    "--without", multiple=True, type=click.IntRange(min=1), help="A deposit that was not normal; may be repeated."
+)
+@click.option("--plan", "only_plan", is_flag=True, help="Say what would change, and ask for nothing.")
+@click.option("--as", "staff", metavar="STAFF", help="Your staff id; not needed with --plan.")
+@PIN_STDIN
+@with_session
+def calibrate_command(
+    stream: ModelStream, without: tuple[int, ...], *, only_plan: bool, session: Session, staff: str | None
+) -> None:
+    """Ask that STREAM's grades rest on this kiosk's own deposits from now on. Takes a technician and a supervisor.
+
+    The model stays; the scores from which a deposit is graded medium or high change. Deposits without incident count,
+    also those that were graded medium or high: they are named by number, and the ones that were real dangers belong
+    into --without (`kioskctl risk map` tells why each was graded so). Refused while too few are collected. A later
+    calibration replaces it.
+    """
+    plan = session.ask(PlanCalibration(stream, without), CalibrationPlan)
+    if only_plan or not session.as_json:
+        click.echo(msgspec.json.encode(plan) if session.as_json else plan_text(plan))
+    if only_plan:
+        return
+    if staff is None:
+        session.fail(KioskError("nobody asks for it", remedy="Say who you are: --as STAFF"))
+    session.act(
+        staff,
+        {
+            "action": "CalibrateModel",
+            "stream": plan.stream,
+            "model_sha256": plan.model_sha256,
+            "until": plan.until,
+            "without": list(plan.without),
+            "deposits": plan.deposits,
+            "maxima_sha256": plan.maxima_sha256,
+        },
+    )
+
+
+def plan_text(plan: CalibrationPlan) -> str:
+    """What a calibration would change, for a person."""
+    lines = [
+        f"{plan.stream}: {plan.deposits} deposits of this kiosk, up to number {plan.until}",
+        f"  medium from a score of {score_text(plan.medium_after)} (now {score_text(plan.medium_before)})",
+        f"  high   from a score of {score_text(plan.high_after)} (now {score_text(plan.high_before)})",
+    ]
+    if plan.alarmed:
+        numbers = ", ".join(map(str, plan.alarmed))
+        lines.append(f"  graded medium or high among them: {numbers}; were they normal? --without takes one out")
+    return "\n".join(lines)
+
+
+def score_text(score: float | None) -> str:
+    """A threshold; None is one that no score reaches."""
+    return "no score" if score is None else f"{score:.2f}"
+
+
 def shelf_lines(shelf: ShelfView) -> list[str]:
     """One stream for a person."""
     lines: list[str] = [shelf.stream]
@@ -92,6 +153,9 @@ def shelf_lines(shelf: ShelfView) -> list[str]:
         name = "packaged" if edition.number == 0 else f"edition {edition.number}"
         state = f"failed: {edition.why}" if edition.standing == "failed" else judges or "good"
         lines.append(f"  {name:<12} {edition.version:<20} {edition.sha256[:16]}  {state}")
+    if shelf.calibration is not None:
+        made = shelf.calibration
+        lines.append(f"  calibrated here on {len(made.maxima)} deposits at {made.at}")
     if not shelf.editions:
         lines.append("  no model can be used: this stream goes unjudged, and every deposit is graded medium")
     return lines

@@ -105,12 +105,12 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
 
 def signed(command: Callable[..., None]) -> Callable[..., None]:
     """`with_session`, and who speaks (`staff`) with a PIN."""
-    for option in (_PIN_STDIN, click.option("--as", "staff", required=True, metavar="STAFF", help="Your staff id.")):
+    for option in (PIN_STDIN, click.option("--as", "staff", required=True, metavar="STAFF", help="Your staff id.")):
         command = option(command)
     return with_session(command)
 
 
-_PIN_STDIN: Final = click.option("--pin-stdin", is_flag=True, help="Read PINs from standard input, one line each.")
+PIN_STDIN: Final = click.option("--pin-stdin", is_flag=True, help="Read PINs from standard input, one line each.")
 
 
 def asked_text(asked: Asked) -> str:
@@ -159,7 +159,7 @@ def list_command(*, session: Session) -> None:
 
 @people_group.command("found")
 @click.argument("people", nargs=-1, required=True, metavar="STAFF:ROLE[,ROLE]...")
-@_PIN_STDIN
+@PIN_STDIN
 @with_session
 def found_command(people: tuple[str, ...], *, session: Session) -> None:
     """Enrol the first people, once, at commissioning; everybody types a PIN.

@@ -12,7 +12,7 @@ from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core import facts as f
-from kiosk.core.actions import AcceptDevice, ClearDispute, InstallModel, Reset, RollBackModel, RotateKey
+from kiosk.core.actions import AcceptDevice, CalibrateModel, ClearDispute, InstallModel, Reset, RollBackModel, RotateKey
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.facts import Fact
 from kiosk.core.paper import reprints_left
@@ -31,6 +31,7 @@ from kiosk.management.commands import CommandDesk
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
+from kiosk.management.field_desk import CalibrateModels, FieldDesk, FieldRequest
 from kiosk.management.key_desk import RotateKeys
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.models import InstallModels, ModelDesk, ModelRequest, RollBackModels
@@ -136,12 +137,15 @@ class Desk:
         authority.register(Reset, ResetDevices(controller, randomness))
         self._certificate = Certificate(controller)
         self._models: ModelDesk | None = None
+        self._field: FieldDesk | None = None
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
-    def take_models(self, models: ModelDesk) -> None:
-        """From here on models can be looked at and changed."""
-        self._models = models
+    def take_models(self, models: ModelDesk, field: FieldDesk | None = None) -> None:
+        """From here on models can be looked at and changed; with `field`, also calibrated on what they saw here."""
+        self._models, self._field = models, field
+        if field is not None:
+            self.authority.register(CalibrateModel, CalibrateModels(field))
         self.authority.register(InstallModel, InstallModels(models))
         self.authority.register(RollBackModel, RollBackModels(models))
 
@@ -217,6 +221,8 @@ class Desk:
             return await self._evidence.handle(request)
         if isinstance(request, ModelRequest) and self._models is not None:
             return await self._models.handle(request)
+        if isinstance(request, FieldRequest) and self._field is not None:
+            return await self._field.handle(request)
         return Refused("unknown_request", type(request).__name__)
 
     async def books(self) -> Books:
@@ -229,7 +235,7 @@ class Desk:
             directory_version=await self._directory.version(),
             terms_version=await self._terms.version(),
             bank_texts=await self._terms.texts(),
-            warnings=self._certificate.warnings(),
+            warnings=(*self._certificate.warnings(), *(self._field.book.warnings() if self._field else ())),
             receipt_witnessed=bool(books.receipt_qrs) and bool(self._c.witnesses.vouching(books.receipt_qrs[1])),
         )
 

@@ -2,7 +2,7 @@
 
 import logging
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from kiosk.appraisal.manifest import EXAMPLES_MIN, ModelError, check_graph, parsed
@@ -21,9 +21,10 @@ _WHOLE = "Have the bank sign the folder that `make train` wrote, whole and uncha
 class ModelFiles:
     """Folder STREAM/NUMBER.bundle below the controller's state directory; bounded by the shelf's own bounds."""
 
-    def __init__(self, folder: Path, keys: PublicKeys | None) -> None:
-        """`keys`: the bank's command keys; without them nothing can be installed."""
+    def __init__(self, folder: Path, keys: PublicKeys | None, packaged: Path | None = None) -> None:
+        """`keys`: the bank's command keys; without them nothing can be installed. `packaged`: the package's models."""
         self._folder = folder
+        self._packaged = packaged
         self._keys = keys
 
     def opened(self, data: bytes) -> Bundle:
@@ -67,6 +68,17 @@ class ModelFiles:
         if self._keys is None:
             raise VerificationError("there is no key of the bank to hold the bundle against")
         return models.verify(data, self._keys.ever)  # what was signed while the key counted stays signed
+
+    def contents(self, stream: Stream, number: int) -> Mapping[str, bytes]:
+        """An edition's files, the packaged one's too; what cannot be read is not there. Raises KioskError."""
+        if number != PACKAGED:
+            return self.bundle(stream, number).files
+        found: dict[str, bytes] = {}
+        for name in models.FILES:
+            path = None if self._packaged is None else self._packaged / stream / name
+            if path is not None and path.is_file() and path.stat().st_size <= models.BUNDLE_BYTES_MAX:
+                found[name] = path.read_bytes()
+        return found
 
     def tidy(self, shelves: Iterable[Shelf]) -> None:
         """Take away what no shelf holds: left by a crash, or not needed any more."""

@@ -27,6 +27,7 @@ from kiosk.management.controller import Controller
 from kiosk.management.model_files import ModelFiles
 from kiosk.messages import (
     MODEL_PART_BYTES,
+    CalibrationView,
     EditionView,
     EvidencePart,
     FetchModel,
@@ -44,6 +45,8 @@ from kiosk.messages import (
 
 _log = logging.getLogger(__name__)
 A = TypeVar("A", bound=Action)
+CALIBRATED: Final = "model_calibrations"
+CALIBRATIONS_MAX: Final = 9
 KEPT: Final = "models"  # in the journal's memory
 ModelRequest = StageModel | GetModels | FetchModel | ModelTried
 Packaged = Mapping[Stream, tuple[str, str]]  # version and SHA-256 of what the software's package holds
@@ -86,8 +89,7 @@ class ModelDesk:
             case StageModel(part):
                 return await self._stage(part)
             case GetModels():
-                shelves = await self.shelves()
-                return Models(tuple(_view(shelves[stream]) for stream in STREAMS))
+                return Models(tuple([await self._view(stream) for stream in STREAMS]))
             case FetchModel():
                 return await self._fetch(request)
             case ModelTried():
@@ -116,6 +118,16 @@ class ModelDesk:
         journal.remember(KEPT, text)
         for draft in drafts:
             journal.append(draft, now)
+
+    async def _view(self, stream: Stream) -> ShelfView:
+        shelf = (await self.shelves())[stream]
+        current = shelf.edition(shelf.current)
+        kept = await self._c.runner.run(calibrations, self._c.journal)
+        made = next((each for each in kept if current is not None and each.model_sha256 == current.sha256), None)
+        editions = tuple(
+            EditionView(each.number, each.version, each.sha256, each.standing, each.why) for each in shelf.editions
+        )
+        return ShelfView(stream, editions, shelf.current, shelf.trial, made)
 
     # --- a bundle on its way in -------------------------------------------------------------------------
 
@@ -258,8 +270,14 @@ def _stream(action: Action) -> Stream:
     return action.stream
 
 
-def _view(shelf: Shelf) -> ShelfView:
-    editions = tuple(
-        EditionView(each.number, each.version, each.sha256, each.standing, each.why) for each in shelf.editions
-    )
-    return ShelfView(shelf.stream, editions, shelf.current, shelf.trial)
+def calibrations(journal: Journal) -> tuple[CalibrationView, ...]:
+    """Grades that were made anew on this kiosk, one for each model, newest first; on the journal's thread."""
+    text = journal.memory(CALIBRATED)
+    return () if text is None else msgspec.json.decode(text, type=tuple[CalibrationView, ...])
+
+
+def keep_calibration(journal: Journal, made: CalibrationView, draft: RecordDraft, now: datetime) -> None:
+    """With its record, inside the transaction of who allowed it."""
+    others = [each for each in calibrations(journal) if each.model_sha256 != made.model_sha256]
+    kept = (made, *others)[:CALIBRATIONS_MAX]
+    journal.remember(CALIBRATED, msgspec.json.encode(kept).decode(), draft, now)

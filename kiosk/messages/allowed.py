@@ -2,6 +2,7 @@
 
 from typing import Final
 
+from kiosk.messages.field import CalibrationPlan, DepositSeen, GetRiskMap, PlanCalibration, RiskMap
 from kiosk.messages.maintenance import (
     ApproveAction,
     Asked,
@@ -85,6 +86,9 @@ Request = (
     | GetModels
     | FetchModel
     | ModelTried
+    | DepositSeen
+    | PlanCalibration
+    | GetRiskMap
 )
 Reply = (
     Ok
@@ -104,12 +108,14 @@ Reply = (
     | StagedModel
     | Models
     | ModelPart
+    | CalibrationPlan
+    | RiskMap
 )
 Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew | ModelsChanged
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({Subscribe, RiskReport, HandOver, GetModels, FetchModel, ModelTried}),
+    "watcher": frozenset({Subscribe, RiskReport, HandOver, GetModels, FetchModel, ModelTried, DepositSeen}),
     "uplink": frozenset(
         {
             GetStatus,
@@ -146,6 +152,8 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             PrintSlip,
             StageModel,
             GetModels,
+            PlanCalibration,
+            GetRiskMap,
         }
     ),
 }

@@ -65,8 +65,6 @@ class ShelfView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     current: int
     trial: int | None
     calibration: CalibrationView | None = None  # of the current model
-    collected: int = 0  # normal deposits that the current model has judged here
-    needed: int = 0  # so many a calibration takes
 
 
 class Models(Message, frozen=True):

@@ -1,6 +1,7 @@
 """What was seen during one deposit: per stage the worst moment of each stream, and what befell the lens. Pure."""
 
 import math
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -8,11 +9,11 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from kiosk.appraisal.conformal import Smoother
-from kiosk.appraisal.fusion import Levels, Moment, Verdict, fuse, verdict
+from kiosk.appraisal.conformal import Levels, Smoother
+from kiosk.appraisal.fusion import Moment, Verdict, fuse, verdict
 from kiosk.appraisal.manifest import Manifest
 from kiosk.appraisal.model import Judged, Row
-from kiosk.messages import Grade, Stage
+from kiosk.messages import CELLS_MAX, Grade, Stage
 from kiosk.monitoring.lens import ORDER as LENS_ORDER
 from kiosk.monitoring.lens import Lens
 
@@ -48,6 +49,15 @@ class Summary:
     image: Image | None
 
 
+@dataclass(frozen=True, slots=True)
+class Whole:
+    """A deposit from its beginning to its end: each stream's worst moment, and where on its map its rows fell."""
+
+    seen: tuple[tuple[Verdict, Moment, tuple[tuple[int, int], ...]], ...]
+    duration_s: float
+    sound: bool  # seen from its beginning, every stream judged, the lens clear throughout
+
+
 class DepositWatch:
     """Scores of one deposit from its first stage on. Smoothing starts anew with each deposit, as in training."""
 
@@ -77,6 +87,7 @@ class DepositWatch:
         self._smoothers: dict[str, Smoother] = {}
         self._latest: dict[str, Moment] = {}
         self._stages: dict[Stage, StageView] = {stage: StageView(now_s, lens)}
+        self._cells: dict[str, Counter[int]] = {}  # by stream: judged rows in each cell of its map
 
     def enter(self, stage: Stage, now_s: float, lens: Lens) -> None:
         """The deposit is in `stage` now; what is going on right now counts there, too."""
@@ -97,6 +108,8 @@ class DepositWatch:
         smoothed = smoother.update(judged.score)
         moment = Moment(manifest, smoothed, judged, row, now_s - self._began_s)
         self._latest[name] = moment
+        cell = judged.bmu[0] * manifest.map.columns + judged.bmu[1]
+        self._cells.setdefault(name, Counter())[cell] += 1
         view = self._stages[self.stage]
         known = view.worst.get(name)
         worse = known is None or smoothed > known.smoothed
@@ -132,6 +145,21 @@ class DepositWatch:
         view = self._stages[self.stage]
         if LENS_ORDER[lens] > LENS_ORDER[view.lens]:
             view.lens = lens
+
+    def whole(self, now_s: float) -> Whole:
+        """The deposit as a whole, when it has ended."""
+        views = self._stages.values()
+        worst: dict[str, Moment] = {}
+        for view in views:
+            for name, moment in view.worst.items():
+                if name not in worst or moment.smoothed > worst[name].smoothed:
+                    worst[name] = moment
+        clean = all(view.lens == "clear" and not view.faults and not view.silent for view in views)
+        seen = tuple(
+            (verdict(moment, self._streams, self._levels), moment, tuple(self._cells[name].most_common(CELLS_MAX)))
+            for name, moment in sorted(worst.items())
+        )
+        return Whole(seen, now_s - self._began_s, sound=self._whole and clean)
 
     def summary(self, stage: Stage) -> Summary:
         """Grade one stage as it stands. One that never was is low, unless it may have been missed."""

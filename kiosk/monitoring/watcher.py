@@ -14,7 +14,7 @@ from typing import Final, Protocol
 
 import numpy as np
 
-from kiosk.appraisal.fusion import Levels
+from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import Judged, Row, StreamModel
 from kiosk.clock import Clock
@@ -22,6 +22,7 @@ from kiosk.messages import (
     REASON_CHARACTERS_MAX,
     REASONS_MAX,
     AssessRequest,
+    DepositSeen,
     Grade,
     ModelsChanged,
     Push,
@@ -37,6 +38,7 @@ from kiosk.messages import (
     TransactionReading,
 )
 from kiosk.messages.watcher import UNHEARD, UNJUDGED
+from kiosk.monitoring.deposit_seen import deposit_seen
 from kiosk.monitoring.deposit_watch import DEFAULT_LEVELS, DepositWatch, Image, Summary
 from kiosk.monitoring.features import SceneFeatures, SceneRow
 from kiosk.monitoring.frames import Frame, FrameSource
@@ -110,6 +112,7 @@ class Watcher:
         self._answers: set[asyncio.Task[None]] = set()
         self._stills_told: deque[str] = deque(maxlen=STILLS_KEPT)  # names in reports; each goes to the bank once
         self._stills_due: deque[str] = deque(maxlen=STILLS_KEPT)
+        self._seen_due: deque[DepositSeen] = deque(maxlen=DEPOSITS_KEPT)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
 
     # --- loops ----------------------------------------------------------------------------------------
@@ -141,6 +144,9 @@ class Watcher:
         while True:
             if self._keeper is not None and self._keeper.due and self._reports.empty() and self._idle():
                 await self._keeper.follow(controller, self._idle)
+            if self._seen_due and self._reports.empty():
+                await controller.request(self._seen_due.popleft())
+                continue
             if self._stills_due and self._reports.empty():  # reports are more urgent
                 await self._hand_over(controller)
                 continue
@@ -189,6 +195,8 @@ class Watcher:
 
     def _enter(self, code: str | None, stage: Stage, *, whole: bool = True) -> None:
         now_s, lens = self._clock.monotonic_s(), self._lens.state
+        if self._now is not None and code != self._now.code:
+            self._seen_due.append(deposit_seen(self._now, now_s))
         if code is None:
             self._now = None
             return

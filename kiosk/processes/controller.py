@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
+from random import SystemRandom
 from typing import Final
 from zoneinfo import ZoneInfo
 
@@ -19,7 +20,9 @@ from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config
 from kiosk.core.calendar import Calendar
+from kiosk.core.facts import Fact
 from kiosk.core.policy import NoteKind, Timing
+from kiosk.core.state import Deposit
 from kiosk.core.storage import Threshold
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import checkpoint, signers
@@ -38,6 +41,8 @@ from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
+from kiosk.management.field import FieldBook, FieldFile
+from kiosk.management.field_desk import FieldDesk
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.model_files import ModelFiles
 from kiosk.management.models import ModelDesk
@@ -48,7 +53,7 @@ from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
 from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, ModelsChanged, OutboxGrew, Role, StageChanged, Status, TransactionReading
 from kiosk.processes import notify
-from kiosk.processes.installed import installed, packaged
+from kiosk.processes.installed import artifacts_dir, installed, levels_of, packaged
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
@@ -56,6 +61,7 @@ from kiosk.processes.validators import MAKES
 VAULT_KEY: Final = "vault.key"
 POLICY: Final = "policy.txt"
 HABITS: Final = "habits.bin"  # in the state directory: who usually deposits how much, under pseudonyms
+FIELD: Final = "field.bin"  # in the state directory: scores of deposits, for calibration and drift
 MODELS: Final = "models"  # in the state directory: installed bundles, as they were signed
 STATUS_S: Final = 0.1  # changes within this time are told together
 
@@ -173,6 +179,8 @@ class Process:
             zone=ZoneInfo(config.day.time_zone),
             day_max=config.risk.depositor_day_max,
         )
+        self._field_file = FieldFile(config.paths.state_dir / FIELD)
+        self._book = FieldBook(clock, self._field_file.load(), save=self._keep_field, tau=SystemRandom().random)
         self.risk = RiskDesk(self._ask, lambda: hazards(devices.lines), config.timing.assess_s)
         directory_keys = DirectoryKeys.load(config.keys_dir)
         models, hashes = packaged(config)
@@ -197,7 +205,7 @@ class Process:
             grew=self._changed,
             sensed=self._sensed,
             policy=trusted(config, journal),
-            heard=self._transactions.heard,
+            heard=self._heard,
         )
         directory = AccountDirectory(config.kiosk.id, directory_keys, journal, self.controller.runner, clock)
         self._worker = ThreadRunner()
@@ -212,8 +220,9 @@ class Process:
             commanders=Commanders.load(config.keys_dir),
             identified=self._transactions.identified,
         )
-        files = ModelFiles(config.paths.state_dir / MODELS, bank_commands)
-        self.desk.take_models(ModelDesk(self.controller, files, models, hashes, self._models_changed))
+        files = ModelFiles(config.paths.state_dir / MODELS, bank_commands, artifacts_dir(config))
+        shelves = ModelDesk(self.controller, files, models, hashes, self._models_changed)
+        self.desk.take_models(shelves, FieldDesk(self.controller, shelves, self._book, levels_of(config)))
         self.bus = BusServer(
             config.paths.bus_dir,
             self.desk.handle,
@@ -272,6 +281,13 @@ class Process:
 
     def _warn(self, words: str) -> None:
         self._spawn(self.controller.graded("medium", words))
+
+    def _heard(self, fact: Fact, deposit: Deposit) -> None:
+        self._transactions.heard(fact, deposit)
+        self._book.heard(deposit)
+
+    def _keep_field(self, content: bytes) -> None:
+        self._spawn(self._worker.run(self._field_file.save, content))
 
     def _keep_habits(self, content: bytes) -> None:
         self._spawn(self._worker.run(self._habits.save, content))

@@ -6,6 +6,7 @@ from typing import Final, get_args
 
 import firmware_bridge
 import kiosk
+from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.manifest import ModelError, Stream, read_checked
 from kiosk.config import Config
 from kiosk.management.installed import Installed, digest
@@ -36,6 +37,11 @@ def packaged(config: Config) -> tuple[dict[Stream, tuple[str, str]], dict[str, s
             found[stream] = manifest.version, manifest.sha256
             hashes[stream] = manifest.sha256
     return found, hashes
+
+
+def levels_of(config: Config) -> Levels:
+    """How many of all normal deposits may be graded so."""
+    return Levels(config.risk.false_alarms_medium, min(config.risk.false_alarms_high, config.risk.false_alarms_medium))
 
 
 def installed(models: Mapping[str, str]) -> Installed:

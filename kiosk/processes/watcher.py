@@ -8,7 +8,6 @@ import logging
 from pathlib import Path
 from typing import Final
 
-from kiosk.appraisal.fusion import Levels
 from kiosk.appraisal.golden import tried
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import StreamModel
@@ -23,7 +22,7 @@ from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
 from kiosk.processes import notify
-from kiosk.processes.installed import artifacts_dir
+from kiosk.processes.installed import artifacts_dir, levels_of
 
 _log = logging.getLogger(__name__)
 
@@ -63,13 +62,10 @@ async def run(config_path: Path) -> None:
         frames_per_second=camera.frames_per_second,
     )
     stills = StillRing(config.stills_dir)
-    levels = Levels(
-        config.risk.false_alarms_medium, min(config.risk.false_alarms_high, config.risk.false_alarms_medium)
-    )
     faults: dict[Stream, str] = {}
     models = load_models(artifacts_dir(config), faults)
     keeper = ModelKeeper(models, NAMES, faults)
-    watcher = Watcher(source, models, clock, stills, levels, ShopFile(config.stills_dir), keeper)
+    watcher = Watcher(source, models, clock, stills, levels_of(config), ShopFile(config.stills_dir), keeper)
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)

@@ -199,7 +199,7 @@ def test_records_of_authority_are_in_the_grammar() -> None:
         a.ExchangeEnd(1, bytes(32)), a.PostCount("B00000001", (CountedRow("CNY", 10_000, 3),)),
         a.CloseDate("2026-11-22"), clear, a.RotateKey("record", bytes(32)),
         a.InstallModel("scene", 1, bytes(32)), a.RollBackModel("scene", 0),
-        a.CalibrateModel("scene", "ab" * 32, 300, bytes(32)),
+        a.CalibrateModel("scene", "ab" * 32, 302, (7, 9), 300, bytes(32)),
         a.Enrol("carl", (Role.COURIER,), pin), a.Renew("carl", pin), a.Revoke("carl"),
     ]  # fmt: skip
     assert {type(action) for action in every} == set(a.AnyAction.__args__)

@@ -8,8 +8,9 @@ import msgspec
 import numpy as np
 import pytest
 
+from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.explain import reasons
-from kiosk.appraisal.fusion import Levels, Moment, fuse, verdict
+from kiosk.appraisal.fusion import Moment, fuse, verdict
 from kiosk.appraisal.manifest import Calibration, Feature, Manifest, MapSize, ModelError, Stream
 from kiosk.appraisal.model import Judged, StreamModel
 from kiosk.core import transaction

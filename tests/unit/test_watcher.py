@@ -18,6 +18,7 @@ from kiosk.core import transaction
 from kiosk.core.habits import DAY_S, Habit
 from kiosk.messages import (
     AssessRequest,
+    DepositSeen,
     HandOver,
     Ok,
     Reply,
@@ -109,6 +110,7 @@ class ScriptedController:
     def __init__(self) -> None:
         self.reports: list[RiskReport] = []
         self.subscribed: list[Subscribe] = []
+        self.seen: list[DepositSeen] = []
         self.evidence: dict[str, bytes] = {}
         self.news = asyncio.Event()
 
@@ -116,6 +118,8 @@ class ScriptedController:
         if isinstance(message, RiskReport):
             self.reports.append(message)
             self.news.set()
+        elif isinstance(message, DepositSeen):
+            self.seen.append(message)
         elif isinstance(message, Subscribe):
             self.subscribed.append(message)
         elif isinstance(message, HandOver):
@@ -240,6 +244,13 @@ async def test_the_next_deposit_begins_with_a_clean_sheet(kiosk: Kiosk) -> None:
     await kiosk.camera.show(ALONE, 4)
     assert (await kiosk.ask("B2", "access")).grade == "low"
     assert (await kiosk.ask("B1", "access")).grade != "low"  # the old one is still known
+    (told,) = kiosk.controller.seen  # of the whole deposit, once it had ended
+    scene = next(each for each in told.streams if each.stream == "scene")
+    assert (told.deposit_code, told.grade, told.sound) == ("B1", scene.grade, True)
+    assert scene.reasons
+    assert 40 <= sum(rows for _, rows in scene.cells) <= 60  # four seconds
+    assert len(scene.row) == len(scene.nearest) == len(features.NAMES)
+    assert scene.duration_s == pytest.approx(4, abs=0.5)
 
 
 async def test_eyes_that_open_in_the_middle_of_a_deposit_vouch_for_nothing_and_accuse_nobody(kiosk: Kiosk) -> None:
