@@ -20,11 +20,11 @@ import numpy as np
 from hwsim.machine_dataset import write_machine
 from hwsim.scene import HEIGHT, WIDTH, SceneRenderer, SceneState
 
-EVENTS: Final = ("none", "onlooker", "covered", "frozen", "hand_long")
-JPEG_QUALITY: Final = 80
+EVENTS: Final = ("none", "onlooker", "crowding", "covered", "frozen", "hand_long")
+JPEG_QUALITY: Final = (62, 92)
 DURATION_S: Final = (9.0, 42.0)
 EMPTY_S: Final = 2.0
-FRAMES_PER_SECOND: Final = (10.5, 14.0)
+FRAMES_PER_SECOND: Final = (9.0, 14.0)
 DEPOSITS_MAX: Final = 100_000
 
 
@@ -40,6 +40,7 @@ class Script:
     base: SceneState
     present: tuple[float, float]
     hands: list[tuple[float, float]]
+    waiting: tuple[float, float] = (0.0, 0.0)  # when the next one stands in line
     lights: list[tuple[float, float]] = field(default_factory=list)  # (from, level)
     what: str = ""
     event: tuple[float, float] = (0.0, 0.0)
@@ -55,7 +56,9 @@ class Script:
             light=light,
             depositor=self.present[0] <= at_s < self.present[1],
             hand=_within(self.hands, at_s) or (happening and self.what == "hand_long"),
-            onlooker=happening and self.what == "onlooker",
+            onlooker=happening and self.what in ("onlooker", "crowding"),
+            crowd=happening and self.what == "crowding",
+            waiting=self.waiting[0] <= at_s < self.waiting[1],
             lens=self.what if happening and self.what in ("covered", "frozen") else "clear",  # type: ignore[arg-type]
         )
 
@@ -80,13 +83,15 @@ def script(deposit: int, seed: int, event: str) -> Script:
         end_s=end_s,
         frames_per_second=float(rng.uniform(*FRAMES_PER_SECOND)),
         base=SceneState(
-            light=float(rng.uniform(0.15, 1.0)),
+            light=float(rng.uniform(0.1, 1.0)),
             depositor_seed=int(rng.integers(1 << 30)),
             onlooker_seed=int(rng.integers(1 << 30)),
+            waiting_seed=int(rng.integers(1 << 30)),
             passers_by=float(rng.choice([0.0, 0.2, 0.35, 0.6, 0.85])),
         ),
         present=(arrives_s, leaves_s),
         hands=_feeding(rng, max(start_s, arrives_s) + 1.0, min(end_s, leaves_s) - 2.0),
+        waiting=_waiting(rng, end_s),
     )
     if rng.random() < 0.2:  # somebody switches a lamp, or a cloud passes
         made.lights.append((float(rng.uniform(0, end_s)), float(np.clip(made.base.light + rng.normal(0, 0.2), 0.1, 1))))
@@ -96,6 +101,15 @@ def script(deposit: int, seed: int, event: str) -> Script:
         begin_s = float(rng.uniform(first_s, max(first_s, start_s + 2.0, end_s - length_s)))
         made.what, made.event = event, (begin_s, min(end_s, begin_s + length_s))
     return made
+
+
+def _waiting(rng: np.random.Generator, end_s: float) -> tuple[float, float]:
+    """Nobody, somebody who was there before and stays, or somebody who comes meanwhile."""
+    kind = rng.random()
+    if kind < 0.6:
+        return (0.0, 0.0)
+    from_s = -1.0 if kind < 0.75 else float(rng.uniform(EMPTY_S, end_s))
+    return (from_s, end_s + 10.0 if rng.random() < 0.7 else float(rng.uniform(from_s, end_s)))
 
 
 def _feeding(rng: np.random.Generator, begin_s: float, end_s: float) -> list[tuple[float, float]]:
@@ -121,7 +135,7 @@ def write_clip(path: Path, made: Script) -> int:
     """Render one deposit to an MJPG AVI; returns the number of frames."""
     renderer = SceneRenderer(made.seed)
     rng = np.random.default_rng((made.seed, 5))
-    parameters = [cv2.VIDEOWRITER_PROP_QUALITY, JPEG_QUALITY]
+    parameters = [cv2.VIDEOWRITER_PROP_QUALITY, int(rng.integers(*JPEG_QUALITY))]
     writer = cv2.VideoWriter(
         str(path),
         cv2.CAP_OPENCV_MJPEG,

@@ -26,6 +26,9 @@ WIDTH: Final = 320
 HEIGHT: Final = 240
 NOISE_FIELDS: Final = 5
 NOISE_MARGIN: Final = 48
+FAR_SCALES: Final = (0.13, 0.36)  # of passers-by, beside somebody at the kiosk
+WAITING_SCALES: Final = (0.24, 0.35)
+LINGERING_SHARE: Final = 0.3  # of the passers-by
 SLOT_S: Final = 7.0  # at most one passer-by sets out in each slot of this length
 CROSSING_S_MAX: Final = 14.0
 STEP_S_MAX: Final = 0.5  # a late frame moves nobody further than this
@@ -39,6 +42,7 @@ class Person:
     """Body and habits, all drawn from one seed. Lengths are relative to an average adult."""
 
     height: float  # -1..1
+    size: float  # 0.9..1.12, how large they look at the kiosk: large people, and people who stand close
     build: float  # 0.85..1.2, width of shoulders
     hat: Literal["none", "cap", "brim"]
     clothes: Bgr
@@ -78,6 +82,7 @@ def person(seed: int) -> Person:
         side=1 if rng.random() < 0.5 else -1,
         closeness=float(rng.random()),
         phase=float(rng.uniform(0, 2 * math.pi)),
+        size=float(rng.uniform(0.9, 1.12)),
     )
 
 
@@ -92,11 +97,14 @@ class SceneState:
 
     depositor: bool = False
     onlooker: bool = False
+    crowd: bool = False  # with an onlooker: another one over the other shoulder
+    waiting: bool = False  # the next one stands in line, at a distance
     hand: bool = False  # the depositor's hand is at the port
     lens: Lens = "clear"
     light: float = 0.7  # 0 dusk .. 1 bright
     depositor_seed: int = 1
     onlooker_seed: int = 2
+    waiting_seed: int = 3
     passers_by: float = 0.35  # chance of a passer-by in each slot of 7 s
 
 
@@ -106,6 +114,8 @@ class _Eased:
 
     depositor: float = 0.0
     onlooker: float = 0.0
+    crowd: float = 0.0
+    waiting: float = 0.0
     hand: float = 0.0
     cover: float = 0.0
     light: float = 0.7
@@ -113,6 +123,8 @@ class _Eased:
     def step(self, state: SceneState, elapsed_s: float) -> None:
         self.depositor = _toward(self.depositor, float(state.depositor), elapsed_s / 1.3)
         self.onlooker = _toward(self.onlooker, float(state.onlooker), elapsed_s / 1.1)
+        self.crowd = _toward(self.crowd, float(state.crowd and state.onlooker), elapsed_s / 1.1)
+        self.waiting = _toward(self.waiting, float(state.waiting), elapsed_s / 3.0)
         self.hand = _toward(self.hand, float(state.hand and state.depositor), elapsed_s / 0.45)
         self.cover = _toward(self.cover, float(state.lens == "covered"), elapsed_s / 0.4)
         self.light = _toward(self.light, min(1.0, max(0.0, state.light)), elapsed_s / 3.0)
@@ -140,6 +152,7 @@ class SceneRenderer:
         self._drift_phase = float(rng.uniform(0, 2 * math.pi))
         self._noise = [_noise_field(rng) for _ in range(NOISE_FIELDS)]
         self._cover_alpha, self._cover_colour = _draw_cover(rng)
+        self._mount = _mount(rng)
         self._eased = _Eased()
         self._at_s: float | None = None
         self._live: Frame | None = None
@@ -151,12 +164,15 @@ class SceneRenderer:
         self._at_s = at_s
         if first:
             self._eased.light = min(1.0, max(0.0, state.light))
+            self._eased.waiting = float(state.waiting)
         self._eased.step(state, elapsed_s)
         rng = np.random.default_rng((self._seed, round(at_s * 1000) & 0x7FFFFFFFFFFF))
         canvas = self._shop.copy()
         self._draw_passers_by(canvas, state, at_s)
+        self._draw_waiting(canvas, state, at_s)
         self._draw_people(canvas, state, at_s)
-        lit = self._expose(canvas, at_s, rng)
+        seen = cv2.warpAffine(canvas, self._mount, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
+        lit = self._expose(np.asarray(seen, np.uint8), at_s, rng)
         frame = self._sense(lit, at_s, rng)
         if state.lens == "frozen" and self._live is not None:
             return self._live.copy()
@@ -169,20 +185,33 @@ class SceneRenderer:
         slot_now = int(at_s // SLOT_S)
         for slot in range(slot_now - math.ceil(CROSSING_S_MAX / SLOT_S), slot_now + 1):
             rng = np.random.default_rng((self._seed, 77, slot & 0x7FFFFFFF))
-            chance, start, crossing_s, depth, who = rng.random(5)
+            chance, start, crossing_s, depth, who, stop = rng.random(6)
             if chance >= state.passers_by:
                 continue
             crossing_s = 4.0 + crossing_s * (CROSSING_S_MAX - 4.0)
             progress = (at_s - (slot + start * 0.9) * SLOT_S) / crossing_s
             if not 0.0 <= progress <= 1.0:
                 continue
-            lingering = who < 0.25
-            path = progress if not lingering else 0.5 + 0.5 * math.copysign(abs(2 * progress - 1) ** 3, progress - 0.5)
+            lingering = who < LINGERING_SHARE
+            path = _lingering_path(progress, stop - 0.5) if lingering else progress
             x = -30 + (WIDTH + 60) * (path if chance * 1000 % 2 < 1 else 1 - path)
-            scale = 0.15 + 0.13 * depth
             bob = 1.2 * math.sin(2 * math.pi * 1.8 * at_s) * (0.2 if lingering else 1.0)
-            foot_y = self._ground_y + 40 * (scale - 0.15) / 0.13
-            _draw_far_person(canvas, person(int(who * 1e6)), x, foot_y + bob, scale)
+            scale = FAR_SCALES[0] + (FAR_SCALES[1] - FAR_SCALES[0]) * depth
+            _draw_far_person(canvas, person(int(who * 1e6)), x, self._foot_y(scale) + bob, scale)
+
+    def _draw_waiting(self, canvas: Frame, state: SceneState, at_s: float) -> None:
+        """The next one in line: in the picture all the time, shifting from foot to foot."""
+        if self._eased.waiting <= 0:
+            return
+        who = person(state.waiting_seed)
+        scale = WAITING_SCALES[0] + (WAITING_SCALES[1] - WAITING_SCALES[0]) * who.closeness
+        place = WIDTH / 2 + who.side * (40 + 105 * abs(math.sin(who.phase)))
+        x = place + who.side * 190 * (1 - _smooth(self._eased.waiting)) + 0.6 * _sway(who, at_s)
+        _draw_far_person(canvas, who, x, self._foot_y(scale), scale)
+
+    def _foot_y(self, scale: float) -> float:
+        """Where somebody so far away stands: the nearer, the lower in the picture."""
+        return self._ground_y + 40 * (scale - 0.15) / 0.13
 
     def _draw_people(self, canvas: Frame, state: SceneState, at_s: float) -> None:
         eased = self._eased
@@ -191,17 +220,14 @@ class SceneRenderer:
         x = WIDTH / 2 + 10 * math.sin(depositor.phase) + _sway(depositor, at_s) + (1 - here) * depositor.side * 240
         head_y = 92 - 15 * depositor.height + 4 * math.sin(0.31 * at_s + depositor.phase) * depositor.fidget
         head_y += 5 * _smooth(eased.hand)  # looks down at the port
+        anchor = x if eased.depositor > 0.5 else WIDTH / 2
+        if eased.crowd > 0:
+            other = person(state.onlooker_seed + 1)
+            _draw_onlooker(canvas, other, (anchor, -onlooker.side), _smooth(eased.crowd), at_s)
         if eased.onlooker > 0:
-            near = _smooth(eased.onlooker)
-            lean = 1.5 * math.sin(0.7 * at_s + onlooker.phase) * onlooker.fidget
-            offset = 84 - 30 * onlooker.closeness
-            anchor = x if eased.depositor > 0.5 else WIDTH / 2
-            ox = anchor + onlooker.side * (offset + (1 - near) * 190) + _sway(onlooker, at_s)
-            scale = 0.68 + 0.22 * onlooker.closeness
-            oy = 94 - 13 * onlooker.height + lean - 8 * onlooker.closeness
-            _draw_person(canvas, onlooker, ox, oy, scale)
+            _draw_onlooker(canvas, onlooker, (anchor, onlooker.side), _smooth(eased.onlooker), at_s)
         if eased.depositor > 0:
-            _draw_person(canvas, depositor, x, head_y, 1.0)
+            _draw_person(canvas, depositor, x, head_y, depositor.size)
             _draw_arms(canvas, depositor, (x, head_y), _smooth(eased.hand), at_s)
 
     # --- camera ---------------------------------------------------------------------------------------
@@ -214,10 +240,20 @@ class SceneRenderer:
         return cv2.convertScaleAbs(canvas, alpha=gain, beta=2.0)  # type: ignore[return-value]
 
     def _sense(self, lit: Frame, at_s: float, rng: np.random.Generator) -> Frame:
-        """Cover, softness of the lens, sensor noise: for every frame alike."""
+        """Cover, softness of the lens, sensor noise."""
         cover = _smooth(self._eased.cover)
+        mixed = lit if cover <= 0 else self._covered(lit, cover, at_s)
+        soft = cv2.GaussianBlur(mixed, (3, 3), 0)
+        field = self._noise[int(rng.integers(NOISE_FIELDS))]
+        ox, oy = (int(v) for v in rng.integers(0, NOISE_MARGIN, 2))
+        level = self._noise_level * (1.35 - 0.6 * self._eased.light)
+        noise = field[oy : oy + HEIGHT, ox : ox + WIDTH]
+        return cv2.addWeighted(soft, 1.0, noise, level, -128.0 * level)  # type: ignore[return-value]
+
+    def _covered(self, lit: Frame, cover: float, at_s: float) -> Frame:
+        """The picture with a hand or cloth that has come over `cover` (0..1) of the way from below."""
         shift = (6 * math.sin(0.9 * at_s + self._drift_phase), 4 * math.sin(1.3 * at_s))
-        slide = (1 - cover) * (HEIGHT + 90)  # the hand or cloth comes from below
+        slide = (1 - cover) * (HEIGHT + 90)
         move = np.array([[1, 0, shift[0]], [0, 1, shift[1] + slide]], np.float32)
         alpha = cv2.warpAffine(self._cover_alpha, move, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
         if cover < 1.0:
@@ -228,13 +264,21 @@ class SceneRenderer:
         shade[:] = np.clip(glow, 0, 255).astype(np.uint8)
         alpha3 = cv2.merge([alpha, alpha, alpha])
         kept = cv2.multiply(lit, cv2.bitwise_not(alpha3), scale=1 / 255)
-        mixed = cv2.add(kept, cv2.multiply(shade, alpha3, scale=1 / 255))
-        soft = cv2.GaussianBlur(mixed, (3, 3), 0)
-        field = self._noise[int(rng.integers(NOISE_FIELDS))]
-        ox, oy = (int(v) for v in rng.integers(0, NOISE_MARGIN, 2))
-        level = self._noise_level * (1.35 - 0.6 * self._eased.light)
-        noise = field[oy : oy + HEIGHT, ox : ox + WIDTH]
-        return cv2.addWeighted(soft, 1.0, noise, level, -128.0 * level)  # type: ignore[return-value]
+        return cv2.add(kept, cv2.multiply(shade, alpha3, scale=1 / 255))  # type: ignore[return-value]
+
+
+def _mount(rng: np.random.Generator) -> npt.NDArray[np.float64]:
+    """How the camera was screwed on: a little askew, nearer or farther, aside; affine [2, 3]."""
+    angle, zoom = float(rng.normal(0, 1.5)), float(rng.uniform(0.94, 1.08))
+    mount = np.asarray(cv2.getRotationMatrix2D((WIDTH / 2, HEIGHT / 2), angle, zoom), np.float64)
+    mount[:, 2] += rng.uniform(-7, 7, 2)
+    return mount
+
+
+def _lingering_path(progress: float, aside: float) -> float:
+    """0..1 to 0..1 with a long stop on the way, `aside` (-0.5..0.5) of the middle of the picture."""
+    way = 2 * progress - 1
+    return 0.5 + 0.5 * way**3 + 0.7 * aside * (1 - way * way)
 
 
 def _sway(who: Person, at_s: float) -> float:
@@ -308,6 +352,16 @@ def _draw_far_person(canvas: Frame, who: Person, x: float, foot_y: float, scale:
     cv2.ellipse(canvas, (cx, int(top + 0.42 * tall)), (int(half), int(0.26 * tall)), 0, 0, 360, who.clothes, -1)
     cv2.circle(canvas, (cx, int(top + head)), head, who.skin, -1)
     cv2.ellipse(canvas, (cx, int(top + head)), (head, head), 0, 180, 360, who.hair, -1)
+
+
+def _draw_onlooker(canvas: Frame, who: Person, over: tuple[float, int], near: float, at_s: float) -> None:
+    """Somebody who comes up to a shoulder; `over`: x of the depositor, which side; `near`: how far they have come."""
+    anchor, side = over
+    lean = 1.5 * math.sin(0.7 * at_s + who.phase) * who.fidget
+    offset = 84 - 30 * who.closeness
+    x = anchor + side * (offset + (1 - near) * 190) + _sway(who, at_s)
+    y = 94 - 13 * who.height + lean - 8 * who.closeness
+    _draw_person(canvas, who, x, y, 0.68 + 0.22 * who.closeness)
 
 
 def _draw_person(canvas: Frame, who: Person, x: float, y: float, scale: float) -> None:

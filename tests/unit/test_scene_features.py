@@ -73,6 +73,26 @@ def test_people_far_away_are_not_at_the_kiosk() -> None:
     assert seen["front_area"] < 0.05
 
 
+@pytest.mark.parametrize("seed", [2, 6, 14])
+def test_the_next_one_in_line_is_not_at_the_kiosk(seed: int) -> None:
+    watched = Watched(seed)
+    alone = watched.show(SHOP, 30, idle=True)
+    seen = watched.show(replace(SHOP, waiting=True, waiting_seed=seed), 60)
+    assert seen["lost_edges"] > alone["lost_edges"]  # somebody is there, in front of the shelves
+    assert seen["front_area"] < 0.05
+
+
+@pytest.mark.parametrize("seed", [3, 11, 25])
+def test_a_crowd_is_on_both_sides(seed: int) -> None:
+    watched = Watched(seed)
+    watched.show(SHOP, 30, idle=True)
+    here = replace(SHOP, depositor=True, depositor_seed=seed)
+    one = watched.show(replace(here, onlooker=True, onlooker_seed=seed + 1), 40)
+    two = watched.show(replace(here, onlooker=True, crowd=True, onlooker_seed=seed + 1), 40)
+    assert two["shoulder_width"] > one["shoulder_width"] + 0.05
+    assert two["front_area"] > one["front_area"] + 0.03
+
+
 def test_a_change_of_light_is_not_a_person() -> None:
     watched = Watched(7)
     watched.show(SHOP, 30, idle=True)
