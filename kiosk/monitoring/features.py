@@ -51,6 +51,8 @@ LEARN_OCCUPIED_GREY_PER_S: Final = 0.5  # ... idle, somebody in front: heals wha
 LEARN_BUSY_GREY_PER_S: Final = 0.15  # ... during a deposit: whoever stands still must not vanish
 CADENCE_KEEP: Final = 0.85  # of the smoothed frame interval: arrival times jitter, the camera's own clock does not
 GAIN_RANGE: Final = (0.45, 2.2)
+GAIN_KEEP: Final = 0.6  # of the light's level from frame to frame, while it hardly changes
+LAMP_STEP: Final = 0.02  # beside the level so far; FOREGROUND_GREY and 6 % of a pixel are what counts as somebody
 GRAIN_FLOOR: Final = 0.05  # grey levels; a picture without any noise is a frozen one
 RECOGNISED_LOST_EDGES: Final = 0.36  # a depositor hides fewer
 USUAL_S: Final = 3.0  # over which the empty shop's picture is averaged
@@ -210,7 +212,9 @@ class SceneFeatures:
         if int(calm.sum()) <= calm.size // 6:  # nearly all is foreground: rather the light than a crowd
             calm = np.ones_like(calm)
         ratio = float(np.median(plane[calm] / np.maximum(self._background[calm], 4.0)))
-        self._gain = float(np.clip(0.6 * self._gain + 0.4 * ratio, *GAIN_RANGE))
+        # A lamp that goes out is followed at once: a gain that lags makes the whole shop stand in front.
+        keep = GAIN_KEEP if abs(ratio / self._gain - 1.0) < LAMP_STEP else 0.0
+        self._gain = float(np.clip(keep * self._gain + (1.0 - keep) * ratio, *GAIN_RANGE))
         expected = np.minimum(self._background * self._gain, 255.0)  # a sensor saturates
         excess = np.abs(plane - expected) - np.maximum(FOREGROUND_GREY * min(1.0, self._gain), 0.06 * expected)
         raw = (excess.max(axis=2) > 0).astype(np.uint8)

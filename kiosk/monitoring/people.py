@@ -21,7 +21,7 @@ NAMES: Final[tuple[str, ...]] = (
     "head_top",  # height of the topmost point of the people in front
     "head_width",  # their width at the height of that head
     "shoulder_width",  # their width at shoulder height
-    "beside_most",  # taken at head and shoulder height on the fuller side of that head
+    "beside_most",  # taken at head height on the fuller side of that head
     "beside_least",  # ... and on the emptier side
     "second_head",  # height by which a second head stands out beside the first
     "asymmetry",  # difference of the two halves of the people in front
@@ -32,7 +32,7 @@ PIXELS_MIN: Final = 10
 HEAD_PIXELS: Final = 6  # the narrowest head near the kiosk; hands, poles and people far away are narrower
 HEAD_ROWS: Final = (3, 14)  # below the topmost point: the head, and not yet the shoulders
 BESIDE_COLUMNS: Final = (9, 26)  # from the middle of the head outwards: past the own head, up to an arm's length
-BESIDE_ROWS: Final = 20  # from the topmost point down to the shoulders
+BESIDE_ROWS: Final = (2, 12)  # below the topmost point: farther down, people far away stand behind the shoulder
 SHOULDER_ROWS: Final = (32, 40)
 SUMMIT_ROWS_MIN: Final = 8
 SUMMIT_ROW_MAX: Final = 40  # a summit below this row is a hand or a basket
@@ -100,11 +100,12 @@ def _head_width(front: Bools, highest: int) -> float:
 
 def _beside(front: Bools, highest: int, middle: float) -> tuple[float, float]:
     """How full the places left and right of the topmost head are."""
-    rows = slice(highest + HEAD_ROWS[0], highest + BESIDE_ROWS)
+    rows = slice(highest + BESIDE_ROWS[0], highest + BESIDE_ROWS[1])
     near, wide = BESIDE_COLUMNS
     column = round(middle)
     sides = (front[rows, max(0, column - wide) : max(0, column - near)], front[rows, column + near : column + wide])
-    left, right = (float(side.sum()) / (BESIDE_ROWS * (wide - near)) for side in sides)
+    zone = (BESIDE_ROWS[1] - BESIDE_ROWS[0]) * (wide - near)
+    left, right = (float(side.sum()) / zone for side in sides)
     return left, right
 
 
