@@ -1,6 +1,11 @@
 """Units and plain words of every feature, for the models' manifests and so for the reasons people read.
 
 `words_high` and `words_low` finish a sentence of the kind "unusual: ..."; a branch manager reads them.
+
+`resolution` is for features that are 0 at nearly all times: their deviation in training says how seldom they are not,
+no more, and a model that divided by it would be alarmed by the first of them without bound. It is the step in which the
+feature is made (a column or two of the outline, the lowest summit that counts as a head) or the least of it that
+somebody would call something.
 """
 
 from dataclasses import asdict, dataclass
@@ -17,6 +22,7 @@ class FeatureWords:
     unit: str
     words_high: str
     words_low: str
+    resolution: float = 0.0  # in its unit: the least deviation that a model may measure it by
 
 
 _SCENE: Final = (
@@ -58,11 +64,16 @@ _SCENE: Final = (
         "share",
         "somebody is right beside or behind the depositor's shoulder",
         "nobody beside the depositor",
+        resolution=0.05,
     ),
     FeatureWords(
-        "beside_least", "share", "people on both sides of the depositor", "nobody on the other side of the depositor"
+        "beside_least",
+        "share",
+        "people on both sides of the depositor",
+        "nobody on the other side of the depositor",
+        resolution=0.05,
     ),
-    FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head"),
+    FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head", resolution=0.13),
     FeatureWords(
         "asymmetry",
         "share",
@@ -100,7 +111,9 @@ _TRANSACTION: Final = (
     FeatureWords("interval", "log2 s", "notes are fed in very slowly", "notes are fed in very quickly"),
     FeatureWords("haste", "count", "many notes pushed in within seconds", "hardly any note fed in"),
     FeatureWords("dwell", "log2 s", "the deposit takes unusually long", "the deposit has only begun"),
-    FeatureWords("corrections", "log2 count", "much hesitation at the screen", "no hesitation at the screen"),
+    FeatureWords(
+        "corrections", "log2 count", "much hesitation at the screen", "no hesitation at the screen", resolution=0.3
+    ),
     FeatureWords("hour_rarity", "log2", "an unusual hour for this kiosk", "a busy hour of this kiosk"),
     FeatureWords("own_day", "log2 count", "many deposits of this depositor within a day", "the first one for days"),
     FeatureWords("own_week", "log2 count", "many deposits of this depositor within a week", "the first one for weeks"),

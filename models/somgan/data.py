@@ -5,6 +5,7 @@ evaluation sets add `y` int64 [n] (1 = danger present) and `what` str [n] (kind 
 """
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,7 @@ class Feature:
     unit: str
     words_high: str
     words_low: str
+    resolution: float = 0.0  # the least deviation it is measured by, in its unit; 0: what training shows
 
 
 @dataclass(frozen=True)
@@ -139,8 +141,8 @@ def sidecar_path(table: Path) -> Path:
 def read_features(path: Path, names: tuple[str, ...]) -> tuple[Feature, ...]:
     """Read the sidecar and put it in the order of `names`.
 
-    Raises: DataError: the sidecar is missing, not a list of the four strings, or describes other features than the
-    table has.
+    Raises: DataError: the sidecar is missing, not a list of the four strings (and perhaps a resolution), or describes
+    other features than the table has.
 
     """
     try:
@@ -155,11 +157,22 @@ def read_features(path: Path, names: tuple[str, ...]) -> tuple[Feature, ...]:
     if not isinstance(entries, list) or not all(_is_entry(entry) for entry in entries):
         msg = f"{path}: want a list of objects with the strings {', '.join(SIDECAR_KEYS)}"
         raise DataError(msg)
-    by_name = {entry["name"]: Feature(**{key: entry[key] for key in SIDECAR_KEYS}) for entry in entries}
+    by_name = {
+        entry["name"]: Feature(**{key: entry[key] for key in SIDECAR_KEYS}, resolution=_resolution(path, entry))
+        for entry in entries
+    }
     if set(by_name) != set(names):
         msg = f"{path}: features differ from the table's: {', '.join(sorted(set(by_name) ^ set(names)))}"
         raise DataError(msg)
     return tuple(by_name[name] for name in names)
+
+
+def _resolution(path: Path, entry: dict[str, Any]) -> float:
+    value = entry.get("resolution", 0.0)
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0.0 <= value < math.inf:
+        msg = f"{path}: the resolution of {entry['name']} is {value!r}, want a number of its unit, 0 or more"
+        raise DataError(msg)
+    return float(value)
 
 
 def _is_entry(entry: object) -> bool:

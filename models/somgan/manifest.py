@@ -52,6 +52,7 @@ def described_features(features: tuple[Feature, ...], x: Floats32) -> list[dict[
             "normal_high": float(f"{high[column]:.6g}"),
             "words_high": feature.words_high,
             "words_low": feature.words_low,
+            "resolution": feature.resolution,
         }
         for column, feature in enumerate(features)
     ]

@@ -23,15 +23,17 @@ def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[
     promise = None if options.epsilon is None else Promise(options.epsilon, options.delta)
     side, steps = PRIVATE_SIZES if promise else SIZES
     options.map, options.steps = options.map or side, steps if options.steps is None else options.steps
+    features = read_features(sidecar_path(data), table.names)
     settings = Settings(
         shape=MapShape(options.map, options.map, options.sigma_final, options.epochs),
         generator=GeneratorSettings(steps=options.steps),
         seed=options.seed,
+        resolution=tuple(feature.resolution for feature in features),
     )
     request = Request(
         stream=options.stream,
         table=table,
-        features=read_features(sidecar_path(data), table.names),
+        features=features,
         data_name=data.name,
         command=_command(options),
         smoothing_rows=options.smoothing_rows,

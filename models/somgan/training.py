@@ -27,6 +27,7 @@ class Settings:
     shape: MapShape = field(default_factory=MapShape)
     generator: GeneratorSettings = field(default_factory=GeneratorSettings)
     seed: int = 1
+    resolution: tuple[float, ...] = ()  # of the features, raw units; see `fit_views`
 
 
 @dataclass(frozen=True)
@@ -54,7 +55,7 @@ def fit_layers(
     torch.manual_seed(settings.seed)
     # One thread: sums in a fixed order (same seed, same model), and small matrices are no slower.
     torch.set_num_threads(1)
-    view_parameters = views or fit_views(x.astype(np.float64))
+    view_parameters = views or fit_views(x.astype(np.float64), settings.resolution)
     with torch.no_grad():
         layer = Views(view_parameters)
         standardised = layer.standardise(torch.tensor(x))

@@ -10,6 +10,7 @@ Sources: Ledoit and Wolf, "A well-conditioned estimator for large-dimensional co
 shrinkage of the whitened view; the Gaussian rank transform is van der Waerden's normal scores.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
@@ -17,7 +18,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from somgan.arrays import Floats
+from somgan.arrays import Bools, Floats
 from somgan.piecewise import Curve, PiecewiseLinear
 
 VIEW_NAMES = ("standardised", "range", "whitened", "rank")
@@ -26,6 +27,7 @@ RANK_KNOTS = 32
 RANK_SCORE_MAX = 4.0
 SHRINKAGE_MIN = 0.01
 SPREAD_MIN = 1e-6
+SELDOM_RANGE = 6.0  # of resolutions: as wide as a normal distribution of some hundred rows
 
 
 @dataclass(frozen=True)
@@ -39,17 +41,25 @@ class ViewParameters:
     rank: tuple[Curve, ...]
 
 
-def fit_views(x: Floats) -> ViewParameters:
-    """Fit all views on normal rows `x` [n, d] in raw units."""
+def fit_views(x: Floats, resolution: Sequence[float] = ()) -> ViewParameters:
+    """Fit all views on normal rows `x` [n, d] in raw units.
+
+    `resolution` [d], raw units: the least deviation each feature is measured by, 0 where its own decides. The deviation
+    of a feature that is nearly always 0 in training says how seldom it is not, and in no view may it be what its first
+    other value is divided by: there the resolution counts as its deviation, and SELDOM_RANGE of them as its range.
+    """
     mean, deviation = x.mean(axis=0), x.std(axis=0)
     # A feature that never moved has no scale of its own: one percent of its level, or of one unit, stands in.
     constant = np.ptp(x, axis=0) <= SPREAD_MIN * np.maximum(np.abs(mean), SPREAD_MIN)
     deviation = np.where(constant, 0.01 * np.maximum(np.abs(mean), 1.0), np.maximum(deviation, 1e-9))
+    least = np.array(resolution or np.zeros(x.shape[1]))
+    seldom = least > deviation
+    deviation = np.maximum(deviation, least)
     z = np.clip((x - mean) / deviation, -LIMIT, LIMIT)
-    spread = np.ptp(z, axis=0)
+    spread = np.maximum(np.ptp(z, axis=0), SELDOM_RANGE * seldom)
     range_scale = 1.0 / np.where(spread > SPREAD_MIN, spread, 1.0)
     rank = tuple(_rank_curve(column) for column in z.T)
-    return ViewParameters(mean, deviation, range_scale, _whitening(z), rank)
+    return ViewParameters(mean, deviation, range_scale, _whitening(z, seldom), rank)
 
 
 def views_of(moments: tuple[Floats, Floats], covariance: Floats, sample: Floats, shrinkage: float) -> ViewParameters:
@@ -71,8 +81,11 @@ def _inverse_root(covariance: Floats, shrinkage: float) -> Floats:
     return whitening
 
 
-def _whitening(z: Floats) -> Floats:
-    """Return the symmetric matrix [d, d] that whitens `z` after Ledoit-Wolf shrinkage towards the identity."""
+def _whitening(z: Floats, seldom: Bools) -> Floats:
+    """Return the symmetric matrix [d, d] that whitens `z` after Ledoit-Wolf shrinkage towards the identity.
+
+    The variance of features that are `seldom` [d] anything but 0 counts as 1, that of their resolution.
+    """
     rows, columns = z.shape
     covariance = z.T @ z / rows
     target = float(np.trace(covariance)) / columns
@@ -80,6 +93,7 @@ def _whitening(z: Floats) -> Floats:
     fourth = float(((z**2).sum(axis=1) ** 2).mean()) - float((covariance**2).sum())
     shrinkage = min(1.0, max(SHRINKAGE_MIN, fourth / rows / max(distance, 1e-12)))
     shrunk = (1.0 - shrinkage) * covariance + shrinkage * max(target, 1e-6) * np.eye(columns)
+    shrunk += np.diag(np.where(seldom, np.maximum(0.0, 1.0 - np.diag(shrunk)), 0.0))
     values, vectors = np.linalg.eigh(shrunk)
     whitening: Floats = (vectors / np.sqrt(values)) @ vectors.T
     return whitening

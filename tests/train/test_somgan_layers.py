@@ -73,6 +73,30 @@ def test_a_constant_feature_that_moves_is_far_away() -> None:
     assert moved[0, 0] == LIMIT
 
 
+def test_a_feature_that_is_nearly_always_zero_is_measured_by_its_resolution_in_every_view() -> None:
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(2000, 3))
+    x[:, 0] = 0.0  # never anything else
+    x[:, 1] = 0.02 * (rng.random(2000) < 0.01)  # seldom
+    row = torch.tensor([[0.15, 0.15, 0.0]])
+    moved = []
+    for resolution in ((), (0.1, 0.1, 0.1)):
+        layer = Views(fit_views(x, resolution))
+        usual, here = layer.standardise(torch.zeros(1, 3)), layer.standardise(row)
+        moved.append([(a - b)[0] for a, b in zip(layer.views(here), layer.views(usual), strict=True)])
+    unbounded, bounded = moved
+    assert all(view[0] > 5 for view in unbounded)
+    standardised, ranged, whitened, rank = bounded
+    for view in (standardised, whitened, rank):
+        assert 1.0 < view[0] < 2.0
+    for view in (standardised, whitened):
+        assert 1.0 < view[1] < 2.0
+    assert rank[1] < 6.0  # rarer than the hundredth row, and a little more
+    assert 0.2 < ranged[0] < 0.3
+    # A feature that varies by more than its resolution keeps its own scale.
+    assert fit_views(x, (0.1, 0.1, 0.1)).deviation[2] == fit_views(x).deviation[2]
+
+
 def test_map_is_ordered_and_has_no_dead_corner() -> None:
     plane = np.random.default_rng(3).uniform(-1, 1, (4000, 2))
     parameters = fit_map(plane, MapShape(8, 8, sigma_final=0.6))

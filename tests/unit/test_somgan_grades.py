@@ -98,6 +98,17 @@ def test_a_sidecar_of_other_features_is_refused(tmp_path: Path) -> None:
         read_features(sidecar, ("light", "motion"))
 
 
+@pytest.mark.parametrize("resolution", [-1.0, "0.1", True, float("inf"), float("nan"), None])
+def test_a_resolution_is_a_number_of_the_features_unit(tmp_path: Path, resolution: object) -> None:
+    entry = {"name": "light", "unit": "1", "words_high": "bright", "words_low": "dark"}
+    sidecar = sidecar_path(tmp_path / "scene.npz")
+    sidecar.write_text(json.dumps([entry | {"resolution": 0.5}]))
+    assert read_features(sidecar, ("light",))[0].resolution == 0.5
+    sidecar.write_text(json.dumps([entry | {"resolution": resolution}]))
+    with pytest.raises(DataError, match="light"):
+        read_features(sidecar, ("light",))
+
+
 def test_a_missing_table_says_what_to_do(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["evaluate", "--model", str(tmp_path), "--data", str(tmp_path / "none.npz")]) == 2
     assert "kiosk features" in capsys.readouterr().err
