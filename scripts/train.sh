@@ -1,11 +1,13 @@
 #!/bin/bash
 # Train the models the kiosk ships: simulated deposits -> the product's own features -> SOM-GAN -> models/artifacts.
 # The same seeds make the same data. Clips are made in parts and thrown away, so that /tmp holds < 1 GB.
-#   TRAIN_DEPOSITS=640 CHECK_DEPOSITS=120 JOBS=2 OUT=models/artifacts scripts/train.sh
+#   TRAIN_DEPOSITS=760 MACHINE_DEPOSITS=1280 KIOSKS=48 CHECK_DEPOSITS=120 JOBS=2 OUT=models/artifacts scripts/train.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
-deposits=${TRAIN_DEPOSITS:-640}   # half of them calibrate the grades: p can fall to 1/(n+1), and high needs 0.005
+deposits=${TRAIN_DEPOSITS:-760}   # half of them calibrate the grades: p can fall to 1/(n+1), and high needs 0.005
+machine=${MACHINE_DEPOSITS:-1280} # readings cost hardly anything to make, so there are more of them
+kiosks=${KIOSKS:-48}              # lives of kiosks, 50 deposits each to learn from
 check=${CHECK_DEPOSITS:-120}      # fresh normal deposits, and half as many with something happening
 jobs=${JOBS:-2}
 out=${OUT:-models/artifacts}
@@ -24,7 +26,8 @@ make_part() { # name seed first count events
     local number
     number=$(printf %05d "$3")
     for stream in scene machine; do
-        nice "$bin/kiosk" features --clips "$folder" --stream "$stream" --out "$work/$1.$stream.$number.npz"
+        [ "$1.$stream" = train.machine ] || # these are made apart
+            nice "$bin/kiosk" features --clips "$folder" --stream "$stream" --out "$work/$1.$stream.$number.npz"
     done
     rm -r "$folder"
 }
@@ -42,11 +45,13 @@ echo "train: simulating $deposits normal deposits to learn from, $check + $((che
 {
     plan train "$seed_train" "$deposits" none
     plan normal "$seed_normal" "$check" none
-    plan events "$seed_events" $((check / 2)) onlooker,onlooker,covered,frozen
+    plan events "$seed_events" $((check / 2)) onlooker,crowding,covered,onlooker,crowding,frozen
 } | xargs -P "$jobs" -L 1 bash -euo pipefail -c 'make_part "$@"' make_part
 echo "train: data after $((SECONDS - started)) s"
 
-"$bin/hwsim" transactions --out "$work/lives" --seed "$seed_train"
+nice "$bin/hwsim" dataset --out "$work/readings" --seed "$seed_train" --deposits "$machine" --only machine
+nice "$bin/kiosk" features --clips "$work/readings" --stream machine --out "$work/train.machine.00000.npz"
+"$bin/hwsim" transactions --out "$work/lives" --seed "$seed_train" --kiosks "$kiosks"
 "$bin/kiosk" features --clips "$work/lives" --stream transaction --out "$work/train.transaction.npz"
 nice "$bin/python" -m somgan train --data "$work/train.transaction.npz" --stream transaction --out "$out/transaction" \
     --seed 1 --smoothing-rows 1 --steps 1500

@@ -88,12 +88,7 @@ def test_every_feature_far_out_of_its_range_is_strange(
     assert calm == []
 
 
-def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any], request: pytest.FixtureRequest) -> None:
-    if manifest["stream"] == "scene":
-        reason = (
-            "trained on 130 deposits: 64 maxima cannot say high; `make train` on 640 mends it, then this mark must go"
-        )
-        request.applymarker(pytest.mark.xfail(strict=True, raises=AssertionError, reason=reason))
+def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any]) -> None:
     calibration = manifest["calibration"]
     maxima = calibration["deposit_max_scores"]
     assert maxima == sorted(maxima)
