@@ -16,6 +16,7 @@ from kiosk.maintenance.keys import keys_group
 from kiosk.maintenance.models import model_group
 from kiosk.maintenance.people import COMMANDS
 from kiosk.maintenance.render import push_line, status_line, status_text
+from kiosk.maintenance.risk import risk_group
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
 from kiosk.maintenance.settings import config_command
 from kiosk.maintenance.units import UNIT_COMMANDS
@@ -38,7 +39,7 @@ def build(codecs: Iterable[Codec]) -> click.Group:
 
     kioskctl.add_command(status_command)
     kioskctl.add_command(watch_command)
-    for command in (*COMMANDS, dispute_group, keys_group, model_group, *UNIT_COMMANDS):
+    for command in (*COMMANDS, dispute_group, keys_group, model_group, risk_group, *UNIT_COMMANDS):
         kioskctl.add_command(command)
     kioskctl.add_command(config_command(DEFAULT_CONFIG))
 
