@@ -258,7 +258,7 @@ class TimingConfig(Section, frozen=True, kw_only=True):
     confirm_s: Seconds = 120  # counted, and nobody confirms
     resume_s: Seconds = 120  # unconfirmed and gone, or power back: until the notes are retracted
     take_s: Seconds = 30  # returned notes wait in the bezel
-    result_s: Seconds = 20  # the result stays on the screen
+    result_s: Seconds = 60  # the result stays on the screen; from 20 s before the end it asks whether more is needed
     assess_s: Annotated[float, Meta(ge=0.1, le=10)] = 2  # the watcher's answer; silence counts as medium
     shutter_s: Annotated[float, Meta(ge=0.5, le=30)] = 5  # the shutter's way between its end switches
 

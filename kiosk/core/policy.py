@@ -34,7 +34,7 @@ class Timing(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     jam_s: float = 900.0  # for a technician
     reset_s: float = 60.0  # one step of a reset, without news
     retry_s: float = 15.0  # between two looks at a board that waits for a technician
-    result_s: float = 20.0
+    result_s: float = 60.0
     stuck_s: float = 40.0  # a note under way, or the port closing, without news
 
 

@@ -15,7 +15,7 @@ from kiosk.core.policy import Timing
 MOMENT: Final = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}\.[0-9]{3}Z$"
 Moment = Annotated[str, msgspec.Meta(pattern=MOMENT)]  # UTC; of one form, so that texts compare as times do
 Minor = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
-Seconds = Annotated[int, msgspec.Meta(ge=10, le=3600)]
+Seconds = Annotated[int, msgspec.Meta(ge=30, le=3600)]  # 20 s of them warn: nobody's time runs out unseen
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]  # BCP 47
 TEXTS_MAX: Final = 24
 TEXT_CHARACTERS_MAX: Final = 80  # two lines of the screen; all of them fit a status push

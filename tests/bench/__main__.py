@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from tests.bench import edges, inference, large_log, receiving, sealing, starting, watching
+from tests.bench import edges, inference, large_log, receiving, screen, sealing, starting, watching
 from tests.bench.figures import Figure, machine, results, table, write
 
 OUTPUT: Final = Path(__file__).parents[2] / "bench" / "results.json"
@@ -31,6 +31,7 @@ def suite(*, quick: bool) -> dict[str, Measure]:
         "large-log": lambda folder: large_log.measure(
             repeats, 20 if quick else 1000, 5 if quick else 100, (100, 500) if quick else (1000, 1_000_000), folder
         ),
+        "screen": lambda folder: screen.measure(repeats, 7 if quick else 70, folder),
         "edges": lambda _: edges.measure(repeats, 5 if quick else 200),
     }
 

@@ -69,10 +69,10 @@ def test_long_fields_are_encoded_as_protobuf_wants() -> None:
 
 def test_the_quick_suite_measures_and_writes(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     output = tmp_path / "results.json"
-    parts = ["watching", "inference", "sealing", "receiving", "large-log", "edges"]
+    parts = ["watching", "inference", "screen", "sealing", "receiving", "large-log", "edges"]
     assert main(["--quick", "--only", *parts, "--output", str(output)]) == 0
     said = json.loads(output.read_text())
-    assert len(said["figures"]) == 14
+    assert len(said["figures"]) == 15
     told = capsys.readouterr().out
     for each in said["figures"]:
         assert f"| {each['name']} " in told

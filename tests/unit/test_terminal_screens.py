@@ -5,18 +5,22 @@ import re
 from html.parser import HTMLParser
 from importlib import resources
 
+import msgspec
 import pytest
 from msgspec.structs import replace
 
+from kiosk.config.schema import TimingConfig
 from kiosk.core.state import State
+from kiosk.core.terms import BankTiming
 from kiosk.messages import BankText, Status
 from kiosk.terminal.render import House, Renderer
-from kiosk.terminal.screens import ACTIONS, SCREEN_OF, STEP_OF, Deadline, Screen, grouped, screen
+from kiosk.terminal.screens import ACTIONS, SCREEN_OF, STEP_OF, URGENT_S, Deadline, Screen, grouped, screen
 from kiosk.terminal.session import Session
 from kiosk.terminal.words import words_of
 from scripts.gallery import ACCOUNT, FULL, IDLE, TOTAL, Picture, pictures
 
 LANGUAGES = ("zh", "en", "ru")
+PAGE_BYTES_MAX = 150_000  # with script and style
 PHONE = "0000 123 4567"
 RENDERER = Renderer(House(LANGUAGES, "zh", PHONE))
 PICTURES = tuple(pictures())
@@ -54,6 +58,27 @@ def shown(picture: Picture, language: str) -> tuple[Screen, str]:
 
 def named(name: str) -> Picture:
     return next(picture for picture in PICTURES if picture.name == name)
+
+
+def test_the_page_is_light_on_every_screen() -> None:
+    static = sum(len(file.read_bytes()) for file in (resources.files("kiosk.terminal") / "static").iterdir())
+    heaviest = max(
+        len(RENDERER.page(shown(picture, language)[1], language).encode())
+        for picture in PICTURES
+        for language in LANGUAGES
+    )
+    assert static + heaviest < PAGE_BYTES_MAX
+
+
+def test_every_wait_for_a_depositor_warns_before_it_ends() -> None:
+    timing = TimingConfig()
+    for wait_s in (timing.idle_s, timing.confirm_s, timing.resume_s, timing.take_s, timing.result_s):
+        assert Deadline(URGENT_S, wait_s).urgent
+    for name in BankTiming.__struct_fields__:  # the bank may set no shorter one
+        with pytest.raises(msgspec.ValidationError):
+            msgspec.convert({name: URGENT_S}, BankTiming)
+        said = getattr(msgspec.convert({name: 30}, BankTiming), name)
+        assert Deadline(URGENT_S, said).urgent
 
 
 def test_every_state_of_the_table_has_a_screen_and_a_step_where_one_is_shown() -> None:
