@@ -11,7 +11,7 @@ from typing import Final
 from firmware_bridge.errors import LinkDown, ReceiptNotPrinted
 from firmware_bridge.interfaces import Receipt, ReceiptPrinterStatus, Transport
 from firmware_bridge.protocols.escpos.errors import EscposError
-from firmware_bridge.protocols.escpos.job import build_job
+from firmware_bridge.protocols.escpos.job import Letters, build_job
 from firmware_bridge.protocols.escpos.status import MARK, QUESTIONS, RECOVER_AND_CLEAR, heard, question, told
 
 ANSWER_TIMEOUT_S: Final = 1.0
@@ -29,13 +29,13 @@ class EscposPrinter:
         transport: Transport,
         *,
         name: str = "receipt printer",
-        chinese: bool = False,
+        letters: Letters = "ascii",
         answer_timeout_s: float = ANSWER_TIMEOUT_S,
         print_timeout_s: float = PRINT_TIMEOUT_S,
     ) -> None:
         self._transport = transport
         self._name = name
-        self._chinese = chinese
+        self._letters = letters
         self._answer_timeout_s = answer_timeout_s
         self._print_timeout_s = print_timeout_s
         self._lock = asyncio.Lock()
@@ -55,7 +55,7 @@ class EscposPrinter:
         After `ReceiptNotPrinted` nobody knows how much of it is out: the next one is a copy.
         """
         try:
-            parts = build_job(receipt, chinese=self._chinese)
+            parts = build_job(receipt, letters=self._letters)
         except EscposError as error:
             raise ReceiptNotPrinted(self._name, str(error), remedy="Report this: the receipt does not fit.") from error
         async with self._lock:

@@ -94,7 +94,7 @@ class ReceiptPrinterConfig(Section, frozen=True, kw_only=True):
 
     port: Port  # a stable path
     baud: Literal[9600, 19200, 38400, 57600, 115200] = 38400  # as set at the printer; 8N1
-    language: Literal["en", "zh"] = "en"  # of the paper; "zh" needs a printer with GB 2312 characters
+    language: Literal["en", "zh", "ru"] = "en"  # of the paper; "zh" needs a printer with GB 2312, "ru" with page 866
 
 
 class LineConfig(Section, frozen=True, kw_only=True):

@@ -72,7 +72,7 @@ class Settings:
     accepted_serial: int | None = None
     kiosk: str = ""  # as the receipt names it
     branch: str = ""
-    receipt_language: Literal["en", "zh"] = "en"
+    receipt_language: Literal["en", "zh", "ru"] = "en"
     hold_up_s: float = 30.0  # the cabinet runs on for so long without mains power
     power_dip_s: float = 0.3  # and does not look up for less than this
     storage: StorageSettings = field(default_factory=StorageSettings)

@@ -37,7 +37,7 @@ def receipt_page(
     copy: int,
     *,
     place: tuple[str, str],
-    language: Literal["en", "zh"],
+    language: Literal["en", "zh", "ru"],
     trust: Trust,
 ) -> Page:
     """The paper of one deposit; `copy` 0 is the original, `place` kiosk and branch.
@@ -96,7 +96,7 @@ def _amounts(deposit: Deposit, words: dict[str, str]) -> Iterator[ReceiptText]:
     """By claim, per currency; what was credited stands out."""
     for claim in _CLAIMS:
         for currency, minor in sorted(sums(deposit.notes, claim).items()):
-            amount = f"{currency} {minor // 100:,}.{minor % 100:02d}"
+            amount = f"{currency} {minor // 100:,}.{minor % 100:02d}"  # on paper as in the record, in every language
             large = claim is Claim.CREDITED
             text = row(words[str(claim)], amount, COLUMNS // 2 if large else COLUMNS)
             yield ReceiptText(text, large=large, bold=large)

@@ -21,7 +21,7 @@ _RULE: Final = ReceiptText("-" * COLUMNS)
 _BLANK: Final = ReceiptText("")
 
 
-def slip_page(record: Mapping[str, Any], *, place: tuple[str, str], language: Literal["en", "zh"]) -> Page:
+def slip_page(record: Mapping[str, Any], *, place: tuple[str, str], language: Literal["en", "zh", "ru"]) -> Page:
     """The slip of an exchange record with its `leaf_hash`; `place` is kiosk and branch."""
     words, (kiosk, branch) = WORDS[language], place
     at = datetime.fromisoformat(record["ended_at"]).astimezone()

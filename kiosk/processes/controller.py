@@ -15,6 +15,7 @@ from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_fac
 from firmware_bridge.drivers.modbus_board import ModbusBoard
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
 from firmware_bridge.interfaces import BoardSnapshot, Line
+from firmware_bridge.protocols.escpos.job import LETTERS_OF
 from firmware_bridge.serial_port import BOARD_SETTINGS, SerialPort, SerialSettings
 from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
@@ -136,7 +137,7 @@ def open_devices(config: Config) -> Devices:
     if config.receipt_printer is not None:
         settings = SerialSettings(config.receipt_printer.baud, 1)
         ports.append(SerialPort(config.receipt_printer.port, settings, name="receipt printer"))
-        receipts = EscposPrinter(ports[-1], chinese=config.receipt_printer.language == "zh")
+        receipts = EscposPrinter(ports[-1], letters=LETTERS_OF[config.receipt_printer.language])
     for port in ports:
         port.open()
     gpio = config.gpio

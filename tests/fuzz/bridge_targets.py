@@ -21,7 +21,7 @@ from firmware_bridge.protocols.ebds.framing import decode_frame as decode_ebds
 from firmware_bridge.protocols.ebds.framing import encode_frame as encode_ebds
 from firmware_bridge.protocols.ebds.omnibus import decode_command, decode_reply
 from firmware_bridge.protocols.escpos.errors import EscposError
-from firmware_bridge.protocols.escpos.job import build_job
+from firmware_bridge.protocols.escpos.job import LETTERS_ON, build_job
 from firmware_bridge.protocols.escpos.status import heard, told
 from firmware_bridge.protocols.modbus import ModbusRefusal, ResponseReader, read_input, write_holding
 from firmware_bridge.protocols.ssp.commands import COMMANDS, parse_command
@@ -152,9 +152,9 @@ def escpos_job(data: bytes) -> None:
     """Any parts make a job without a real-time command inside, or the codec says what is wrong."""
     text = data.decode("utf-8", "replace")
     for part in (ReceiptText(text, large=len(data) % 2 > 0), ReceiptQr(text)):
-        for chinese in (False, True):
+        for letters in LETTERS_ON:
             with contextlib.suppress(EscposError):
-                assert all(b"\x10\x04" not in chunk for chunk in build_job(Receipt((part,)), chinese=chinese))
+                assert all(b"\x10\x04" not in chunk for chunk in build_job(Receipt((part,)), letters=letters))
 
 
 @TARGETS.add(_CCTALK, [frame + _CCTALK[1] for frame in _CCTALK[:4]])

@@ -120,7 +120,7 @@ def test_chinese_is_wrapped_by_its_width_and_read_on_the_other_side(text: str, c
     assert "".join(lines).replace(" ", "") == text.replace(" ", "")
     assert not any(line[:1] in "\uff0c\u3002" for line in lines[1:] if line and line.strip("\uff0c\u3002"))
     large = columns < COLUMNS
-    ops = parsed(b"".join(build_job(Receipt((ReceiptText(text, large=large),)), chinese=True)))
+    ops = parsed(b"".join(build_job(Receipt((ReceiptText(text, large=large),)), letters="gb2312")))
     assert [op.text for op in ops if isinstance(op, Line)] == [line for line in lines if line]
 
 

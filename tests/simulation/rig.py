@@ -14,6 +14,7 @@ from typing import Any, Literal, TypeVar
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.drivers.modbus_board import ModbusBoard
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
+from firmware_bridge.protocols.escpos.job import LETTERS_OF
 from hwsim.config import BoardConfig, LabelPrinterConfig, ReceiptPrinterConfig, ValidatorConfig, WorldConfig
 from hwsim.devices.board import DepositBoard
 from hwsim.devices.label_printer import LabelPrinter
@@ -142,7 +143,7 @@ class Rig:
         self.journal: Journal
         self.directory_keys: DirectoryKeys | None = None
         self.commanders: Commanders | None = None  # whose commands and terms count
-        self.receipt_language: Literal["en", "zh"] = "en"
+        self.receipt_language: Literal["en", "zh", "ru"] = "en"
         self.installed = INSTALLED
         self.policy: Policy | None = None  # whose cosignatures make a receipt witnessed
         self.crash_at: tuple[str, int] | None = None
@@ -183,7 +184,7 @@ class Rig:
             board=ModbusBoard(links[1]),
             printer=ZplPrinter(links[2]),
             lines=WorldLines(self.world.lines),
-            receipts=EscposPrinter(links[3], chinese=self.receipt_language == "zh"),
+            receipts=EscposPrinter(links[3], letters=LETTERS_OF[self.receipt_language]),
         )
         self.journal = Journal(
             self.folder / "journal.db",

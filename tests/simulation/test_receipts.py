@@ -1,10 +1,11 @@
 """Receipts in virtual time: driver and simulated printer, then the whole kiosk, down to codes read from the paper."""
 
 import asyncio
+import os
 import re
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import cv2
 import numpy as np
@@ -14,6 +15,7 @@ import zxingcpp
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
 from firmware_bridge.errors import LinkDown, ReceiptNotPrinted
 from firmware_bridge.interfaces import Receipt, ReceiptQr, ReceiptText
+from firmware_bridge.protocols.escpos.job import LETTERS_OF
 from hwsim.config import ReceiptPrinterConfig, WorldConfig
 from hwsim.devices.receipt_printer import ReceiptPrinter
 from hwsim.world import World
@@ -21,6 +23,7 @@ from kiosk.core.state import State
 from kiosk.guarantee import checkpoint, receipt
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.management.receipt_page import WORDS
+from kiosk.management.slip import WORDS as SLIP_WORDS
 from kiosk.messages import Depositor, GetStatus, Refused, Status
 from tests.bridge_kit import run_virtual
 from tests.simulation.rig import PowerCut, Rig
@@ -250,26 +253,31 @@ def test_what_was_given_back_has_a_receipt_too(tmp_path: Path) -> None:
     with_rig(tmp_path, work)
 
 
-def test_a_chinese_receipt_has_the_same_codes(tmp_path: Path) -> None:
+@pytest.mark.parametrize("language", ["zh", "ru"])
+def test_a_receipt_in_another_language_has_the_same_codes(tmp_path: Path, language: Literal["zh", "ru"]) -> None:
     def work(rig: Rig) -> None:
-        rig.receipt_language = "zh"
+        rig.receipt_language = language
         rig.bury()
         rig.start()
         rig.run(confirmed(rig))
         paper = rig.receipts.printed[0]
-        assert paper.lines[0] == WORDS["zh"]["title"]
+        if folder := os.environ.get("PICTURES"):
+            (Path(folder) / f"receipt-{language}.png").write_bytes(paper.png)
+        assert paper.lines[0] == WORDS[language]["title"]
         assert not any("?" in line for line in paper.lines)
         assert verify(*read_codes(paper.png)).content["sums"]["CNY"]["credited"] == 25000
 
     with_rig(tmp_path, work)
 
 
-def test_every_word_is_there_in_both_languages_and_can_be_printed() -> None:
-    assert WORDS["en"].keys() == WORDS["zh"].keys()
-    assert all(text.isascii() for text in WORDS["en"].values())
-    for english, chinese in zip(WORDS["en"].values(), WORDS["zh"].values(), strict=True):
-        assert sorted(re.findall(r"{.*?}", english)) == sorted(re.findall(r"{.*?}", chinese))
-        assert chinese.encode("gb2312")
+@pytest.mark.parametrize("words", [WORDS, SLIP_WORDS], ids=["receipt", "slip"])
+def test_every_word_is_there_in_every_language_and_can_be_printed(words: dict[str, dict[str, str]]) -> None:
+    assert set(words) == set(LETTERS_OF)
+    for language, letters in LETTERS_OF.items():
+        assert words[language].keys() == words["en"].keys()
+        for key, text in words[language].items():
+            assert sorted(re.findall(r"{.*?}", text)) == sorted(re.findall(r"{.*?}", words["en"][key]))
+            assert text.encode(letters)
 
 
 def test_copies_say_so_and_are_bounded(tmp_path: Path) -> None:

@@ -2,14 +2,15 @@
 
 Parts are small enough for any printer's buffer: the driver sends the next one only when the one before has been
 worked off, so no flow-control wires are needed. Text is ASCII, because code pages differ from printer to printer;
-where the configuration says that the printer has Chinese characters they are sent as GB 2312 (`FS &`).
+where the configuration says that the printer has other letters, Chinese is sent as GB 2312 (`FS &`) and Russian in code
+page 866 (`FS .`, `ESC t 17`).
 """
 
 import re
 import shutil
 import unicodedata
 from bisect import bisect_left
-from typing import Final
+from typing import Final, Literal
 
 from escpos import capabilities
 from escpos.constants import QR_ECLEVEL_M, QR_MODEL_2
@@ -32,8 +33,14 @@ _QR_CAPACITY: Final = (
     *(504, 560, 624, 666, 711, 779, 857, 911, 997, 1059, 1125, 1190, 1264, 1370, 1452),
 )
 
-_CHINESE_ON: Final = b"\x1c&"  # both bytes of a character are 0xA1 or more: none is taken for a command
-_WORDS: Final = re.compile(r"[!-~]+|.")
+Letters = Literal["ascii", "gb2312", "cp866"]  # by Python's name
+LETTERS_ON: Final[dict[Letters, bytes]] = {
+    "ascii": b"",
+    "gb2312": b"\x1c&",  # both bytes of a character are 0xA1 or more: none is taken for a command
+    "cp866": b"\x1c.\x1bt\x11",  # a printer made for China begins with pairs of bytes
+}
+LETTERS_OF: Final[dict[str, Letters]] = {"en": "ascii", "zh": "gb2312", "ru": "cp866"}  # by the paper's language
+_WORDS: Final = re.compile(r"[!-~\u0400-\u04ff\u2116]+|.")  # what is not broken: Latin, Cyrillic, the sign for number
 _CLOSING: Final = "\uff0c\u3002\uff1b\uff1a\u3001\uff09"  # punctuation that begins no line
 _CLOSING_RUN_MAX: Final = 8  # characters that a break moves down; a longer run is no sentence
 
@@ -41,16 +48,15 @@ _CLOSING_RUN_MAX: Final = 8  # characters that a break moves down; a longer run 
 shutil.rmtree(capabilities.pickle_dir, ignore_errors=True)
 
 
-def build_job(receipt: Receipt, *, chinese: bool = False) -> list[bytes]:
+def build_job(receipt: Receipt, *, letters: Letters = "ascii") -> list[bytes]:
     """The parts of the job, in order; the last ends with the cut. Raises EscposError."""
     printer = Dummy()
     printer.hw("INIT")
     parts: list[bytes] = []
-    text = bytes(printer.output) + ASB_OFF + (_CHINESE_ON if chinese else b"")
-    encoding = "gb2312" if chinese else "ascii"
+    text = bytes(printer.output) + ASB_OFF + LETTERS_ON[letters]
     for part in receipt.parts:
         printer.clear()
-        piece = _qr(printer, part) if isinstance(part, ReceiptQr) else _text(printer, part, encoding)
+        piece = _qr(printer, part) if isinstance(part, ReceiptQr) else _text(printer, part, letters)
         if len(text) + len(piece) > PART_BYTES_MAX:
             parts.append(text)
             text = b""

@@ -13,6 +13,7 @@ _ALIGN: Final[tuple[Align, ...]] = ("left", "centre", "right")
 _LEVELS: Final = {0x30: "L", 0x31: "M", 0x32: "Q", 0x33: "H"}
 UNKNOWN_KEPT: Final = 100
 LINE_CHARS_MAX: Final = 4000
+_PAGES = {0: "cp437", 17: "cp866"}  # of ESC t, as far as this printer has them
 _DLE, _ESC, _FS, _GS, _LF = 0x10, 0x1B, 0x1C, 0x1D, 0x0A
 _SPACE: Final = 0x20
 _GB_FROM: Final = 0xA1
@@ -106,6 +107,7 @@ class _State:
     style: Style = field(default_factory=Style)
     pitch: int = 30
     chinese: bool = False  # FS &: bytes from A1 on come in pairs, GB 2312
+    page: str = "cp437"  # ESC t: what single bytes from 80 on are
     code: _Code = field(default_factory=_Code)
 
 
@@ -143,7 +145,7 @@ class EscposParser:
             elif self._state.chinese and byte >= _GB_FROM:
                 self._character(bytes((byte, (yield))).decode("gb2312", "replace")[:1])
             elif byte >= _SPACE:
-                self._character(bytes((byte,)).decode("cp437"))
+                self._character(bytes((byte,)).decode(self._state.page))
             elif byte == _ESC:
                 yield from self._esc()
             elif byte == _GS:
@@ -198,6 +200,8 @@ class EscposParser:
             state.style = Style(2 if n & 0x20 else 1, 2 if n & 0x10 else 1, bool(n & 0x08), state.style.align)
         elif command in "EG":
             state.style = replace(state.style, bold=bool(n & 1))
+        elif command == "t":
+            state.page = _PAGES.get(n, "cp437")
         elif command == "3":
             state.pitch = n
         elif command == "d":
