@@ -76,7 +76,7 @@ async def serve(page: Page, renderer: Renderer) -> None:
         """Open, and nothing to say: the screens are put in by `show`."""
 
     await page.route("**/*", answer)
-    await page.route_web_socket("**/screen", silent)
+    await page.route_web_socket("**/screen?*", silent)
     await page.goto(f"{HOST}/")
 
 

@@ -124,7 +124,7 @@ async def test_a_second_tap_or_key_on_the_last_screen_does_not_touch_the_next_on
         browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=list(FLAGS))
         page = await browser.new_page(viewport={"width": 800, "height": 480})
         await serve(page, renderer)
-        await page.route_web_socket("**/screen", browser_speaks)
+        await page.route_web_socket("**/screen?*", browser_speaks)
         await page.reload()
         done = page.get_by_role("button", name="That is all")
         box = await done.bounding_box()
