@@ -220,6 +220,8 @@ class Desk:
         if isinstance(request, EvidenceRequest):
             return await self._evidence.handle(request)
         if isinstance(request, ModelRequest) and self._models is not None:
+            if self._field is not None:  # which models judge, and so what there is to warn of
+                await self._field.loaded()
             return await self._models.handle(request)
         if isinstance(request, FieldRequest) and self._field is not None:
             return await self._field.handle(request)

@@ -2,7 +2,8 @@
 
 What the trainer calibrated on was a simulator; the promise of a false-alarm rate holds for deposits like those that
 are given here. The maxima of the smoothed score of each deposit replace those in the manifest, which says where they
-are from.
+are from. For whoever packages a model; at a kiosk `kioskctl model calibrate` does it on what was collected there, by
+two people's word and on record.
 """
 
 import argparse
@@ -14,11 +15,10 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
-from kiosk.appraisal.conformal import Smoother
+from kiosk.appraisal.conformal import DEPOSITS_MIN, Smoother
 from kiosk.appraisal.manifest import ModelError
 from kiosk.appraisal.model import StreamModel
 
-DEPOSITS_MIN: Final = 50
 DIGITS: Final = 5
 
 

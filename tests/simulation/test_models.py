@@ -1,6 +1,7 @@
 """Models in the field: a signed bundle is tried by the watcher's own code before it judges; one may go back."""
 
 import asyncio
+import contextlib
 import hashlib
 import json
 from collections.abc import Iterator
@@ -35,7 +36,7 @@ from kiosk.monitoring.model_keeper import ModelKeeper
 from kiosk.processes.watcher import NAMES, load_models
 from tests.guarantee_kit import NOW
 from tests.simulation.people import ask, found
-from tests.simulation.rig import Rig
+from tests.simulation.rig import PowerCut, Rig
 
 ARTIFACTS = Path(__file__).parents[2] / "models" / "artifacts"
 BANK, STRANGER = (Ed25519Signer.from_seed(bytes([seed] * 32)) for seed in (41, 42))
@@ -280,3 +281,32 @@ def test_asking_is_bounded_by_the_loop(field: Field) -> None:
         return field.told
 
     assert field.rig.run(play()) <= 3
+
+
+@pytest.mark.parametrize("moment", ["before-write", "after-write"])
+@pytest.mark.parametrize("count", [1, 2, 3])
+def test_a_power_cut_amid_an_installation_leaves_all_of_it_or_nothing(field: Field, moment: str, count: int) -> None:
+    """Asked for, used with its leaf and shelf, tried: whichever write is cut, no edition is without its bundle."""
+    rig = field.rig
+
+    async def play() -> None:
+        await field.watch()
+        rig.crash_at = (moment, rig.counts.get(moment, 0) + count)
+        await field.install(bundle(4))
+        await field.watch()
+
+    with contextlib.suppress(PowerCut):
+        rig.run(play())
+    assert rig.crashed
+    rig.bury()
+    rig.start()
+    field.start()
+    rig.run(field.watch())
+    shelf = rig.run(field.shelf())
+    numbers = {edition.number for edition in shelf.editions}
+    files = {int(path.stem) for path in (rig.folder / "models").glob("machine/*.bundle")}
+    assert files == numbers - {0}
+    installed = [each for each in field.events() if each["event"] == "model_installed"]
+    assert len(installed) == len(files)
+    assert shelf.current == (4 if files else 0)  # what is on the shelf is tried after the restart
+    assert rig.journal.log.audit().size == rig.journal.log.size()

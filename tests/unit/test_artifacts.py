@@ -99,6 +99,27 @@ def test_calibration_can_reach_the_high_grade(manifest: dict[str, Any]) -> None:
     assert 1 / (len(maxima) + 1) <= calibration["alpha_high"] / 2
 
 
+def test_the_map_beside_it_is_this_graphs(
+    folder: Path, manifest: dict[str, Any], session: onnxruntime.InferenceSession
+) -> None:
+    """Newly trained without it? `python -m somgan atlas --model DIR` reads it out of the graph."""
+    atlas = json.loads((folder / "map.json").read_text())
+    assert atlas["model_sha256"] == manifest["sha256"]
+    rows, columns = manifest["map"]["rows"], manifest["map"]["columns"]
+    assert (atlas["rows"], atlas["columns"]) == (rows, columns)
+    assert atlas["features"] == [feature["name"] for feature in manifest["features"]]
+    assert len(atlas["hits"]) == len(atlas["distance"]) == len(atlas["weights"]) == rows * columns
+    assert sum(atlas["hits"]) == pytest.approx(1.0, abs=1e-3)
+    assert min(atlas["hits"]) >= 0
+    assert min(atlas["distance"]) >= 0
+    # A row that lies on a unit falls on that unit: the pictures show the map that judges.
+    cells = range(0, rows * columns, 37)
+    x = np.array([atlas["weights"][cell] for cell in cells], np.float32)
+    found = session.run(["bmu"], {"x": x})[0]
+    right = [int(row) * columns + int(column) == cell for (row, column), cell in zip(found, cells, strict=True)]
+    assert sum(right) >= len(right) - 1  # rounding may move one between twins
+
+
 def test_together_they_stay_small() -> None:
     files = [path for path in ARTIFACTS.rglob("*") if path.is_file()]
     assert sum(path.stat().st_size for path in files) < BYTES_MAX_TOGETHER
