@@ -33,6 +33,7 @@ NAMES: Final[tuple[str, ...]] = (
     "kiosk_hour",  # log2(1 + deposits at this kiosk within about an hour)
     "similar",  # log2(1 + deposits of a like amount at this kiosk within about six hours)
     "stranger",  # 1: never seen before, towards 0 with every deposit
+    "odd_amount",  # own_amount_gap times hour_rarity, where both are more than nothing: each alone is common
 )
 INTERVAL_KEPT: Final = 0.7  # of the usual interval at each further note
 HASTE_S: Final = 5.0
@@ -118,7 +119,9 @@ def features(
     accepted, amount = session.accepted, session.amount
     usual, spread = kiosk.usual_log(*KIOSK_PRIOR)
     mean, deviation = own.usual_log(usual, spread * spread, OWN_PRIOR)
-    gap = (math.log1p(amount) - mean) / deviation
+    # Less than usual is no news: the deposit may only have begun.
+    gap = min(GAP_MAX, max(0.0, (math.log1p(amount) - mean) / deviation))
+    rarity = kiosk.hour_rarity(hour, HOUR_PRIOR)
     faded = 0.0 if session.last_s is None else session.haste * math.exp(-max(0.0, now_s - session.last_s) / HASTE_S)
     return (
         math.log10(1 + amount),
@@ -131,14 +134,15 @@ def features(
         faded,
         math.log2(1 + max(0.0, now_s - session.began_s)),
         math.log2(1 + session.corrections),
-        kiosk.hour_rarity(hour, HOUR_PRIOR),
+        rarity,
         math.log2(1 + own.day),
         math.log2(1 + own.week),
         math.log10(1 + own.day_amount + amount),
-        min(GAP_MAX, max(0.0, gap)),  # less than usual is no news: the deposit may only have begun
+        gap,
         math.log2(1 + kiosk.hour),
         math.log2(1 + kiosk.like(amount)) if amount else 0.0,
         1.0 / (1.0 + own.month),
+        gap * max(0.0, rarity),
     )
 
 

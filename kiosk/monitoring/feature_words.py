@@ -2,10 +2,12 @@
 
 `words_high` and `words_low` finish a sentence of the kind "unusual: ..."; a branch manager reads them.
 
-`resolution` is for features that are 0 at nearly all times: their deviation in training says how seldom they are not,
-no more, and a model that divided by it would be alarmed by the first of them without bound. It is the step in which the
-feature is made (a column or two of the outline, the lowest summit that counts as a head) or the least of it that
-somebody would call something.
+`resolution` is the least deviation that a model may measure a feature by, of two kinds. Features that are 0 at nearly
+all times: their deviation in training says how seldom they are not, no more, and a model that divided by it would be
+alarmed by the first of them without bound; it is the step in which the feature is made, or the least of it that
+somebody would call something. And measures of the picture as such: how much they vary is a matter of camera, codec and
+lamps, not of people, so a fifth more or less of them is nothing; of noise, which ends in the codec's rounding, half as
+much again.
 """
 
 from dataclasses import asdict, dataclass
@@ -26,13 +28,31 @@ class FeatureWords:
 
 
 _SCENE: Final = (
-    FeatureWords("brightness", "log2 of usual", "the picture is unusually bright", "the picture is unusually dark"),
-    FeatureWords("sharpness", "log of usual", "the picture is unusually harsh or noisy", "the picture is blurred"),
     FeatureWords(
-        "edge_share", "log2 of usual", "unusually much detail in the picture", "hardly any detail can be seen"
+        "brightness",
+        "log2 of usual",
+        "the picture is unusually bright",
+        "the picture is unusually dark",
+        resolution=0.25,
+    ),
+    FeatureWords(
+        "sharpness",
+        "log of usual",
+        "the picture is unusually harsh or noisy",
+        "the picture is blurred",
+        resolution=0.25,
+    ),
+    FeatureWords(
+        "edge_share",
+        "log2 of usual",
+        "unusually much detail in the picture",
+        "hardly any detail can be seen",
+        resolution=0.25,
     ),
     FeatureWords("lost_edges", "share", "the view of the shop is blocked", "the shop is unusually empty"),
-    FeatureWords("grain", "log of usual", "the picture is unusually noisy", "the picture is unnaturally still"),
+    FeatureWords(
+        "grain", "log of usual", "the picture is unusually noisy", "the picture is unnaturally still", resolution=0.5
+    ),
     FeatureWords("flicker", "share a second", "the light changes quickly", "the light is unnaturally constant"),
     FeatureWords("flow_peak", "widths a second", "very quick movement", "nothing moves"),
     FeatureWords("flow_mean", "widths a second", "movement all over the picture", "nothing moves"),
@@ -64,14 +84,14 @@ _SCENE: Final = (
         "share",
         "somebody is right beside or behind the depositor's shoulder",
         "nobody beside the depositor",
-        resolution=0.05,
+        resolution=0.1,
     ),
     FeatureWords(
         "beside_least",
         "share",
         "people on both sides of the depositor",
         "nobody on the other side of the depositor",
-        resolution=0.05,
+        resolution=0.1,
     ),
     FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head", resolution=0.13),
     FeatureWords(
@@ -124,6 +144,13 @@ _TRANSACTION: Final = (
     FeatureWords("kiosk_hour", "log2 count", "an unusual rush at this kiosk", "a quiet hour at this kiosk"),
     FeatureWords("similar", "log2 count", "many deposits of a like amount within hours", "no deposit like it"),
     FeatureWords("stranger", "share", "a depositor who is new here", "a depositor who comes often"),
+    FeatureWords(
+        "odd_amount",
+        "deviations log2",
+        "unusually much money at an unusual hour",
+        "nothing unusual about amount and hour",
+        resolution=0.3,
+    ),
 )
 _WORDS: Final[dict[Stream, tuple[FeatureWords, ...]]] = {
     "scene": _SCENE,

@@ -94,6 +94,10 @@ def test_many_small_deposits_in_a_day_show_and_so_does_a_far_greater_amount() ->
     large = features(_with(9000), regular, kiosk, now_s=20.0, wall_s=now_s, hour=2)
     assert large[name("own_amount_gap")] > calm[name("own_amount_gap")] + 2
     assert large[name("hour_rarity")] > calm[name("hour_rarity")] + 2
+    by_day = features(_with(9000), regular, kiosk, now_s=20.0, wall_s=now_s, hour=10)
+    small = features(_with(400), regular, kiosk, now_s=20.0, wall_s=now_s, hour=2)
+    assert by_day[name("odd_amount")] == 0.0
+    assert large[name("odd_amount")] > small[name("odd_amount")] + 5
 
 
 def _with(amount: int) -> Session:
