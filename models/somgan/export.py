@@ -15,7 +15,7 @@ from somgan.model import OUTPUT_NAMES, SomGan, batched
 from somgan.runtime import OnnxModel, Outputs
 
 OPSET = 17
-TOLERANCE = 1e-3
+TOLERANCE = 1e-4
 BYTES_MAX = 1_000_000
 ROW_MICROSECONDS_MAX = 1000.0
 TIMED_RUNS = 300

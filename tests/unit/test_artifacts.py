@@ -55,7 +55,7 @@ def test_inputs_and_outputs_are_those_of_the_contract(
 def test_golden_rows_give_the_recorded_answers(manifest: dict[str, Any], session: onnxruntime.InferenceSession) -> None:
     rows = golden_rows(manifest)
     score, bmu, nearest, real, parts = session.run(OUTPUTS, {"x": rows})
-    np.testing.assert_allclose(score, [golden["score"] for golden in manifest["golden"]], rtol=1e-3, atol=1e-3)
+    np.testing.assert_allclose(score, [golden["score"] for golden in manifest["golden"]], rtol=1e-4, atol=1e-4)
     assert bmu.tolist() == [golden["bmu"] for golden in manifest["golden"]]
     assert nearest.shape == rows.shape
     assert real.shape == score.shape
