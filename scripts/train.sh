@@ -61,13 +61,13 @@ for stream in scene machine; do
         "$bin/kiosk" features --stream "$stream" --join "$work/$name.$stream".*.npz --out "$work/$name.$stream.npz"
     done
     # Half a second of frames, a second of readings: about a dozen and at most four a second.
-    smoothing=6
-    [ "$stream" = scene ] || smoothing=4
+    smoothing=6 steps=1500
+    [ "$stream" = scene ] || smoothing=4 steps=3000
     # The labels say what the camera could see: they are no test of the machine stream.
     evaluate=()
     [ "$stream" = machine ] || evaluate=(--evaluate "$work/normal.$stream.npz" "$work/events.$stream.npz")
     nice "$bin/python" -m somgan train --data "$work/train.$stream.npz" --stream "$stream" --out "$out/$stream" \
-        --seed 1 --smoothing-rows "$smoothing" "${evaluate[@]}"
+        --seed 1 --smoothing-rows "$smoothing" --steps "$steps" "${evaluate[@]}"
 done
 
 echo "train: graded as the watcher grades, on deposits the models have not seen"
