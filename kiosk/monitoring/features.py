@@ -54,6 +54,7 @@ GAIN_RANGE: Final = (0.45, 2.2)
 GAIN_KEEP: Final = 0.6  # of the light's level from frame to frame, while it hardly changes
 LAMP_STEP: Final = 0.02  # beside the level so far; FOREGROUND_GREY and 6 % of a pixel are what counts as somebody
 GRAIN_FLOOR: Final = 0.05  # grey levels; a picture without any noise is a frozen one
+GRAIN_CHANGE_MAX: Final = 0.9  # of its log: what the codec leaves of faint noise changes by more than the noise does
 RECOGNISED_LOST_EDGES: Final = 0.36  # a depositor hides fewer
 USUAL_S: Final = 3.0  # over which the empty shop's picture is averaged
 CHANGED_SHARE: Final = 0.03  # of the pixels; noise changes most of them, a clock in the picture one in a hundred
@@ -173,7 +174,8 @@ class SceneFeatures:
         brightness, sharpness, edge_share, quiet = (
             measured - self._usual_picture(measured, elapsed_s, idle=idle)
         ).tolist()
-        raw = np.array([brightness, sharpness, edge_share, lost, quiet, flicker, *motion, activity], np.float32)
+        grain = float(np.clip(quiet, -GRAIN_CHANGE_MAX, GRAIN_CHANGE_MAX))
+        raw = np.array([brightness, sharpness, edge_share, lost, grain, flicker, *motion, activity], np.float32)
         keep = float(np.exp(-elapsed_s / SMOOTHING_S))
         self._smoothed = (
             raw if self._smoothed is None else (keep * self._smoothed + (1 - keep) * raw).astype(np.float32)
