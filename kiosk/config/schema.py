@@ -231,6 +231,7 @@ class EvidenceConfig(Section, frozen=True, kw_only=True):
     """Stills and clips that wait for the bank. Records are never dropped; evidence is, the oldest first, on record."""
 
     mib_max: Annotated[int, Meta(ge=1, le=100_000)] = 512  # all of it together, in MiB
+    clips: bool = True  # the 20 seconds around a grade that rose, bystanders blurred; false: stills only
     free_mib_min: Annotated[int, Meta(ge=16, le=100_000)] = 512  # kept free for records on the journal's disk, in MiB
 
 

@@ -4,11 +4,14 @@ The controller looks into none of it: a part is sealed to the bank as it comes i
 """
 
 from collections.abc import Callable
+from typing import Final
 
+from kiosk.core.records import service
 from kiosk.guarantee.evidence import Piece
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceRefused, Taken
 from kiosk.management.controller import Controller
 from kiosk.messages import (
+    ClipTaken,
     DeliverEvidenceAck,
     EvidencePart,
     EvidenceRow,
@@ -20,7 +23,8 @@ from kiosk.messages import (
     Reply,
 )
 
-EvidenceRequest = HandOver | FetchEvidence | DeliverEvidenceAck
+EvidenceRequest = HandOver | ClipTaken | FetchEvidence | DeliverEvidenceAck
+CLIPS_MAX: Final = 2  # of a deposit: when it became medium, and when it became high
 _NO_ROOM = Refused("no_room", "There is no room for more evidence.", "It is lost; the record of its hash stays.")
 
 
@@ -31,12 +35,15 @@ class EvidenceDesk:
         """`free_bytes`: what the journal's file system has left; else it is asked."""
         self._c = controller
         self._free_bytes = free_bytes or controller.journal.free_bytes
+        self._clips: tuple[bytes, int] = b"", 0  # how many of which deposit
 
     async def handle(self, request: EvidenceRequest) -> Reply:
         """Answer one. VerificationError for parts out of turn, and for what the bank did not sign."""
         match request:
             case HandOver(part):
                 return await self._take(part)
+            case ClipTaken():
+                return await self._clip(request)
             case FetchEvidence(after, rows_max):
                 await self._tend()
                 rows = await self._c.runner.run(self._c.journal.evidence.chunks, after, rows_max)
@@ -55,6 +62,19 @@ class EvidenceDesk:
         if taken.records:
             self._c.grown()
         return Ok() if taken.kept else _NO_ROOM
+
+    async def _clip(self, taken: ClipTaken) -> Reply:
+        """A clip counts as evidence because a signed record names it: of the open deposit, and not many."""
+        deposit = self._c.deposit
+        if not deposit.code or deposit.code != taken.deposit_code:
+            return Refused("no_deposit", "This deposit is not open any more.", "Nothing is to be done.")
+        count = 1 + (self._clips[1] if self._clips[0] == deposit.id else 0)
+        if count > CLIPS_MAX:
+            return Refused("too_many", f"A deposit has at most {CLIPS_MAX} clips.", "Nothing is to be done.")
+        self._clips = deposit.id, count
+        told = {"deposit_id": deposit.id, "sha256": bytes.fromhex(taken.sha256), "size": taken.size}
+        await self._c.record(service("clip", {**told, "grade": taken.grade, "stage": taken.stage}))
+        return Ok()
 
     async def _tend(self) -> None:
         """The uplink looks every minute: often enough to give the disk back to the records."""

@@ -47,7 +47,7 @@ from kiosk.messages.uplink import (
     LinkReport,
     OutboxRows,
 )
-from kiosk.messages.watcher import HandOver, RiskReport
+from kiosk.messages.watcher import ClipTaken, HandOver, RiskReport
 
 Request = (
     GetStatus
@@ -63,6 +63,7 @@ Request = (
     | DeliverCounts
     | DeliverStatement
     | HandOver
+    | ClipTaken
     | FetchEvidence
     | DeliverEvidenceAck
     | LinkReport
@@ -115,7 +116,7 @@ Push = Status | SensorReading | TransactionReading | StageChanged | AssessReques
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({Subscribe, RiskReport, HandOver, GetModels, FetchModel, ModelTried, DepositSeen}),
+    "watcher": frozenset({Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen}),
     "uplink": frozenset(
         {
             GetStatus,

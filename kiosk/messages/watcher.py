@@ -71,6 +71,16 @@ class EvidencePart(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     data: Annotated[bytes, msgspec.Meta(max_length=EVIDENCE_PART_BYTES)]
 
 
+class ClipTaken(Message, frozen=True):
+    """The clip of this name was handed over: the seconds around a grade that rose. `Ok`, or `Refused`: too many."""
+
+    deposit_code: Annotated[str, msgspec.Meta(max_length=64)]
+    sha256: Sha256Hex
+    size: Annotated[int, msgspec.Meta(ge=1, le=32 << 20)]
+    grade: Grade
+    stage: Stage
+
+
 class HandOver(Message, frozen=True):
     """Evidence for the bank, part by part, in order. `Ok`, or `Refused`: begin again, or `no_room`: give it up."""
 

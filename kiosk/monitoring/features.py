@@ -108,6 +108,11 @@ class SceneFeatures:
         self._idle_s = 0.0
 
     @property
+    def mask(self) -> Grey:
+        """What is there that the empty shop had not, in the last frame: uint8 [60, 80], 1 where."""
+        return self._mask
+
+    @property
     def learnt(self) -> bool:
         """Whether the empty shop has been seen for long enough to compare with it.
 

@@ -6,6 +6,7 @@ through one bounded queue, so that a slow controller never holds up the eyes.
 """
 
 import asyncio
+import hashlib
 import logging
 from collections import OrderedDict, deque
 from collections.abc import Mapping
@@ -22,6 +23,7 @@ from kiosk.messages import (
     REASON_CHARACTERS_MAX,
     REASONS_MAX,
     AssessRequest,
+    ClipTaken,
     DepositSeen,
     Grade,
     ModelsChanged,
@@ -46,6 +48,7 @@ from kiosk.monitoring.hand_over import hand_over
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
 from kiosk.monitoring.model_keeper import ModelKeeper
+from kiosk.monitoring.ring import Alarm, ClipPlan, FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.protection.gate import mask
@@ -86,15 +89,19 @@ class Watcher:
         levels: Levels = DEFAULT_LEVELS,
         shop: ShopFile | None = None,
         keeper: ModelKeeper | None = None,
+        ring: FrameRing | None = None,
     ) -> None:
         """Models: by stream; a missing one is reported as a fault of its stream. Levels: false alarms a deposit.
 
         `shop`: where the empty shop is kept over restarts. `keeper`: has the models, and follows the controller's word.
+        `ring`: keeps the last seconds for the case that the grade rises; without it there are no clips.
         """
         self._shop = shop
         self._levels = levels
         self._source = source
         self._keeper = keeper
+        self._ring = ring
+        self._clips = ClipPlan()
         self._models = models if keeper is None else keeper.models
         self._clock = clock
         self._stills = stills
@@ -142,13 +149,7 @@ class Watcher:
         if self._keeper is not None:
             self._keeper.changed()
         while True:
-            if self._keeper is not None and self._keeper.due and self._reports.empty() and self._idle():
-                await self._keeper.follow(controller, self._idle)
-            if self._seen_due and self._reports.empty():
-                await controller.request(self._seen_due.popleft())
-                continue
-            if self._stills_due and self._reports.empty():  # reports are more urgent
-                await self._hand_over(controller)
+            if self._reports.empty() and await self._aside(controller):  # reports are more urgent
                 continue
             report = await self._reports.get()
             reply = await controller.request(report)
@@ -158,9 +159,32 @@ class Watcher:
                 self._stills_told.append(report.still_sha256)
                 self._stills_due.append(report.still_sha256)
 
+    async def _aside(self, controller: Controller) -> bool:
+        """One of the things that can wait until there is no report to send; whether there was one."""
+        if self._keeper is not None and self._keeper.due and self._idle():
+            await self._keeper.follow(controller, self._idle)
+        elif self._seen_due:
+            await controller.request(self._seen_due.popleft())
+        elif self._ring is not None and (alarm := self._clips.due(self._clock.monotonic_s())) is not None:
+            await self._hand_over_clip(controller, self._ring, alarm)
+        elif self._stills_due:
+            await self._hand_over(controller)
+        else:
+            return False
+        return True
+
     def _idle(self) -> bool:
         """No deposit is under way."""
         return self._now is None
+
+    async def _hand_over_clip(self, controller: Controller, ring: FrameRing, due: Alarm) -> None:
+        """The seconds around an alarm go to the bank; a record names them once they are with the controller."""
+        loop = asyncio.get_running_loop()
+        now_s = self._clock.monotonic_s()
+        content = await loop.run_in_executor(self._worker, ring.clip, now_s, due.grade, due.stage)
+        if content and await hand_over(controller, content):
+            name = hashlib.sha256(content).hexdigest()
+            await controller.request(ClipTaken(due.code, name, len(content), due.grade, due.stage))
 
     async def _hand_over(self, controller: Controller) -> None:
         """A still that a record may name goes to the bank; one that the ring has dropped meanwhile is lost."""
@@ -236,6 +260,8 @@ class Watcher:
     def _look(self, frame: Frame, idle: bool) -> tuple[SceneRow, Judged | None] | None:  # noqa: FBT001 - executor call
         """On the worker thread: features of a frame, and the model's view of them."""
         row = self._scene.update(frame.image, frame.at_s, idle=idle)
+        if self._ring is not None:
+            self._ring.take(frame.image, frame.at_s, None if idle else self._scene.mask)
         if row is None:
             return None
         if idle and self._shop is not None:
@@ -299,6 +325,8 @@ class Watcher:
             watch.silence(now_s)
         stage = watch.stage if watch else IDLE_STAGE
         grade: Grade = watch.summary(stage).grade if watch else self._idle_grade()
+        if watch is not None:
+            self._clips.graded(watch.code, stage, grade, now_s)
         state = (watch.code if watch else None, stage, grade, self._lens.state)
         if state == self._told and now_s - self._told_s < HEARTBEAT_S:
             return

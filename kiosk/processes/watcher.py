@@ -18,6 +18,7 @@ from kiosk.core import transaction
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import CaptureSource
 from kiosk.monitoring.model_keeper import ModelKeeper
+from kiosk.monitoring.ring import FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
@@ -64,8 +65,9 @@ async def run(config_path: Path) -> None:
     stills = StillRing(config.stills_dir)
     faults: dict[Stream, str] = {}
     models = load_models(artifacts_dir(config), faults)
+    ring = FrameRing() if config.evidence.clips else None
     keeper = ModelKeeper(models, NAMES, faults)
-    watcher = Watcher(source, models, clock, stills, levels_of(config), ShopFile(config.stills_dir), keeper)
+    watcher = Watcher(source, models, clock, stills, levels_of(config), ShopFile(config.stills_dir), keeper, ring)
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from kiosk.errors import VerificationError
@@ -12,6 +13,7 @@ from kiosk.guarantee.evidence_queue import Bounds
 from kiosk.guarantee.keys import Ed25519Signer
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.messages import (
+    ClipTaken,
     DeliverEvidenceAck,
     EvidenceRows,
     FetchEvidence,
@@ -73,6 +75,25 @@ def test_what_the_watcher_hands_over_goes_to_the_bank_and_then_away(rig: Rig) ->
         assert (await fetched(rig)).rows == ()
 
     rig.run(play())
+
+
+def test_a_clip_is_named_by_a_record_of_the_open_deposit_and_not_often(rig: Rig) -> None:
+    async def play() -> None:
+        clip = ClipTaken("", "5c" * 32, len(STILL), "medium", "escrow")
+        assert isinstance(await rig.desk.handle("watcher", clip), Refused)  # no deposit is open
+        await rig.identify()
+        await rig.feed(10_000)
+        clip = msgspec.structs.replace(clip, deposit_code=rig.deposit.code)
+        replies = [await rig.desk.handle("watcher", clip) for _ in range(3)]
+        assert replies[:2] == [Ok(), Ok()]
+        assert isinstance(replies[2], Refused)
+
+    rig.run(play())
+    log = rig.journal.log
+    records = [dict(log.record(at).content) for at in range(log.size())]
+    named = [each for each in records if each.get("event") == "clip"]
+    assert len(named) == 2
+    assert (named[0]["sha256"], named[0]["deposit_id"]) == (bytes.fromhex("5c" * 32), rig.deposit.id)
 
 
 def test_a_part_that_lies_about_its_length_or_turn_is_refused(rig: Rig) -> None:

@@ -1,6 +1,7 @@
 """The watcher with a scripted camera, a scripted controller and a clock moved by hand: no real time passes."""
 
 import asyncio
+import hashlib
 import math
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -18,6 +19,7 @@ from kiosk.core import transaction
 from kiosk.core.habits import DAY_S, Habit
 from kiosk.messages import (
     AssessRequest,
+    ClipTaken,
     DepositSeen,
     HandOver,
     Ok,
@@ -31,6 +33,7 @@ from kiosk.messages import (
 )
 from kiosk.monitoring import features, machine
 from kiosk.monitoring.frames import Frame
+from kiosk.monitoring.ring import AFTER_S, FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.monitoring.watcher import Watcher
@@ -111,6 +114,7 @@ class ScriptedController:
         self.reports: list[RiskReport] = []
         self.subscribed: list[Subscribe] = []
         self.seen: list[DepositSeen] = []
+        self.clips: list[ClipTaken] = []
         self.evidence: dict[str, bytes] = {}
         self.news = asyncio.Event()
 
@@ -118,6 +122,8 @@ class ScriptedController:
         if isinstance(message, RiskReport):
             self.reports.append(message)
             self.news.set()
+        elif isinstance(message, ClipTaken):
+            self.clips.append(message)
         elif isinstance(message, DepositSeen):
             self.seen.append(message)
         elif isinstance(message, Subscribe):
@@ -164,6 +170,7 @@ class Kiosk:
             self.clock,
             StillRing(self.stills),
             shop=shop,
+            ring=FrameRing(),
         )
         self._requests = 0
         self._told_s = 0.0
@@ -223,6 +230,11 @@ async def test_a_calm_deposit_is_low_and_an_onlooker_is_not_and_says_why(kiosk: 
     await kiosk.camera.show(replace(WATCHED, hand=True), 4)
     watched = await kiosk.ask("A1", "escrow")
     assert watched.grade in ("medium", "high")
+    await kiosk.camera.show(replace(WATCHED, hand=True), AFTER_S)
+    clip = kiosk.controller.clips[0]  # the seconds around the grade that rose, handed over before it is named
+    assert (clip.deposit_code, clip.stage) == ("A1", "escrow")
+    assert hashlib.sha256(kiosk.controller.evidence[clip.sha256]).hexdigest() == clip.sha256
+    assert len(kiosk.controller.evidence[clip.sha256]) == clip.size
     scene = next(each for each in watched.streams if each.stream == "scene")
     assert scene.p_value <= 0.01
     assert scene.reasons
