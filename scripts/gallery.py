@@ -11,12 +11,21 @@ from kiosk.terminal.session import Session
 
 ACCOUNT: Final = "0000111122223337"  # made up; the check digit is right
 LONG: Final = ("Nobody from the bank asks you to deposit money for them. " * 3)[:80]
-LONG_ZH: Final = ("银行工作人员不会要求您为他们存款。" * 10)[:80]
+LONG_ZH: Final = ("银行工作人员不会要求您为他们存款。" * 10)[:40]
+LONG_RU: Final = ("Сотрудники банка не просят вносить деньги за них. " * 3)[:80]
 SAID: Final = tuple(
     BankText(kind, code, text)
     for kind in ("safety", "notice")
-    for code, text in (("en", LONG), ("zh", LONG_ZH), ("fr", "Pas d'ici"))
+    for code, text in (("en", LONG), ("zh", LONG_ZH), ("ru", LONG_RU), ("fr", "Pas d'ici"))
     for _ in range(2)
+)
+OWED: Final = tuple(
+    BankText("compensation", code, text)
+    for code, text in (
+        ("en", "What is lost by our fault is paid back with interest within 5 days."),
+        ("zh", "因本行过错造成的损失，五个工作日内连本带息赔付。"),  # noqa: RUF001 - its own comma
+        ("ru", "Потерянное по вине банка возвращаем с процентами за 5 рабочих дней."),  # noqa: RUF001 - Cyrillic
+    )
 )
 IDLE: Final = Status(
     kiosk="demo-0001",
@@ -139,6 +148,7 @@ def _before() -> Iterator[Picture]:
     yield Picture("account-unknown", IDLE, digits=ACCOUNT, looked_up=unknown)
     yield Picture("account-no-directory", IDLE, digits=ACCOUNT, looked_up=replace(unknown, directory_version=None))
     yield Picture("before", IDLE, digits=ACCOUNT, looked_up=known, informed=True)
+    yield Picture("before-compensation", replace(IDLE, bank_texts=OWED), digits=ACCOUNT, looked_up=known, informed=True)
     yield Picture("prepare", _of(EMPTY, "watching"))
     yield Picture("consent", _of(EMPTY, "consenting"))
 

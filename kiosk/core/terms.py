@@ -7,6 +7,7 @@ does has a floor, too: high always closes the port (`kiosk.core.risk`), whatever
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Annotated, Final, Literal
+from unicodedata import east_asian_width
 
 import msgspec
 
@@ -18,7 +19,7 @@ Minor = Annotated[int, msgspec.Meta(ge=0, le=10**12)]
 Seconds = Annotated[int, msgspec.Meta(ge=30, le=3600)]  # 20 s of them warn: nobody's time runs out unseen
 Language = Annotated[str, msgspec.Meta(pattern=r"^[a-z]{2,3}(-[A-Za-z0-9]{2,8})?$")]  # BCP 47
 TEXTS_MAX: Final = 24
-TEXT_CHARACTERS_MAX: Final = 80  # two lines of the screen; all of them fit a status push
+TEXT_CHARACTERS_MAX: Final = 80  # two lines of the screen; all of them fit a status push. A Chinese one counts twice
 
 
 class BankLimit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -39,9 +40,12 @@ class BankTiming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Words(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One text in one language. A `notice` tells of an incident, for a time; a `safety` message stays."""
+    """One text in one language. A `notice` tells of an incident, for a time; a `safety` message stays.
 
-    kind: Literal["safety", "notice"]
+    `compensation` says what the bank owes a depositor when something goes wrong; it is shown before a deposit begins.
+    """
+
+    kind: Literal["safety", "notice", "compensation"]
     language: Language
     text: Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_CHARACTERS_MAX)]
     begins: Moment | None = None
@@ -89,6 +93,10 @@ def problem(terms: Terms) -> str:
     checks = (
         (len(set(currencies)) == len(currencies), "a currency is limited twice"),
         (all(words.text.isprintable() for words in texts), "a text is not printable"),
+        (
+            all(_columns(words.text) <= TEXT_CHARACTERS_MAX for words in texts),
+            f"a text is wider than {TEXT_CHARACTERS_MAX} letters, or half as many Chinese characters",
+        ),
         (all(_is_moment(moment) for moment in moments), "a moment is none"),
         (
             all(words.begins is None or words.ends is None or words.begins < words.ends for words in texts),
@@ -96,6 +104,10 @@ def problem(terms: Terms) -> str:
         ),
     )
     return next((words for holds, words in checks if not holds), "")
+
+
+def _columns(text: str) -> int:
+    return sum(2 if east_asian_width(character) in "WF" else 1 for character in text)
 
 
 def _is_moment(text: str) -> bool:

@@ -31,9 +31,9 @@ class DenominationCount(msgspec.Struct, frozen=True, forbid_unknown_fields=True)
 
 
 class BankText(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """A safety message or an incident notice, signed by the bank."""
+    """A safety message, an incident notice or the terms of compensation, signed by the bank."""
 
-    kind: Literal["safety", "notice"]
+    kind: Literal["safety", "notice", "compensation"]
     language: str  # BCP 47
     text: str
 

@@ -17,6 +17,7 @@ from kiosk.terminal.words import Words, words_of
 
 REASONS_MAX: Final = 2
 BANK_TEXTS_MAX: Final = 1  # of each language, on the first screen: there is no room for more
+ON_FIRST_SCREEN: Final = ("notice", "safety")  # in this order
 _QUIET: Final = 4  # modules of white around a QR code: ISO/IEC 18004
 
 
@@ -27,6 +28,11 @@ def qr_path(text: str) -> tuple[int, str]:
     rows = tuple(tuple(row) for row in code.matrix_iter(border=_QUIET))
     runs = (f"M{x} {y}h{length}v1h-{length}z" for y, row in enumerate(rows) for x, length in _runs(row))
     return len(rows), "".join(runs)
+
+
+def _compensation(status: Status, language: str) -> str:
+    """The bank's terms of compensation in this language; empty when it has said none."""
+    return next((s.text for s in status.bank_texts if (s.kind, s.language) == ("compensation", language)), "")
 
 
 def _runs(row: tuple[int, ...]) -> Iterator[tuple[int, int]]:
@@ -61,6 +67,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
+            compensation=_compensation,
             every=tuple(words_of(code) for code in house.languages),
             grouped=grouped,
             limit_reached=limit_reached,
@@ -96,7 +103,8 @@ class Renderer:
 
     def _said_by_bank(self, status: Status) -> tuple[BankText, ...]:
         """The bank's words in the languages of this house, notices before what always stands, as many as fit."""
-        ordered = sorted(status.bank_texts, key=lambda said: said.kind != "notice")
+        heeded = [said for said in status.bank_texts if said.kind in ON_FIRST_SCREEN]
+        ordered = sorted(heeded, key=lambda said: ON_FIRST_SCREEN.index(said.kind))
         return tuple(
             said
             for code in self._house.languages

@@ -41,6 +41,7 @@ def _made() -> dict[str, bytes]:
     listed = directory.make(KIOSK, 1, {"79927398713": "J*** D**"}, bytes(32), NOW, kit.ack_signer)
     texts = (
         Words("safety", "en", "Take your time."),
+        Words("compensation", "en", "What we lose, we pay back within 5 days."),
         Words("notice", "zh", "网点今天不营业", ends="2026-11-22T00:00:00.000Z"),
     )
     said = terms.make(KIOSK, 1, Terms((BankLimit("CNY", 1, 2),), "stop", texts=texts), NOW, kit.ack_signer)

@@ -60,6 +60,21 @@ def named(name: str) -> Picture:
     return next(picture for picture in PICTURES if picture.name == name)
 
 
+def test_terms_of_compensation_are_shown_before_a_deposit_and_not_on_the_first_screen() -> None:
+    said = (
+        BankText("compensation", "en", "What <we> lose, we pay back."),
+        BankText("compensation", "fr", "Pas d'ici."),
+        BankText("safety", "en", "Take your time."),
+    )
+    before, first = (named(name) for name in ("before", "attract"))
+    for picture, there in ((before, True), (first, False)):
+        _, html = shown(dataclasses.replace(picture, status=replace(IDLE, bank_texts=said)), "en")
+        assert ("What &lt;we&gt; lose, we pay back." in html) is there
+        assert "Pas d" not in html
+        assert ("Take your time." in html) is not there
+    assert 'class="compensation"' not in shown(before, "en")[1]
+
+
 def test_the_page_is_light_on_every_screen() -> None:
     static = sum(len(file.read_bytes()) for file in (resources.files("kiosk.terminal") / "static").iterdir())
     heaviest = max(
