@@ -17,4 +17,4 @@ from kiosk.core.terms import TEXT_CHARACTERS_MAX, Terms, Words, problem
 )
 def test_a_text_is_no_wider_than_its_place_on_the_screen(text: str, fits: bool) -> None:
     for kind in ("safety", "notice", "compensation"):
-        assert (problem(Terms(texts=(Words(kind, "zh", text),))) == "") is fits  # type: ignore[arg-type]  # a literal
+        assert (problem(Terms(texts=(Words(kind, "zh", text),))) == "") is fits
