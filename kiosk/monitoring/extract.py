@@ -4,7 +4,7 @@ Input is a folder with `deposits.json` (deposit, clip, machine, frames_per_secon
 evaluation, `labels.json` (deposit, what, from_s, to_s). Output: `NAME.npz` with X float32 [n, d], deposit
 int64 [n], at_s float32 [n], names, labels as y int64 [n] and what, and what the lens rules said at each row as
 lens; beside it `NAME.features.json` with units and words for the model's manifest. Transactions are one file,
-`transactions.jsonl`, of whole lives of kiosks.
+`transactions.jsonl`, of whole lives of kiosks; their tables say under which pseudonym, too (depositor).
 """
 
 import argparse
@@ -138,6 +138,7 @@ def transaction_table(path: Path) -> dict[str, npt.NDArray[Any]]:
     values: list[tuple[float, ...]] = []
     times: list[float] = []
     owners: list[int] = []
+    people_of: list[str] = []
     for life in lives.values():
         kiosk, people = Habit(), dict[int, Habit]()
         for number, traded in enumerate(life):
@@ -145,6 +146,7 @@ def transaction_table(path: Path) -> dict[str, npt.NDArray[Any]]:
             session, rows = transaction_rows(traded, own, kiosk)
             if number >= len(life) // PAST_SHARE:
                 owners += [traded.kiosk * FRAMES_MAX + traded.deposit] * len(rows)
+                people_of += [f"{traded.kiosk}-{traded.depositor}"] * len(rows)
                 times += [at_s for at_s, _ in rows]
                 values += [row for _, row in rows]
             kiosk = kiosk.after(traded.at_s, session.amount, traded.hour)
@@ -154,6 +156,7 @@ def transaction_table(path: Path) -> dict[str, npt.NDArray[Any]]:
     return {
         "X": np.array(values, np.float32).reshape(-1, len(names)),
         "deposit": np.array(owners, np.int64),
+        "depositor": np.array(people_of, np.str_),
         "at_s": np.array(times, np.float32),
         "names": np.array(names),
         "what": np.full(count, "", dtype=np.str_),

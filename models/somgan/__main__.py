@@ -12,6 +12,7 @@ from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
 from somgan.evaluation import evaluate, record
 from somgan.promise import DELTA
+from somgan.segments import segments, words
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -47,6 +48,28 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--delta", type=float, default=DELTA, help=f"its delta (default {DELTA:g})")
     train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
     train.set_defaults(run=_train)
+    made = commands.add_parser("synthetic", help="rows to share instead of real ones, with a report on their quality")
+    made.add_argument("--data", type=Path, required=True, help="feature table of normal deposits")
+    made.add_argument("--out", type=Path, required=True, help="table of synthetic rows to write (.npz)")
+    made.add_argument("--rows", type=int, default=5000, help="how many (default 5000)")
+    made.add_argument(
+        "--evaluate", type=Path, nargs="+", help="labelled real tables: train on synthetic, test on these"
+    )
+    made.add_argument("--epsilon", type=float, help="differential privacy of each deposit of --data")
+    made.add_argument("--delta", type=float, default=DELTA, help=f"its delta (default {DELTA:g})")
+    made.add_argument("--steps", type=int, help="generator steps (default 3000; 600 with --epsilon)")
+    made.add_argument("--seed", type=int, default=1, help="of the split, the networks and the rows (default 1)")
+    made.add_argument("--json", action="store_true", help="one JSON object")
+    made.set_defaults(run=_synthetic)
+    groups = commands.add_parser("segments", help="depositors grouped by where on the map their deposits lie")
+    groups.add_argument("--model", type=Path, required=True, help="artifact folder of the transaction stream")
+    groups.add_argument(
+        "--data", type=Path, required=True, help="feature table with an array `depositor` of pseudonyms"
+    )
+    groups.add_argument("--groups", type=int, help="how many groups (default: as many as are best told apart, 2 to 8)")
+    groups.add_argument("--seed", type=int, default=1, help="where the grouping starts (default 1)")
+    groups.add_argument("--json", action="store_true", help="one JSON object")
+    groups.set_defaults(run=_segments)
     check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
     check.add_argument("--model", type=Path, required=True, help="artifact folder")
     check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
@@ -59,12 +82,16 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _train(options: argparse.Namespace) -> int:
+def _need_torch(options: argparse.Namespace) -> None:
     needed = ["torch", "onnx", *(["dp_accounting"] if options.epsilon is not None else [])]
     missing = [name for name in needed if importlib.util.find_spec(name) is None]
     if missing:
         msg = f"training needs {', '.join(missing)}"
         raise TorchMissingError(msg)
+
+
+def _train(options: argparse.Namespace) -> int:
+    _need_torch(options)
     from somgan.train_command import train  # noqa: PLC0415 - imports torch, which evaluation must not need
 
     manifest = train(options, lambda line: _say(f"  {line}"))
@@ -72,6 +99,28 @@ def _train(options: argparse.Namespace) -> int:
     _show(manifest["quality"])
     if "evaluation" in manifest:
         _show(manifest["evaluation"])
+    return 0
+
+
+def _synthetic(options: argparse.Namespace) -> int:
+    _need_torch(options)
+    from somgan.synthetic_command import synthetic  # noqa: PLC0415 - imports torch
+
+    report = synthetic(options, _aside)
+    if options.json:
+        _say(json.dumps(report))
+    else:
+        _show(report)
+    return 0
+
+
+def _segments(options: argparse.Namespace) -> int:
+    report = segments(options.model, options.data, options.groups, options.seed)
+    if options.json:
+        _say(json.dumps(report, ensure_ascii=False))
+    else:
+        for line in words(report):
+            _say(line)
     return 0
 
 
@@ -96,6 +145,11 @@ def _atlas(options: argparse.Namespace) -> int:
 def _show(report: dict[str, Any]) -> None:
     for name, value in report.items():
         _say(f"  {name}: {value}")
+
+
+def _aside(line: str) -> None:
+    sys.stderr.write(f"  {line}\n")
+    sys.stderr.flush()
 
 
 def _say(line: str) -> None:

@@ -23,6 +23,7 @@ from dp_accounting.pld import PLDAccountant
 from somgan.promise import Promise
 
 STATISTICS = 3  # two histograms of all features, one covariance
+STATISTICS_SHARE = 0.3  # of the maps' noise: everything else rests on the scales
 NETWORKS_SHARE = 0.3  # of what the maps spend
 INTERVAL = 1e-3  # grid of the privacy losses; rounding is upwards, so a coarse one only wastes a little
 NOT_COVERED = (
@@ -63,7 +64,7 @@ def plan(promise: Promise, work: Workload) -> Noise:
     """Return the least noise that keeps the promise."""
     single = _single(promise)
     # What Gaussian releases need together if the networks cost nothing; with them it is a little more.
-    alone = single * float(np.sqrt(4.0 * STATISTICS + work.map_releases))
+    alone = single * float(np.sqrt(STATISTICS / STATISTICS_SHARE**2 + work.map_releases))
     scale = _calibrated(promise, lambda value: _event(_layers(value, work), work), (0.8 * alone, 4.0 * alone))
     chosen = _layers(scale, work)
     return Noise(chosen.statistics, chosen.maps, chosen.networks, single)
@@ -111,7 +112,7 @@ def _layers(scale: float, work: Workload) -> Noise:
     if work.network_steps:
         part = NETWORKS_SHARE * work.map_releases / scale**2
         networks = 1.0 / float(np.sqrt(np.log1p(part / (work.sampling**2 * work.network_steps))))
-    return Noise(statistics=0.5 * scale, maps=scale, networks=networks, single=scale)
+    return Noise(statistics=STATISTICS_SHARE * scale, maps=scale, networks=networks, single=scale)
 
 
 def _event(noise: Noise, work: Workload) -> dp_event.DpEvent:

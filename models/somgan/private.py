@@ -12,13 +12,14 @@ import torch
 
 from somgan.arrays import Floats, Floats32, Ints
 from somgan.fusion import tail_curve
-from somgan.generator import GeneratorSettings, synthetic_rows
+from somgan.generator import GeneratorSettings
 from somgan.model import SomGan, raw_scores
 from somgan.piecewise import Curve
 from somgan.privacy import Noise, Workload
 from somgan.private_networks import train_networks
 from somgan.releases import Marginal, Owned, clipped, counts, marginals, noisy, released
 from somgan.som import MapParameters, MapShape, Neighbourhood, nearest_unit, principal_plane, unit_sums
+from somgan.synthetic import rows_of
 from somgan.training import Progress, Settings, Trained, in_chunks
 from somgan.views import LIMIT, VIEW_NAMES, ViewParameters, Views, views_of
 
@@ -42,10 +43,7 @@ class Private:
 
     def synthetic(self, count: int, seed: int) -> Floats32:
         """Draw raw rows [count, d] of the released model: whatever is shown of them costs no privacy."""
-        model = self.trained.model
-        with torch.no_grad():
-            rows = model.input_layer.raw(synthetic_rows(model.generator, self.trained.maps[0], count, seed))
-        return np.asarray(rows.numpy(), dtype=np.float32)
+        return rows_of(self.trained, count, seed)
 
 
 def workload(deposits: int, generator: GeneratorSettings) -> Workload:
