@@ -50,6 +50,7 @@ from kiosk.monitoring.machine import MachineFeatures
 from kiosk.monitoring.model_keeper import ModelKeeper
 from kiosk.monitoring.ring import Alarm, ClipPlan, FrameRing
 from kiosk.monitoring.shop import ShopFile
+from kiosk.monitoring.steadiness import SensorWatch
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.protection.gate import mask
 
@@ -109,6 +110,8 @@ class Watcher:
         if shop is not None:
             shop.recall(self._scene)
         self._machine = MachineFeatures()
+        self._sensors = SensorWatch()
+        self._doubted: frozenset[str] = frozenset()  # sensors, as was logged
         self._lens = LensWatch()
         self._deposits: OrderedDict[str, DepositWatch] = OrderedDict()
         self._now: DepositWatch | None = None
@@ -285,7 +288,12 @@ class Watcher:
             self._keep("scene", row.values, judged, frame.image)
 
     def _feel(self, reading: SensorReading) -> None:
-        values = self._machine.update(reading)
+        values, wrong = self._machine.update(reading), self._sensors.update(reading)
+        if wrong != self._doubted:
+            self._doubted = wrong
+            _log.warning("watcher: sensors of the board: %s", ", ".join(sorted(wrong)) or "they live again")
+        if wrong and self._now is not None:
+            self._now.fault("machine", now_s=self._clock.monotonic_s())  # what they say may be no news
         if values is not None and self._now is not None:
             self._keep("machine", values, self._judge("machine", values), None)
             self._tell_changes()
