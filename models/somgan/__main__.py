@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from somgan.atlas import write_atlas
+from somgan.attack import attack
 from somgan.data import read_tables
 from somgan.errors import SomganError, TorchMissingError
 from somgan.evaluation import evaluate, record
@@ -46,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         "--epsilon", type=float, help="differential privacy of each deposit; noise is drawn anew each time"
     )
     train.add_argument("--delta", type=float, default=DELTA, help=f"its delta (default {DELTA:g})")
+    train.add_argument("--without", default="", help="comma-separated: features that the model is not to read")
     train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
     train.set_defaults(run=_train)
     made = commands.add_parser("synthetic", help="rows to share instead of real ones, with a report on their quality")
@@ -70,6 +72,14 @@ def _parser() -> argparse.ArgumentParser:
     groups.add_argument("--seed", type=int, default=1, help="where the grouping starts (default 1)")
     groups.add_argument("--json", action="store_true", help="one JSON object")
     groups.set_defaults(run=_segments)
+    evade = commands.add_parser("attack", help="how many rows called high can be changed until they pass as low")
+    evade.add_argument("--model", type=Path, nargs="+", required=True, help="artifact folders that judge together")
+    evade.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
+    evade.add_argument("--features", required=True, help="comma-separated: what the attacker can change")
+    evade.add_argument("--budget", type=float, default=0.5, help="by how many normal ranges each (default 0.5)")
+    evade.add_argument("--seed", type=int, default=1, help="of the attacker's tries (default 1)")
+    evade.add_argument("--json", action="store_true", help="one JSON object")
+    evade.set_defaults(run=_attack)
     check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
     check.add_argument("--model", type=Path, required=True, help="artifact folder")
     check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
@@ -107,6 +117,16 @@ def _synthetic(options: argparse.Namespace) -> int:
     from somgan.synthetic_command import synthetic  # noqa: PLC0415 - imports torch
 
     report = synthetic(options, _aside)
+    if options.json:
+        _say(json.dumps(report))
+    else:
+        _show(report)
+    return 0
+
+
+def _attack(options: argparse.Namespace) -> int:
+    free = [name for name in options.features.split(",") if name]
+    report = attack(options.model, read_tables(options.data), free, options.budget, options.seed)
     if options.json:
         _say(json.dumps(report))
     else:

@@ -8,7 +8,7 @@ import json
 import math
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -46,6 +46,20 @@ class Table:
     def rows(self, deposits: Ints) -> Bools:
         """Mask [n] of the rows that belong to `deposits`."""
         return np.isin(self.deposit, deposits)
+
+    def without(self, names: Sequence[str]) -> "Table":
+        """Return the table less some features.
+
+        Raises:
+            DataError: it has no such feature, or no other.
+
+        """
+        kept = [column for column, name in enumerate(self.names) if name not in names]
+        unknown = sorted(set(names) - set(self.names))
+        if unknown or not kept:
+            msg = f"no feature {', '.join(unknown)}" if unknown else "no feature would be left"
+            raise DataError(msg, remedy=f"The table has {', '.join(self.names)}.")
+        return replace(self, x=self.x[:, kept], names=tuple(self.names[column] for column in kept))
 
     def each_deposit(self) -> Iterator[tuple[int, Ints]]:
         """Yield (deposit, row indices in file order), deposits in order of first appearance."""
