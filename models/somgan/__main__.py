@@ -50,6 +50,21 @@ def _parser() -> argparse.ArgumentParser:
     train.add_argument("--without", default="", help="comma-separated: features that the model is not to read")
     train.add_argument("--smoothing-rows", type=int, default=5, help="trailing mean before the maximum (default 5)")
     train.set_defaults(run=_train)
+    _add_studies(commands)
+    check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
+    check.add_argument("--model", type=Path, required=True, help="artifact folder")
+    check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
+    check.add_argument("--json", action="store_true", help="one JSON object")
+    check.add_argument("--record", action="store_true", help="put the report into the model's manifest and card")
+    check.set_defaults(run=_evaluate)
+    drawn = commands.add_parser("atlas", help="write map.json, the map in raw units, beside a trained graph")
+    drawn.add_argument("--model", type=Path, nargs="+", required=True, help="artifact folders")
+    drawn.set_defaults(run=_atlas)
+    return parser
+
+
+def _add_studies(commands: Any) -> None:  # noqa: ANN401 - argparse does not name the type of its subparsers
+    """Declare what is asked of data and finished models: synthetic rows, segments, attacks."""
     made = commands.add_parser("synthetic", help="rows to share instead of real ones, with a report on their quality")
     made.add_argument("--data", type=Path, required=True, help="feature table of normal deposits")
     made.add_argument("--out", type=Path, required=True, help="table of synthetic rows to write (.npz)")
@@ -80,16 +95,6 @@ def _parser() -> argparse.ArgumentParser:
     evade.add_argument("--seed", type=int, default=1, help="of the attacker's tries (default 1)")
     evade.add_argument("--json", action="store_true", help="one JSON object")
     evade.set_defaults(run=_attack)
-    check = commands.add_parser("evaluate", help="what the kiosk would have said about labelled deposits")
-    check.add_argument("--model", type=Path, required=True, help="artifact folder")
-    check.add_argument("--data", type=Path, nargs="+", required=True, help="labelled feature tables")
-    check.add_argument("--json", action="store_true", help="one JSON object")
-    check.add_argument("--record", action="store_true", help="put the report into the model's manifest and card")
-    check.set_defaults(run=_evaluate)
-    drawn = commands.add_parser("atlas", help="write map.json, the map in raw units, beside a trained graph")
-    drawn.add_argument("--model", type=Path, nargs="+", required=True, help="artifact folders")
-    drawn.set_defaults(run=_atlas)
-    return parser
 
 
 def _need_torch(options: argparse.Namespace) -> None:

@@ -5,6 +5,7 @@ the view says; smoothing over the map is post-processing, which is what makes ma
 noise is and what it promises, `releases.py` how a deposit's weight is bounded, `private_networks.py` trains the rest.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,7 +59,7 @@ def fit_private(
     torch.set_num_threads(1)
     seen = marginals(rows, noise.statistics, rng)
     columns = np.stack([marginal.rows(SAMPLE_ROWS) for marginal in seen], axis=1)
-    views, covariance = _views(rows, seen, columns, noise.statistics, rng)
+    views, covariance = _views(rows, seen, columns, settings.resolution, noise.statistics, rng)
     layer = Views(views)
     with torch.no_grad():
         standardised = layer.standardise(torch.tensor(rows.x))
@@ -76,7 +77,12 @@ def fit_private(
 
 
 def _views(
-    rows: Owned, seen: list[Marginal], columns: Floats, multiplier: float, rng: np.random.Generator
+    rows: Owned,
+    seen: list[Marginal],
+    columns: Floats,
+    resolution: Sequence[float],
+    multiplier: float,
+    rng: np.random.Generator,
 ) -> tuple[ViewParameters, Floats]:
     """Make the views of released marginals and a released covariance [d, d], which is returned, standardised."""
     mean = columns.mean(axis=0)
@@ -86,12 +92,15 @@ def _views(
     deviation = np.maximum(columns.std(axis=0), width)
     deviation = np.where(still, np.maximum(width, 0.01 * np.maximum(np.abs(mean), 1.0)), deviation)
     features = rows.x.shape[1]
+    least = np.array(resolution or np.zeros(features))  # public: what is rare is lost in the noise, its size is not
+    seldom = least > deviation
+    deviation = np.maximum(deviation, least)
     clip = CLIP_SPREADS * features**0.5
     z = clipped((rows.x - mean) / deviation, clip)
     summed = noisy((z * rows.weight[:, None]).T @ z, clip**2, multiplier, rng)
     covariance = (summed + summed.T) / (2.0 * rows.deposits)
     shrinkage = min(1.0, multiplier * clip**2 * features**0.5 / rows.deposits)
-    return views_of((mean, deviation), covariance, columns, max(0.01, shrinkage)), covariance
+    return views_of((mean, deviation), covariance, columns, max(0.01, shrinkage), seldom), covariance
 
 
 def _spreads(views: ViewParameters) -> list[Floats]:

@@ -3,14 +3,13 @@
 import argparse
 import shutil
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from somgan.arrays import Floats32
 from somgan.conformal import Split, split_deposits
-from somgan.data import Table, read_table, read_tables, sidecar_path
+from somgan.data import Table, read_features, read_table, read_tables, sidecar_path
 from somgan.generator import GeneratorSettings
 from somgan.promise import Promise
 from somgan.som import MapShape
@@ -26,12 +25,13 @@ def synthetic(options: argparse.Namespace, progress: Callable[[str], None]) -> d
     promise = None if options.epsilon is None else Promise(options.epsilon, options.delta)
     side, steps = PRIVATE_SIZES if promise else SIZES
     steps = steps if options.steps is None else options.steps
-    settings = Settings(MapShape(side, side, 0.7), GeneratorSettings(steps=steps), options.seed)
+    features = read_features(sidecar_path(data), table.names)
+    resolution = tuple(feature.resolution for feature in features)
+    settings = Settings(MapShape(side, side, 0.7), GeneratorSettings(steps=steps), options.seed, resolution)
     split = split_deposits(table, options.seed)
     rows = _rows(table, split, settings, promise, options.rows, progress)
     np.savez_compressed(out, X=rows, deposit=np.arange(rows.shape[0]), names=np.array(table.names))
-    if sidecar_path(data).exists():
-        shutil.copyfile(sidecar_path(data), sidecar_path(Path(out)))
+    shutil.copyfile(sidecar_path(data), sidecar_path(out))
     training, unseen = (table.x[table.rows(part)] for part in (split.fit, split.calibrate))
     result: dict[str, Any] = {"rows": rows.shape[0], "epsilon": options.epsilon}
     # Compared with real rows: the report is for whoever holds them, and no part of what may be shared.

@@ -19,11 +19,13 @@ PRIVATE_SIZES = (12, 600)  # fewer units and steps, less noise in each
 def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[str, Any]:
     """Train as the options say and return the manifest written to `options.out`."""
     data: Path = options.data
-    table = read_table(data)
+    whole = read_table(data)
+    without = [name for name in options.without.split(",") if name]
+    table = whole.without(without)
     promise = None if options.epsilon is None else Promise(options.epsilon, options.delta)
     side, steps = PRIVATE_SIZES if promise else SIZES
     options.map, options.steps = options.map or side, steps if options.steps is None else options.steps
-    features = read_features(sidecar_path(data), table.names)
+    features = tuple(one for one in read_features(sidecar_path(data), whole.names) if one.name in table.names)
     settings = Settings(
         shape=MapShape(options.map, options.map, options.sigma_final, options.epochs),
         generator=GeneratorSettings(steps=options.steps),
@@ -37,7 +39,7 @@ def train(options: argparse.Namespace, progress: Callable[[str], None]) -> dict[
         data_name=data.name,
         command=_command(options),
         smoothing_rows=options.smoothing_rows,
-        evaluation=read_tables(options.evaluate) if options.evaluate else None,
+        evaluation=read_tables(options.evaluate).without(without) if options.evaluate else None,
     )
     return build(request, settings, options.out, progress, promise)
 
@@ -47,6 +49,8 @@ def _command(options: argparse.Namespace) -> str:
     words = ["python -m somgan train", f"--data {options.data.name}", f"--stream {options.stream}"]
     words += [f"--seed {options.seed}", f"--map {options.map}", f"--sigma-final {options.sigma_final}"]
     words += [f"--epochs {options.epochs}", f"--steps {options.steps}", f"--smoothing-rows {options.smoothing_rows}"]
+    if options.without:
+        words.append(f"--without {options.without}")
     if options.epsilon is not None:
         words.append(f"--epsilon {options.epsilon:g} --delta {options.delta:g}")
     return " ".join(words)

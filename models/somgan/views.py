@@ -62,21 +62,26 @@ def fit_views(x: Floats, resolution: Sequence[float] = ()) -> ViewParameters:
     return ViewParameters(mean, deviation, range_scale, _whitening(z, seldom), rank)
 
 
-def views_of(moments: tuple[Floats, Floats], covariance: Floats, sample: Floats, shrinkage: float) -> ViewParameters:
+def views_of(
+    moments: tuple[Floats, Floats], covariance: Floats, sample: Floats, shrinkage: float, seldom: Bools
+) -> ViewParameters:
     """Views from statistics alone: (mean, deviation) [d] raw, covariance [d, d] standardised, what columns are like.
 
-    `sample` [m, d] raw has every column distributed as the feature is; its rows need not go together.
+    `sample` [m, d] raw has every column distributed as the feature is; its rows need not go together. `seldom` [d]: its
+    deviation is its resolution (see `fit_views`).
     """
     z = np.clip((sample - moments[0]) / moments[1], -LIMIT, LIMIT)
-    spread = np.ptp(z, axis=0)
+    spread = np.maximum(np.ptp(z, axis=0), SELDOM_RANGE * seldom)
     scale = 1.0 / np.where(spread > SPREAD_MIN, spread, 1.0)
     rank = tuple(_rank_curve(column) for column in z.T)
-    return ViewParameters(*moments, scale, _inverse_root(covariance, shrinkage), rank)
+    return ViewParameters(*moments, scale, _inverse_root(covariance, shrinkage, seldom), rank)
 
 
-def _inverse_root(covariance: Floats, shrinkage: float) -> Floats:
+def _inverse_root(covariance: Floats, shrinkage: float, seldom: Bools) -> Floats:
     target = max(float(np.trace(covariance)) / covariance.shape[0], SPREAD_MIN)
-    values, vectors = np.linalg.eigh((1.0 - shrinkage) * covariance + shrinkage * target * np.eye(len(covariance)))
+    shrunk = (1.0 - shrinkage) * covariance + shrinkage * target * np.eye(len(covariance))
+    shrunk += np.diag(np.where(seldom, np.maximum(0.0, 1.0 - np.diag(shrunk)), 0.0))
+    values, vectors = np.linalg.eigh(shrunk)
     whitening: Floats = (vectors / np.sqrt(np.maximum(values, 0.01 * target))) @ vectors.T
     return whitening
 

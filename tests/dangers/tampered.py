@@ -20,10 +20,9 @@ from kiosk.appraisal.model import StreamModel
 from kiosk.messages import SensorReading
 from kiosk.monitoring.extract import Recorded
 from kiosk.monitoring.machine import NAMES, MachineFeatures
-from kiosk.monitoring.steadiness import STILL_READINGS_MAX, SensorWatch
+from kiosk.monitoring.steadiness import ANALOGUE, SensorWatch
 
 MODELS = Path(__file__).parents[2] / "models" / "artifacts"
-ANALOGUE = ("gas_permille", *STILL_READINGS_MAX)
 KINDS = ("normal", "stuck", "all_stuck", "replayed", "spoofed")
 MEDIUM = 0.05
 REPLAYED_READINGS = 24  # four seconds
