@@ -20,6 +20,7 @@ IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stac
 JAMMED: Final = f"{IN_DOUBT}: it jammed"
 FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
 KEPT: Final = f"{IN_DOUBT}: what the board swept away then was not heard"
+UNSWEPT: Final = f"{IN_DOUBT}: a fault kept the board from looking for it"
 UNCOUNTED: Final = f"{IN_DOUBT}: something lay on the board then, and the sweep counted nothing"
 UNHEARD: Final = "the validator lost events, such as by a restart: a note held then may be inside, and nothing says so"
 UNREPORTED: Final = "left the store without a report"

@@ -101,21 +101,22 @@ def _off_the_board(deposit: Deposit, pending: BoardPending | None, board: BoardE
     """Nothing lies there now. A purge whose report was lost may have moved more than the notes that are known.
 
     That is the note which the validator kept without a credit, after a fraud attempt: disputed, unless this board, not
-    started anew since, can still tell what the purge moved or that it never got the command.
+    started anew since, can still tell what the purge moved. When it never looked, a hand may have been there before it.
     """
     purging = pending is not None and pending.opcode == steps.PURGE
-    known, swept = len(deposit.on_board), deposit.sweep
+    known, sweep = len(deposit.on_board), deposit.sweep
     deposit = _left_the_board(replace(deposit, sweep=False), purging=purging)
-    if pending is None or not purging or not swept:
-        return steps.uncounted(deposit)
-    if board.boot_id == pending.boot_id and board.accepted_sequence != pending.sequence:
-        return steps.uncounted(deposit)
-    told = board.boot_id == pending.boot_id and board.finished_sequence == pending.sequence
-    if told and board.purged is not None:
-        deposit = deposit if known or board.purged else steps.uncounted(deposit)
-        return replace(steps.surplus_purged(deposit, board, known), sighted=False, swept=True)
-    deposit = replace(deposit, sighted=False)
-    return ledger.doubt(deposit, ledger.fished_channel(deposit), Place.UNKNOWN, ledger.KEPT)
+    if not sweep:
+        return deposit
+    reason = ledger.UNSWEPT
+    if pending is not None and purging:
+        same = board.boot_id == pending.boot_id
+        if same and board.finished_sequence == pending.sequence and board.purged is not None:
+            deposit = deposit if known or board.purged else steps.uncounted(deposit)
+            return replace(steps.surplus_purged(deposit, board, known), sighted=False, swept=True)
+        if not same or board.accepted_sequence == pending.sequence:
+            reason = ledger.KEPT
+    return ledger.doubt(replace(deposit, sighted=False), ledger.fished_channel(deposit), Place.UNKNOWN, reason)
 
 
 def _left_the_board(deposit: Deposit, *, purging: bool) -> Deposit:

@@ -128,10 +128,11 @@ def _carried_off(play: Play, note: Note) -> bool:
     """Whether it went away unread inside an acceptor that says no serial number, and that somebody exchanged unasked.
 
     EBDS: held when the line was silent, held back at power-up, and another device of its kind answers afterwards. No
-    device has ever told anything of this note (docs/devices/ebds-validator.md): it is with whoever has the old one.
+    device has ever told anything of this note (docs/devices/ebds-validator.md): it is with whoever has the old one. Or
+    it was held while a failure was reported, and given back unread when that was repaired: it is outside, at the front.
     """
     nameless = play.serial == 0
-    return nameless and note.place is Real.REMOVED and note.id not in play.ordered_in
+    return nameless and note.place in {Real.REMOVED, *_HAND} and note.id not in play.ordered_in
 
 
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:

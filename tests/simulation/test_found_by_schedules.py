@@ -86,6 +86,26 @@ def test_a_board_that_is_silent_when_the_kept_note_is_to_be_swept_is_asked_again
     assert rig.world.notes.count(Real.TRANSPORT) == 0
 
 
+def test_a_kept_note_that_goes_before_the_board_can_look_is_disputed(rig: Rig) -> None:
+    """The board was silent when the note was to be swept, and somebody took it meanwhile."""
+
+    async def play() -> None:
+        await rig.identify()
+        rig.world.fault("validator", "fraud", note="kept")
+        hand = asyncio.ensure_future(rig.feed(5000))
+        await rig.state(State.SETTLING)
+        rig.world.fault("board", "mute", seconds=8.0)
+        await rig.until(lambda: not rig.controller.machine.connected)
+        rig.world.fault("board", "note_taken", place="transport", count=1)
+        with contextlib.suppress(Interrupted):
+            await hand
+        await rig.until(lambda: rig.controller.machine.connected and rig.deposit.state is State.DONE)
+
+    rig.run(play())
+    assert deposit_records(rig.journal)[0]["sums"]["CNY"]["disputed"] == 5000
+    assert judge(rig).complaints == []
+
+
 def test_a_note_that_a_jam_held_on_its_way_out_is_disputed_once(tmp_path: Path) -> None:
     """The controller started anew before the jam was cleared: the store lacks a note, and power-up tells of one."""
     rig = Rig(tmp_path)
