@@ -15,7 +15,6 @@ import numpy as np
 from somgan.arrays import Floats
 from somgan.errors import ArtifactError
 from somgan.manifest import read_manifest
-from somgan.som import FREEDOM
 
 ATLAS_NAME: Final = "map.json"
 SCHEMA: Final = 1
@@ -65,6 +64,8 @@ def distances(weights: Floats, rows: int, columns: int) -> Floats:
 
 def _mass(parts: dict[str, Floats]) -> Floats:
     """The share of the training's rows at each unit, undone from the mixture's prior (`somgan.som`), [k]."""
+    from somgan.som import FREEDOM  # noqa: PLC0415 - imports torch, which the other commands must not need
+
     variance = 1.0 / (FREEDOM * parts["precision"] ** 2)
     log_mass = parts["prior"] + 0.5 * np.log(variance).sum(axis=1)
     mass = np.exp(log_mass - log_mass.max())

@@ -31,7 +31,7 @@ def suite(*, quick: bool) -> dict[str, Measure]:
         "large-log": lambda folder: large_log.measure(
             repeats, 20 if quick else 1000, 5 if quick else 100, (100, 500) if quick else (1000, 1_000_000), folder
         ),
-        "screen": lambda folder: screen.measure(repeats, 7 if quick else 70, folder),
+        "screen": lambda _: screen.measure(repeats, 7 if quick else 70),
         "edges": lambda _: edges.measure(repeats, 5 if quick else 200),
     }
 
