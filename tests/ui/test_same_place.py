@@ -66,6 +66,15 @@ async def shows(page: Page, name: str, words: str) -> None:
     await expect(main).to_contain_class("large")
 
 
+async def told_how(terminal: Terminal) -> None:
+    """The page has found the terminal that began anew, and has said in which language it is shown."""
+    async with asyncio.timeout(WAIT_S):
+        with terminal.watching() as changed:
+            while 'data-language="ru"' not in terminal.fragment():
+                await changed.wait()
+                changed.clear()
+
+
 @pytest.mark.timeout(180)  # of a busy machine
 async def test_each_state_comes_back_to_the_same_screen() -> None:
     controller = Controller()
@@ -94,6 +103,7 @@ async def test_each_state_comes_back_to_the_same_screen() -> None:
             await life.__aexit__(None, None, None)
             life = terminal_at(port, folder)
             _, terminal = await life.__aenter__()
+            await told_how(terminal)
             await shows(page, name, words)
         await life.__aexit__(None, None, None)
         await browser.close()
