@@ -157,6 +157,7 @@ def after_purge(deposit: Deposit, fact: BoardFinished) -> Deposit:
     if board.transport_occupied or board.tray_notes:
         if not here:  # looked for, there, and it does not leave
             deposit = ledger.disputed_unknown(deposit, max(board.tray_notes, 1), Place.TRANSPORT, SURPLUS_ON_BOARD)
+            deposit = replace(deposit, sighted=False)  # accounted for now
         return remark(deposit, f"purge of a suspect note ended with result {fact.result}") if fact.result else deposit
     if fact.result not in (0, COUNT_MISMATCH):  # nothing lies there, and the board does not say that it moved anything
         reason = f"purge of a suspect note ended with result {fact.result}, and nothing lay there"
