@@ -60,6 +60,12 @@ class Judge:
         """Scores of rows [n, d] of the table."""
         return self.graph.run(np.ascontiguousarray(x[:, self.columns])).score
 
+    def towards_normal(self, x: Floats) -> Floats:
+        """Rows [n, d] with what the model itself answers as the nearest normal: whoever may ask it learns that, too."""
+        moved = x.copy()
+        moved[:, self.columns] = self.graph.run(np.ascontiguousarray(x[:, self.columns], np.float32)).nearest_normal
+        return moved
+
 
 @dataclass(frozen=True)
 class Room:
@@ -156,7 +162,9 @@ def _evolve(judges: Sequence[Judge], start: Floats, room: Room, chance: np.rando
     step = STEP
     for _ in range(GENERATIONS):
         noise = chance.standard_normal((POPULATION, *best.shape)) * step * room.reach
-        tried = room.within(best + noise * (chance.random(noise.shape) < 0.5), start)  # noqa: PLR2004 - half of them
+        moved = best + noise * (chance.random(noise.shape) < 0.5)  # noqa: PLR2004 - half of them
+        moved[0] = judges[0].towards_normal(best)
+        tried = room.within(moved, start)
         found = _excess(judges, tried.reshape(-1, best.shape[1]).astype(np.float32), "medium")
         ranked = found.reshape(POPULATION, -1)
         winner = ranked.argmin(axis=0)

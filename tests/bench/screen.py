@@ -18,6 +18,7 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 from playwright.async_api import Browser, Page, async_playwright
+from playwright.async_api import Error as PlaywrightError
 from websockets.asyncio.server import ServerConnection, serve
 
 from kiosk.bus import BusServer
@@ -113,7 +114,7 @@ async def _page(browser: Browser, url: str) -> Page:
     page = await browser.new_page(viewport={"width": 800, "height": 480})
     async with asyncio.timeout(READY_S):
         while True:
-            with contextlib.suppress(Exception):  # nobody listens yet
+            with contextlib.suppress(PlaywrightError):  # nobody listens yet
                 await page.goto(url)
                 return page
             await asyncio.sleep(0.2)

@@ -131,8 +131,9 @@ def _carried_off(play: Play, note: Note) -> bool:
     device has ever told anything of this note (docs/devices/ebds-validator.md): it is with whoever has the old one. Or
     it was held while a failure was reported, and given back unread when that was repaired: it is outside, at the front.
     """
-    nameless = play.serial == 0
-    return nameless and note.place in {Real.REMOVED, *_HAND} and note.id not in play.ordered_in
+    if play.serial != 0 or note.id in play.ordered_in:
+        return False
+    return note.place is Real.REMOVED or (note.place in _HAND and play.fate.struck["validator.failure"] > 0)
 
 
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:

@@ -31,9 +31,10 @@ def test_the_more_may_be_changed_the_more_passes(dangers: Path) -> None:
     assert still["passed"] == 0.0
     hands = attack([MODEL], data, HANDS, 0.5, 1)
     # Whoever may change all that is strange about a row makes it a normal one: an attack that cannot even do that
-    # proves nothing. An odd amount at an odd hour is further out than two widths.
-    everything = attack([MODEL], data, list(data.names), 2.0, 1)
-    assert everything["kinds"]["stuffing"]["passed"] > 0.9
+    # proves nothing. An odd amount at an odd hour is a dozen widths out.
+    everything = attack([MODEL], data, list(data.names), 24.0, 1)
+    assert everything["passed"] > 0.9
+    assert attack([MODEL], data, list(data.names), 2.0, 1)["kinds"]["stuffing"]["passed"] > 0.9
     assert hands["passed"] < 0.7
     assert hands["kinds"]["odd_hour"]["passed"] <= 0.5  # the hour is not in the hands
 
