@@ -9,7 +9,7 @@ if [ ! -x .venv/bin/uv ]; then
 fi
 # --universal: one lock for aarch64 and x86-64, Python 3.11 and newer. torch is a matter of setup-train.
 compile() { .venv/bin/uv pip compile --quiet --universal --generate-hashes --no-header --python-version 3.11 "$@"; }
-compile --extra sim --extra hsm --extra cloud --extra dev pyproject.toml --output-file requirements/all.lock "${@}"
+compile --extra sim --extra hsm --extra cloud --extra protect --extra dev pyproject.toml --output-file requirements/all.lock "${@}"
 compile requirements/build.in --constraint requirements/all.lock --output-file requirements/build.lock "${@}"
 # Peers for benchmarks: beside what is installed already, torch as ever a matter of setup-train.
 compile --extra bench --constraint requirements/all.lock pyproject.toml --output-file requirements/bench.lock "${@}"
