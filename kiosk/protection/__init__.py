@@ -1,1 +1,1 @@
-"""What may leave the kiosk: the gate on log lines, telemetry and captions. First form: check digits and patterns."""
+"""What may leave the kiosk: kinds, catalogue, the judge of cells and tables, and the gate."""

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from kiosk.protection import numbers, patterns
+from kiosk.protection.folding import fold
 from kiosk.protection.kinds import Found
 
 WITHHELD: Final = "[withheld]"
@@ -15,35 +16,11 @@ TEXT_CHARACTERS_MAX: Final = 1 << 14  # a traceback has some thousand
 CUT: Final = " [cut]"
 DEPTH_MAX: Final = 8
 _PASSES_MAX: Final = 4
-# What is blank or breaks a word without being seen: no-break, thin, ideographic, zero-width, soft hyphen.
-_SPACES: Final = frozenset((0x09, 0xA0, 0xAD, 0x1680, *range(0x2000, 0x200E), 0x2060, 0x202F, 0x205F, 0x3000, 0xFEFF))
-_DASHES: Final = frozenset((*range(0x2010, 0x2016), 0x2212, 0xFE58, 0xFE63, 0xFF0D))
-
-
-class _Fold(dict[int, int]):
-    """Code point -> the one that it is read as; always one for one, so that positions stay."""
-
-    def __missing__(self, code: int) -> int:
-        character = chr(code)
-        if code in _SPACES:
-            folded = " "
-        elif code in _DASHES:
-            folded = "-"
-        elif character.isdecimal():
-            folded = str(int(character))
-        else:
-            folded = chr(code - 0xFEE0) if 0xFF01 <= code <= 0xFF5E else character  # noqa: PLR2004 - full-width ASCII
-        self[code] = ord(folded)
-        return self[code]
-
-
-_FOLD: Final = _Fold()
 
 
 def find(text: str) -> list[Found]:
     """What of `text` is protected, in order, without overlaps: the longest of those that overlap, joined to its end."""
-    folded = text if text.isascii() and "\t" not in text else text.translate(_FOLD)
-    spans = sorted(_all(folded), key=lambda found: (found.start, -found.end))
+    spans = sorted(_all(fold(text)), key=lambda found: (found.start, -found.end))
     kept: list[Found] = []
     for found in spans:
         if kept and found.start < kept[-1].end:

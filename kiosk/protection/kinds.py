@@ -1,17 +1,21 @@
-"""The catalogue's kinds that a check digit or a pattern decides, and where in a text one was found.
+"""The catalogue's kinds, and where in a text one was found.
 
-Names, postal addresses and free text cannot be told this way: the classifier will (they are no kinds here yet).
+`PATTERN_KINDS` are those that a check digit, a pattern or a label decides alone; person names, postal addresses,
+amounts and free text (a text that holds any of the others) need the networks of `classify`.
 """
 
 from dataclasses import dataclass
 from typing import Final, Literal, get_args
 
 Kind = Literal[
-    "phone", "email", "passport_ru", "passport_cn", "resident_id_cn", "inn_ru", "ogrn_ru", "snils_ru", "uscc_cn",
-    "bank_card", "bank_account", "iban", "bic", "birth_date", "vehicle_plate", "ip_address", "mac_address", "secret",
-    "device_token",
+    "person_name", "postal_address", "phone", "email", "passport_ru", "passport_cn", "resident_id_cn", "inn_ru",
+    "ogrn_ru", "snils_ru", "uscc_cn", "bank_card", "bank_account", "iban", "bic", "birth_date", "vehicle_plate",
+    "ip_address", "mac_address", "secret", "device_token", "amount", "free_text", "other",
 ]  # fmt: skip
 KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+OTHER: Final = "other"
+_BY_NETWORKS_ALONE: Final = frozenset(("person_name", "postal_address", "amount", "free_text", OTHER))
+PATTERN_KINDS: Final[tuple[Kind, ...]] = tuple(kind for kind in KINDS if kind not in _BY_NETWORKS_ALONE)
 
 
 @dataclass(frozen=True, order=True)

@@ -12,22 +12,22 @@ from typing import Final
 
 from kiosk.protection.kinds import Found, Kind
 
-_EMAIL: Final = r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
+EMAIL: Final = r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 _MAC: Final = r"(?<![0-9A-Fa-f:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![:-]?[0-9A-Fa-f])"
 _IPV4: Final = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)"
 _IPV6: Final = r"(?<![\w:])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])"
 _PROVINCES: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
-_PLATE_CN: Final = (
+PLATE_CN: Final = (
     rf"[{_PROVINCES}][A-HJ-NP-Z][·. ]?[A-HJ-NP-Z0-9]{{4,5}}"
     r"[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"
 )
 _RU_LETTERS: Final = "АВЕКМНОРСТУХавекмнорстух"
-_PLATE_RU: Final = rf"(?<![А-Яа-я0-9])[{_RU_LETTERS}] ?\d{{3}} ?[{_RU_LETTERS}]{{2}} ?\d{{2,3}}(?!\d)"  # noqa: RUF001
+PLATE_RU: Final = rf"(?<![А-Яа-я0-9])[{_RU_LETTERS}] ?\d{{3}} ?[{_RU_LETTERS}]{{2}} ?\d{{2,3}}(?!\d)"  # noqa: RUF001
 _PASSPORT_CN: Final = r"(?<![A-Za-z0-9])(?:[DEGPS]\d{8}|E[A-HJ-NP-Z]\d{7}|[DS]E\d{7}|PE\d{7})(?![A-Za-z0-9])"
-_PEM: Final = r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{0,16384}"
+PEM: Final = r"-----BEGIN [A-Z ]{0,32}PRIVATE KEY-----[A-Za-z0-9+/=\s:,-]{0,16384}"
 _KEY_FILE: Final = r"kiosk-key-v1 [a-z0-9-]{1,32} [A-Za-z0-9+/=]{1,2048}"
-_JWT: Final = r"(?<![\w-])eyJ[\w-]{4,4096}\.[\w-]{4,4096}(?:\.[\w-]{0,4096})?"
-_BEARER: Final = r"(?i:bearer|basic) [A-Za-z0-9._~+/=-]{8,4096}"
+JWT: Final = r"(?<![\w-])eyJ[\w-]{4,4096}\.[\w-]{4,4096}(?:\.[\w-]{0,4096})?"
+BEARER: Final = r"(?i:bearer|basic) [A-Za-z0-9._~+/=-]{8,4096}"
 _USERINFO: Final = r"(?<=://)[^\s/@:]{0,128}:[^\s/@]{1,128}(?=@)"
 
 
@@ -78,20 +78,20 @@ class _Rule:
 
 
 _RULES: Final = (
-    _Rule("secret", ("private key",), re.compile(_PEM)),
+    _Rule("secret", ("private key",), re.compile(PEM)),
     _Rule("secret", ("kiosk-key",), re.compile(_KEY_FILE)),
     _Rule("secret", ("://",), re.compile(_USERINFO)),
     _Rule("secret", ("pass", "secret", "key", "парол", "密码", "口令"), re.compile(_NAMED), 1),
     _Rule("secret", ("pin",), re.compile(_PIN), 1),
-    _Rule("device_token", ("eyj",), re.compile(_JWT)),
-    _Rule("device_token", ("bearer", "basic"), re.compile(_BEARER)),
+    _Rule("device_token", ("eyj",), re.compile(JWT)),
+    _Rule("device_token", ("bearer", "basic"), re.compile(BEARER)),
     _Rule("device_token", ("token",), re.compile(_TOKEN), 1),
-    _Rule("email", ("@",), re.compile(_EMAIL)),
+    _Rule("email", ("@",), re.compile(EMAIL)),
     _Rule("mac_address", (":", "-"), re.compile(_MAC)),
     _Rule("ip_address", (".",), re.compile(_IPV4), holds=_address),
     _Rule("ip_address", (":",), re.compile(_IPV6), holds=_address),
-    _Rule("vehicle_plate", tuple(_PROVINCES), re.compile(_PLATE_CN)),
-    _Rule("vehicle_plate", tuple(_RU_LETTERS), re.compile(_PLATE_RU)),
+    _Rule("vehicle_plate", tuple(_PROVINCES), re.compile(PLATE_CN)),
+    _Rule("vehicle_plate", tuple(_RU_LETTERS), re.compile(PLATE_RU)),
     _Rule("bic", ("bic", "swift", "бик"), re.compile(_BIC), 1),
     _Rule("birth_date", ("birth", "dob", "born", "рожден", "родил", "出生", "生日"), re.compile(_BIRTH), 1),
     _Rule("bank_account", ("acc", "сч", "账", "帐"), re.compile(_ACCOUNT), 1),

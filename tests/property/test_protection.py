@@ -10,7 +10,7 @@ from stdnum.ru import inn, ogrn
 
 from kiosk.protection import gate, numbers
 from kiosk.protection.gate import WITHHELD, find, mask, mask_values
-from kiosk.protection.kinds import KINDS
+from kiosk.protection.kinds import PATTERN_KINDS
 
 DIGITS = "0123456789"
 
@@ -121,7 +121,7 @@ AFTER = st.sampled_from(["", " ", ")", ", again", ".", "\n", " 12 notes", ";", "
 
 
 def test_every_kind_of_the_catalogue_that_a_pattern_decides_has_its_examples() -> None:
-    assert set(IDENTIFIERS) == set(KINDS)
+    assert set(IDENTIFIERS) == set(PATTERN_KINDS)
 
 
 @pytest.mark.parametrize("kind", sorted(IDENTIFIERS))
