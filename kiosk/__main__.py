@@ -17,6 +17,7 @@ from kiosk.errors import ConfigError, KioskError
 from kiosk.processes.entry import EXIT_CONFIG, EXIT_FAILED, run_process
 from kiosk.processes.supervisor import Supervisor, python_command, selected
 from kiosk.processes.table import PROCESSES, SCREEN, Process
+from kiosk.protection import logs
 
 DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
 
@@ -109,6 +110,20 @@ def add_process(process: Process) -> None:
 
 for row in (*PROCESSES, SCREEN):
     add_process(row)
+
+
+@main.command("out-of-service")
+@config_option
+def out_of_service(config_path: Path) -> None:
+    """Close the shutter and say that the controller stays down; systemd calls it then."""
+    from kiosk.processes import out_of_service as closing  # noqa: PLC0415 - the pins are loaded by who needs them
+
+    logs.set_up()
+    try:
+        asyncio.run(closing.run(config_path))
+    except KioskError as error:
+        click.echo(f"kiosk: {error}", err=True)
+        sys.exit(EXIT_CONFIG if isinstance(error, ConfigError) else EXIT_FAILED)
 
 
 @main.command(

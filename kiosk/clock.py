@@ -36,6 +36,28 @@ class SystemClock:
         await asyncio.sleep(seconds)
 
 
+class Turns:
+    """Whether a loop still comes round. Pure but for the clock: the loop says `turn`, a self-check asks `check`."""
+
+    def __init__(self, what: str, clock: Clock, within_s: float) -> None:
+        """`within_s`: the longest that one round may take when all is well."""
+        self._what = what
+        self._clock = clock
+        self._within_s = within_s
+        self._last_s = clock.monotonic_s()
+
+    def turn(self) -> None:
+        """It has come round."""
+        self._last_s = self._clock.monotonic_s()
+
+    def check(self) -> None:
+        """Raises `TimeoutError` when it has not for too long."""
+        ago_s = self._clock.monotonic_s() - self._last_s
+        if ago_s > self._within_s:
+            message = f"{self._what} has not come round for {ago_s:.0f} s"
+            raise TimeoutError(message)
+
+
 def rfc3339(moment: datetime) -> str:
     """RFC 3339 in UTC with milliseconds, e.g. `2026-11-21T08:30:00.125Z`."""
     return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")

@@ -44,6 +44,7 @@ from kiosk.guarantee.unit_book import Entry
 from kiosk.guarantee.verify import VerifiedRecord
 
 _ACCOUNT: Final = "account"
+_CHECK: Final = "check"  # in the memory: how often the watchdog's self-check has written
 _DISTRUST: Final = "log_distrust"
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
 _T = TypeVar("_T")
@@ -62,6 +63,7 @@ class Journal:
         randomness: Randomness = os.urandom,
     ) -> None:
         self._lock, self._connection = journal_file.opened(path)
+        self._path = path
         self._directory = path.parent
         self.clock_synchronised = clock_synchronised
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
@@ -430,14 +432,18 @@ class Journal:
                 self._append(draft, now)
 
     def check(self) -> None:
-        """Write and read back: the self-check of a watchdog. Raises `JournalError`."""
-        with self._transaction():
-            self._connection.execute(
-                "INSERT INTO memory (key, value) VALUES ('check', '1') "
-                "ON CONFLICT (key) DO UPDATE SET value = value + 1"
+        """Write durably, read it back from the file: the self-check of a watchdog. Raises `JournalError`.
+
+        Read by a connection of its own, so that a file that was taken away or put back is noticed as well.
+        """
+        mark = str(int(self.memory(_CHECK) or 0) + 1)
+        self.remember(_CHECK, mark)
+        found = journal_file.read_anew(self._path, _CHECK)
+        if found != mark:
+            raise JournalError(
+                f"the journal's file says {found or 'nothing'} where {mark} was just written",
+                remedy="Look whether the file or its disk was exchanged.",
             )
-        if self.memory("check") is None:
-            raise JournalError("a written row cannot be read back")
 
     def close(self) -> None:
         """Close the database and give the lock back."""

@@ -16,6 +16,7 @@ from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.log_tables import create_tables
 
 SCHEMA_VERSION: Final = 1
+READ_S_MAX: Final = 2.0  # for a reader, to wait for a lock
 _UNWRITABLE: Final = "the journal cannot be written"
 
 
@@ -56,6 +57,22 @@ def transaction(connection: sqlite3.Connection) -> Iterator[None]:
         if isinstance(error, sqlite3.Error):
             raise journal_error(_UNWRITABLE, error) from error
         raise
+
+
+def read_anew(path: Path, key: str) -> str | None:
+    """What the file that lies there now says of a small memory, by a connection that remembers nothing.
+
+    Raises `JournalError` when it cannot be read.
+    """
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True, timeout=READ_S_MAX)
+        try:
+            row = connection.execute("SELECT value FROM memory WHERE key = ?", (key,)).fetchone()
+        finally:
+            connection.close()
+    except sqlite3.Error as error:
+        raise journal_error(f"{path} cannot be read", error) from error
+    return None if row is None else str(row[0])
 
 
 def _locked(path: Path) -> IO[bytes]:

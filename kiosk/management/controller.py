@@ -263,6 +263,14 @@ class Controller:
         async with self._lock:
             yield self.deposit.state in (State.IDLE, State.DONE)
 
+    async def self_check(self) -> None:
+        """That a fact could be made durable now: the lock is free, the journal writes and reads back.
+
+        Raises `JournalError`; hangs where the controller hangs.
+        """
+        async with self._lock:
+            await self.runner.run(self.journal.check)
+
     # --- the loop ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:

@@ -18,7 +18,7 @@ import numpy as np
 from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.manifest import ModelError, Stream
 from kiosk.appraisal.model import Judged, Row, StreamModel
-from kiosk.clock import Clock
+from kiosk.clock import Clock, Turns
 from kiosk.messages import (
     REASON_CHARACTERS_MAX,
     REASONS_MAX,
@@ -58,6 +58,7 @@ _log = logging.getLogger(__name__)
 
 ABSENT_AFTER_S: Final = 2.5  # without a frame
 HEARTBEAT_S: Final = 2.0
+LOOK_S_MAX: Final = 15.0  # to make features of a frame and judge it, on a busy machine
 ANSWER_WITHIN_S: Final = 1.2  # of the controller's 2 s; waited for the first frames of a new deposit
 ANSWER_ROWS: Final = 10  # about a second of frames: enough to have looked
 ANSWER_STEP_S: Final = 0.05
@@ -124,6 +125,11 @@ class Watcher:
         self._stills_due: deque[str] = deque(maxlen=STILLS_KEPT)
         self._seen_due: deque[DepositSeen] = deque(maxlen=DEPOSITS_KEPT)
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
+        self._turns = Turns("the watcher's look at the scene", clock, ABSENT_AFTER_S + LOOK_S_MAX)
+
+    async def self_check(self) -> None:
+        """That it still looks, or notices that there is nothing to see. Raises `TimeoutError`."""
+        self._turns.check()
 
     # --- loops ----------------------------------------------------------------------------------------
 
@@ -132,6 +138,7 @@ class Watcher:
         number = 0
         loop = asyncio.get_running_loop()
         while True:
+            self._turns.turn()
             frame = await self._source.newer(number, ABSENT_AFTER_S)
             if frame is None:
                 self._no_frame()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
-from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
@@ -11,10 +10,9 @@ from typing import Final
 from zoneinfo import ZoneInfo
 
 from firmware_bridge.drivers.escpos_printer import EscposPrinter
-from firmware_bridge.drivers.gpio_lines import GpioLines, LineSettings, open_factory
 from firmware_bridge.drivers.modbus_board import ModbusBoard
 from firmware_bridge.drivers.zpl_printer import ZplPrinter
-from firmware_bridge.interfaces import BoardSnapshot, Line
+from firmware_bridge.interfaces import BoardSnapshot
 from firmware_bridge.protocols.escpos.job import LETTERS_OF
 from firmware_bridge.serial_port import BOARD_SETTINGS, SerialPort, SerialSettings
 from kiosk.bus import BusServer
@@ -53,8 +51,9 @@ from kiosk.management.store import ThreadRunner
 from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
 from kiosk.management.view import Books, Identity, seen_by, status
 from kiosk.messages import AssessRequest, ModelsChanged, OutboxGrew, Role, StageChanged, Status, TransactionReading
-from kiosk.processes import notify
+from kiosk.processes import notify, watchdog
 from kiosk.processes.installed import artifacts_dir, installed, levels_of, packaged
+from kiosk.processes.lines import open_lines
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
@@ -140,13 +139,11 @@ def open_devices(config: Config) -> Devices:
         receipts = EscposPrinter(ports[-1], letters=LETTERS_OF[config.receipt_printer.language])
     for port in ports:
         port.open()
-    gpio = config.gpio
-    lines = {Line(role): LineSettings(line.pin, line.active_high, line.pull) for role, line in gpio.lines.items()}
     return Devices(
         validator=make.driver(ports[0], config.validator),
         board=ModbusBoard(ports[1], unit=config.board.unit),
         printer=ZplPrinter(ports[2]),
-        lines=GpioLines(partial(open_factory, gpio.factory, gpio.host, gpio.port), lines),
+        lines=open_lines(config),
         receipts=receipts,
     )
 
@@ -239,9 +236,13 @@ class Process:
         notify.ready("serving the bus")
         try:
             async with asyncio.TaskGroup() as group:
-                telling = group.create_task(self._tell(), name="status")
+                beside = (
+                    group.create_task(self._tell(), name="status"),
+                    group.create_task(watchdog.feed(self.controller.self_check, self._clock), name="watchdog"),
+                )
                 await self.controller.run()
-                telling.cancel()  # it ended in order: the mains power is gone
+                for task in beside:
+                    task.cancel()  # it ended in order: the mains power is gone
         finally:
             await asyncio.gather(*self._tasks, return_exceptions=True)
             await self.bus.close()

@@ -35,6 +35,7 @@ class Process:
     restart_window_s: int
     restart_delay_s: float  # first delay; it doubles with each restart within the window
     stop_timeout_s: int  # from SIGTERM to SIGKILL
+    watchdog_s: int  # systemd ends it when its self-check has not held for so long (kiosk.processes.watchdog)
     memory_mib_max: int
     cpu_percent_max: int  # of one core
 
@@ -58,6 +59,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
         restart_window_s=60,
         restart_delay_s=0.5,
         stop_timeout_s=30,  # a motor's move is brought to its end and made durable
+        watchdog_s=60,
         memory_mib_max=128,
         cpu_percent_max=80,
     ),
@@ -74,6 +76,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
         restart_window_s=120,
         restart_delay_s=0.5,
         stop_timeout_s=10,
+        watchdog_s=30,
         memory_mib_max=256,
         cpu_percent_max=100,
     ),
@@ -90,6 +93,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
         restart_window_s=120,
         restart_delay_s=0.5,
         stop_timeout_s=10,
+        watchdog_s=60,
         memory_mib_max=96,
         cpu_percent_max=40,
     ),
@@ -106,6 +110,7 @@ PROCESSES: Final[tuple[Process, ...]] = (
         restart_window_s=120,
         restart_delay_s=0.5,
         stop_timeout_s=10,
+        watchdog_s=30,
         memory_mib_max=96,
         cpu_percent_max=50,
     ),
@@ -125,6 +130,7 @@ SCREEN: Final = Process(
     restart_window_s=120,
     restart_delay_s=0.5,
     stop_timeout_s=10,
+    watchdog_s=60,
     memory_mib_max=768,
     cpu_percent_max=200,
 )

@@ -8,7 +8,8 @@ from kiosk.bus import run_with_reconnect
 from kiosk.clock import SystemClock
 from kiosk.config import load_config
 from kiosk.errors import ConfigError
-from kiosk.processes import notify
+from kiosk.processes import notify, watchdog
+from kiosk.terminal.browser import asking
 from kiosk.terminal.render import House
 from kiosk.terminal.speech import Voice
 from kiosk.terminal.terminal import Terminal
@@ -31,8 +32,19 @@ async def run(config_path: Path) -> None:
         async with asyncio.TaskGroup() as group:
             group.create_task(web.serve(sockets=[listener]), name="web")
             group.create_task(terminal.keep_time(), name="time")
+            group.create_task(watchdog.feed(page_answers(settings.host, settings.port), clock), name="watchdog")
             notify.ready(f"the screen is at http://{settings.host}:{settings.port}/")
             await run_with_reconnect(config.paths.bus_dir, "terminal", terminal.session, clock, on_push=terminal.pushed)
+
+
+def page_answers(host: str, port: int) -> watchdog.SelfCheck:
+    """That our own page can be had, the way that the browser has it."""
+    drawn = asking(host, port)
+
+    async def check() -> None:
+        await drawn()
+
+    return check
 
 
 def listening(host: str, port: int) -> socket.socket:

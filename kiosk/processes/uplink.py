@@ -1,12 +1,13 @@
 """kiosk-uplink: the one process with a network and no device. Wires configuration, bus, session and loop."""
 
+import asyncio
 from pathlib import Path
 
 from kiosk.bus import BusClient, run_with_reconnect
 from kiosk.clock import SystemClock
 from kiosk.config import Config, load_config
 from kiosk.messages import Push
-from kiosk.processes import notify
+from kiosk.processes import notify, watchdog
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
@@ -44,5 +45,12 @@ async def run(config_path: Path) -> None:
         finally:
             present.clear()
 
+    async def self_check() -> None:
+        for uplink in present:  # without a controller there is nothing to carry
+            uplink.turns.check()
+
     notify.ready("looking for the controller")
-    await run_with_reconnect(config.paths.bus_dir, "uplink", session, clock, on_push=on_push)
+    async with asyncio.TaskGroup() as group:
+        feeding = group.create_task(watchdog.feed(self_check, clock))
+        await run_with_reconnect(config.paths.bus_dir, "uplink", session, clock, on_push=on_push)
+        feeding.cancel()

@@ -22,7 +22,7 @@ from kiosk.monitoring.ring import FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
-from kiosk.processes import notify
+from kiosk.processes import notify, watchdog
 from kiosk.processes.installed import artifacts_dir, levels_of
 
 _log = logging.getLogger(__name__)
@@ -77,6 +77,7 @@ async def run(config_path: Path) -> None:
     try:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(watcher.run_frames())
+            tasks.create_task(watchdog.feed(watcher.self_check, clock))
             tasks.create_task(
                 run_with_reconnect(config.paths.bus_dir, "watcher", session, clock, on_push=watcher.on_push)
             )

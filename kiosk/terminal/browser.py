@@ -14,7 +14,7 @@ import signal
 from collections.abc import Awaitable, Callable, Sequence
 from typing import Any, Final
 
-from kiosk.clock import Clock
+from kiosk.clock import Clock, Turns
 
 _log = logging.getLogger(__name__)
 
@@ -71,6 +71,12 @@ class Keeper:
         self._clock = clock
         self._frozen_s = frozen_s
         self.starts = 0
+        # The longest rounds: a look that goes unanswered, and the wait before another start.
+        self._turns = Turns("the keeper of the browser", clock, DELAY_S_MAX + ANSWER_S + LOOK_S)
+
+    async def self_check(self) -> None:
+        """That somebody still looks after the browser, whether or not it draws. Raises `TimeoutError`."""
+        self._turns.check()
 
     async def run(self) -> None:
         """Until cancelled; then no browser is left. Raises `OSError` for a command that cannot be run."""
@@ -86,6 +92,7 @@ class Keeper:
     async def _page_is_served(self) -> None:
         """A browser that finds nobody shows its own page of error, and would stay there."""
         while True:
+            self._turns.turn()
             with contextlib.suppress(OSError):
                 await self._drawn()
                 return
@@ -107,6 +114,7 @@ class Keeper:
     async def _watched(self, ended: "asyncio.Future[int]") -> str:
         pulse = Pulse(self._clock.monotonic_s(), self._frozen_s)
         while True:
+            self._turns.turn()
             looking = asyncio.ensure_future(self._clock.sleep(LOOK_S))
             either: set[asyncio.Future[Any]] = {ended, looking}
             try:

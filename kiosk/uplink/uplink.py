@@ -14,7 +14,7 @@ from typing import Final, Literal, Protocol
 
 import msgspec
 
-from kiosk.clock import Clock, rfc3339
+from kiosk.clock import Clock, Turns, rfc3339
 from kiosk.core import topics
 from kiosk.errors import BusError
 from kiosk.guarantee import evidence
@@ -62,6 +62,7 @@ STATEMENT_BYTES_MAX: Final[dict[Literal["terms", "command", "complaint"], int]] 
 }
 PATIENCE_S: Final = 90.0  # rows are published and the bank does not answer: try the next broker; doubles
 PATIENCE_S_MAX: Final = 900.0
+STEP_S_MAX: Final = 60.0  # a round of requests to a slow controller
 POLL_S: Final = 60.0  # look at the outbox though no push came; a push may be lost with its socket
 
 
@@ -79,6 +80,7 @@ class Uplink:
         self._bus = bus
         self._link = link
         self._clock = clock
+        self.turns = Turns("the uplink's loop", clock, POLL_S + STEP_S_MAX)
         self._window = window or Window()
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
@@ -137,6 +139,7 @@ class Uplink:
         session = asyncio.create_task(self._link.run(self._on_event, self._birth.will, wanted))
         try:
             while True:
+                self.turns.turn()
                 await self._step()
                 await self._pause(session)
         finally:

@@ -22,8 +22,13 @@ DEVICES = {
     "display": {"char-drm rw", "char-alsa rw"},
 }
 EXPOSURE_MAX = 20  # of `systemd-analyze security`, in tenths
-EXPOSURE_OF_SCREEN_MAX = 25  # Chromium's own sandbox needs namespaces, its compiler memory that it writes and runs
+HELPERS = {  # what takes over when one of the processes stays down
+    "kiosk-out-of-service.service",
+    "kiosk-retry.service",
+}
+PROGRAM = "/usr/lib/deposit-kiosk/bin/kiosk"
 ALL = (*PROCESSES, SCREEN)
+UNITS = sorted(path for kind in ("service", "target", "timer") for path in SYSTEMD.glob(f"*.{kind}"))
 
 Unit = dict[str, list[str]]
 each_process = pytest.mark.parametrize("process", ALL, ids=lambda process: process.name)
@@ -45,10 +50,10 @@ def unit_of(process: Process) -> Unit:
 
 @pytest.fixture(scope="module")
 def verifiable(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The units with a program that is there: /opt/kiosk is not on a developer's machine."""
+    """The units with a program that is there: the package is not installed on a developer's machine."""
     folder = tmp_path_factory.mktemp("units")
-    for path in SYSTEMD.glob("*.service"):
-        (folder / path.name).write_text(path.read_text().replace("/opt/kiosk/bin/kiosk", sys.executable))
+    for path in UNITS:
+        (folder / path.name).write_text(path.read_text().replace(PROGRAM, sys.executable))
     return folder
 
 
@@ -61,25 +66,53 @@ def analyze(*arguments: str) -> str:
 
 
 def test_there_is_a_unit_for_each_process_and_no_other() -> None:
-    assert {path.name for path in SYSTEMD.glob("*.service")} == {process.unit for process in ALL}
+    assert {path.name for path in SYSTEMD.glob("*.service")} == {process.unit for process in ALL} | HELPERS
+    target = parsed(SYSTEMD / "kiosk.target")
+    assert set(target["Wants"][0].split()) == {process.unit for process in ALL}
+    for process in ALL:
+        unit = unit_of(process)
+        assert unit["WantedBy"] == unit["PartOf"] == ["kiosk.target"]
+        # Who starts one of them must not start the controller with it: it may be out of service.
+        assert not [name for name in " ".join(unit["Wants"] + unit["Requires"]).split() if name.startswith("kiosk-")]
 
 
 def test_systemd_accepts_all_units(verifiable: Path) -> None:
-    complaints = analyze("verify", "--man=no", *(str(path) for path in sorted(verifiable.glob("*.service"))))
+    complaints = analyze("verify", "--man=no", *(str(path) for path in sorted(verifiable.iterdir())))
     # What other packages installed on this machine is not ours to judge.
     assert [line for line in complaints.splitlines() if "kiosk" in line] == []
 
 
 def test_exposure_is_small(verifiable: Path) -> None:
     for path in sorted(verifiable.glob("*.service")):
-        most = EXPOSURE_OF_SCREEN_MAX if path.name == SCREEN.unit else EXPOSURE_MAX
-        assert analyze("security", "--offline=true", f"--threshold={most}", "--no-pager", str(path)) == ""
+        assert analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(path)) == ""
+
+
+def test_a_unit_that_is_open_does_not_pass(verifiable: Path, tmp_path: Path) -> None:
+    weak = tmp_path / "kiosk-weak.service"
+    text = (verifiable / "kiosk-controller.service").read_text()
+    weak.write_text(text.replace("NoNewPrivileges=yes\n", "").replace("CapabilityBoundingSet=\n", ""))
+    assert "exposure" in analyze("security", "--offline=true", f"--threshold={EXPOSURE_MAX}", "--no-pager", str(weak))
+    weak.write_text(text.replace("WatchdogSec", "WatchdogSeconds"))
+    assert "WatchdogSeconds" in analyze("verify", "--man=no", str(weak))
+
+
+def test_what_stays_down_ends_safe_and_is_tried_again_only_where_no_money_is() -> None:
+    for process in ALL:
+        helper = "kiosk-out-of-service.service" if process.essential else "kiosk-retry.timer"
+        assert unit_of(process)["OnFailure"] == [helper]
+    retried = parsed(SYSTEMD / "kiosk-retry.service")["ExecStart"][0].split()
+    assert {name for name in retried if name.startswith("kiosk-")} == {p.unit for p in ALL if not p.essential}
+    closing = parsed(SYSTEMD / "kiosk-out-of-service.service")
+    assert closing["ExecStart"] == [f"{PROGRAM} out-of-service --config /etc/kiosk/kiosk.toml"]
+    assert closing["Conflicts"] == ["kiosk-controller.service"]
+    assert set(closing["DeviceAllow"]) == set(DEVICES["gpio"])
 
 
 @each_process
 def test_start_and_restart_are_the_tables(process: Process) -> None:
     unit = unit_of(process)
-    assert unit["ExecStart"] == [f"/opt/kiosk/bin/kiosk {process.name} --config /etc/kiosk/kiosk.toml"]
+    assert unit["ExecStart"] == [f"{PROGRAM} {process.name} --config /etc/kiosk/kiosk.toml"]
+    assert unit["WatchdogSec"] == [str(process.watchdog_s)]
     assert unit["Type"] == ["notify"]
     assert unit["User"] == [process.user]
     assert unit["Restart"] == ["always"]
@@ -129,7 +162,8 @@ def test_every_unit_is_hardened_and_keeps_its_uid_visible_to_the_bus(process: Pr
     unit = unit_of(process)
     for key, value in (("ProtectSystem", "strict"), ("NoNewPrivileges", "yes"), ("CapabilityBoundingSet", "")):
         assert unit[key] == [value]
-    assert "PrivateUsers" not in unit
+    assert ("PrivateUsers" in unit) == (process is SCREEN)  # the bus asks for uids (SO_PEERCRED)
+    assert unit["LimitCORE"] == ["0"]  # keys and accounts are in memory
     assert "DynamicUser" not in unit
 
 
