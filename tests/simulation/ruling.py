@@ -129,11 +129,15 @@ def _carried_off(play: Play, note: Note) -> bool:
 
     EBDS: held when the line was silent, held back at power-up, and another device of its kind answers afterwards. No
     device has ever told anything of this note (docs/devices/ebds-validator.md): it is with whoever has the old one. Or
-    it was held while a failure was reported, and given back unread when that was repaired: it is outside, at the front.
+    it was held while a failure was reported - one that struck, or the one in which some devices keep a held note at
+    power-up - and given back unread when a technician repaired that: it is outside, at the front.
     """
     if play.serial != 0 or note.id in play.ordered_in:
         return False
-    return note.place is Real.REMOVED or (note.place in _HAND and play.fate.struck["validator.failure"] > 0)
+    struck = play.fate.struck
+    keeps = play.schedule.profile.get("held_at_power_up") == "out_of_order"
+    freed = keeps and struck["crash.all"] + struck["crash.validator"] > 0
+    return note.place is Real.REMOVED or (note.place in _HAND and (struck["validator.failure"] > 0 or freed))
 
 
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:
