@@ -264,6 +264,21 @@ class TimingConfig(Section, frozen=True, kw_only=True):
     shutter_s: Annotated[float, Meta(ge=0.5, le=30)] = 5  # the shutter's way between its end switches
 
 
+StaffRole = Literal["staff", "technician", "supervisor", "courier", "auditor"]
+DelayedAction = Literal["ExchangeStart", "ReturnTray", "Enrol", "Renew", "RotateKey"]
+
+
+class SignInConfig(Section, frozen=True, kw_only=True):
+    """How people show who they are (docs/people.md)."""
+
+    # Who must have a second factor, one-time codes of a telephone. Who has one is always asked for it.
+    second_factor: tuple[StaffRole, ...] = ("staff", "technician", "supervisor", "courier", "auditor")
+    idle_s: Annotated[int, Meta(ge=30, le=3600)] = 300  # a session of the maintenance shell without a command ends
+    session_s: Annotated[int, Meta(ge=300, le=86_400)] = 28_800  # and any session
+    # So long after an action was asked for it is not done, whoever has signed: against those who force somebody to.
+    delays_s: dict[DelayedAction, Annotated[int, Meta(ge=0, le=800)]] = field(default_factory=dict)
+
+
 class PowerConfig(Section, frozen=True, kw_only=True):
     """The uninterruptible supply behind the line power_good."""
 
@@ -302,6 +317,7 @@ class Config(Section, frozen=True, kw_only=True):
     terminal: TerminalConfig = TerminalConfig()
     timing: TimingConfig = TimingConfig()
     power: PowerConfig = PowerConfig()
+    sign_in: SignInConfig = SignInConfig()
     record_token: TokenConfig | None = None  # without one, records are signed with the key in record.key
 
     @property

@@ -30,15 +30,18 @@ from kiosk.core.authority_facts import (
     AuthorityFact,
     AuthorityOutcome,
     Changed,
+    DuressSet,
     Failed,
     Founded,
     NotAuthorised,
     OpenRequest,
     Requested,
+    SecondFactorSet,
+    SignedIn,
     Used,
     Withdrawn,
 )
-from kiosk.core.people import Person, Role
+from kiosk.core.people import Person, Role, SecondFactor
 from kiosk.core.state import RecordDraft
 
 # --- step ---------------------------------------------------------------------------------------------
@@ -161,6 +164,34 @@ def _changed(state: Authority, fact: Changed) -> AuthorityOutcome:
     return AuthorityOutcome(_with(state, changed), (draft,))
 
 
+def _second_factor_set(state: Authority, fact: SecondFactorSet) -> AuthorityOutcome:
+    person = _present(state, fact.by)
+    draft = RecordDraft("people", {"event": "second_factor_set", "by": [fact.by]})
+    return AuthorityOutcome(_with(state, replace(person, second=SecondFactor(fact.sealed, fact.step))), (draft,))
+
+
+def _duress_set(state: Authority, fact: DuressSet) -> AuthorityOutcome:
+    person = _present(state, fact.by)
+    draft = RecordDraft("people", {"event": "credential_changed", "by": [fact.by]})  # which one is nobody's business
+    return AuthorityOutcome(_with(state, replace(person, duress=fact.credential)), (draft,))
+
+
+def _signed_in(state: Authority, fact: SignedIn) -> AuthorityOutcome:
+    """One record either way, so that the log's length does not tell whoever looks over the shoulder."""
+    person = _present(state, fact.by)
+    if fact.step is not None:
+        if person.second is None or fact.step <= person.second.used:
+            _refuse("wrong_pin", f"PIN and code are not those of {fact.by}.", "Wait for the next code.")
+        person = replace(person, second=replace(person.second, used=fact.step))
+    records: tuple[RecordDraft, ...] = ()
+    if fact.duress:
+        words = f"{fact.by} signed in by the code for duress: somebody may be threatening them"
+        records = (RecordDraft("alert", {"alert": "duress", "grade": "high", "reasons": [words]}),)
+    elif fact.session:
+        records = (RecordDraft("people", {"event": "signed_in", "by": [fact.by]}),)
+    return AuthorityOutcome(_matched(state, person), records)
+
+
 _HANDLERS: Final[dict[type[AuthorityFact], Callable[[Authority, Any], AuthorityOutcome]]] = {
     Founded: _founded,
     Requested: _requested,
@@ -169,6 +200,9 @@ _HANDLERS: Final[dict[type[AuthorityFact], Callable[[Authority, Any], AuthorityO
     Used: _used,
     Failed: _failed,
     Changed: _changed,
+    SecondFactorSet: _second_factor_set,
+    DuressSet: _duress_set,
+    SignedIn: _signed_in,
 }
 
 # --- what enrolment changes ---------------------------------------------------------------------------
@@ -204,7 +238,8 @@ def _effect(state: Authority, action: AnyAction) -> Authority:
     if isinstance(action, Renew):
         person = state.person(action.staff)
         assert person is not None, "checked just before"
-        return _with(state, replace(person, credential=action.credential, failures=0, locked_until_s=0))
+        renewed = replace(person, credential=action.credential, failures=0, locked_until_s=0, second=None, duress=None)
+        return _with(state, renewed)  # whoever lost the PIN may have lost the telephone: both are enrolled anew
     return state
 
 

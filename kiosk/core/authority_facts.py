@@ -88,7 +88,36 @@ class Changed(AuthorityFact, frozen=True):
     credential: Credential
 
 
-AnyAuthorityFact = Founded | Requested | Approved | Withdrawn | Used | Failed | Changed
+class SecondFactorSet(AuthorityFact, frozen=True):
+    """Somebody has enrolled a device for one-time codes, and shown the code of `step`. It replaces the one before."""
+
+    by: StaffId
+    sealed: bytes
+    step: int
+
+
+class DuressSet(AuthorityFact, frozen=True):
+    """Somebody has chosen a code for when they are threatened; None: they have none any more."""
+
+    by: StaffId
+    credential: Credential | None
+
+
+class SignedIn(AuthorityFact, frozen=True):
+    """Somebody has shown who they are. `step`: of the one-time code that is used up by it; None: without one.
+
+    `session`: they stay signed in. `duress`: by the code for that.
+    """
+
+    by: StaffId
+    step: int | None
+    session: bool
+    duress: bool
+
+
+AnyAuthorityFact = (
+    Founded | Requested | Approved | Withdrawn | Used | Failed | Changed | SecondFactorSet | DuressSet | SignedIn
+)
 
 # --- state --------------------------------------------------------------------------------------------
 

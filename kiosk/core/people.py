@@ -42,6 +42,13 @@ class Passphrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=Tr
 Credential = Passphrase  # a tagged union; hardware tokens would be its second member
 
 
+class SecondFactor(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One-time codes of a telephone (RFC 6238, 30 s, six digits): the shared secret, sealed to this kiosk."""
+
+    sealed: bytes
+    used: int  # the newest time step whose code was taken: it and every older one are worth nothing any more
+
+
 class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One enrolled person. A revoked one stays, so that what was signed keeps its meaning."""
 
@@ -51,6 +58,8 @@ class Person(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     active: bool = True
     failures: int = 0  # since the credential last matched
     locked_until_s: int = 0  # UTC seconds; 0: not locked
+    second: SecondFactor | None = None
+    duress: Credential | None = None  # matches under threat: everything goes on as usual, and the bank is told
 
 
 def roles_stand(roles: Collection[Role]) -> bool:

@@ -17,6 +17,7 @@ from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from kiosk.core.people import Passphrase
 from kiosk.guarantee.keys import Randomness
+from kiosk.guarantee.one_time import OneTimeCodes
 
 CHARACTERS_MIN: Final = 6
 CHARACTERS_MAX: Final = 128
@@ -38,7 +39,8 @@ class Credentials:
     """Makes and checks verifiers. Slow on purpose: never call it on the event loop."""
 
     def __init__(self, kek: bytes, *, randomness: Randomness = os.urandom, cost: Cost | None = None) -> None:
-        """`kek` is the kiosk's key-encryption key; the pepper is derived from it."""
+        """`kek` is the kiosk's key-encryption key; the pepper and the key of `codes` are derived from it."""
+        self.codes = OneTimeCodes(kek, randomness=randomness)  # the second factor
         self._pepper = HKDF(SHA256(), 32, salt=None, info=_PEPPER).derive(kek)
         self._randomness = randomness
         self._cost = cost or Cost()

@@ -1,10 +1,9 @@
-"""The commands of `kioskctl`. Exit codes are for scripts and stay as they are."""
+"""The commands of `kioskctl`: one registry, reached one by one from scripts, and all together in the shell."""
 
-import asyncio
+import os
 import sys
-from collections.abc import Callable, Iterable
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Final
 
 import click
 import msgspec
@@ -14,34 +13,48 @@ from kiosk.maintenance.codecs import Codec, decode_command, encode_command
 from kiosk.maintenance.disputes import dispute_group
 from kiosk.maintenance.keys import keys_group
 from kiosk.maintenance.models import model_group
-from kiosk.maintenance.people import COMMANDS
-from kiosk.maintenance.render import push_line, status_line, status_text
+from kiosk.maintenance.people import COMMANDS, people_group
+from kiosk.maintenance.render import status_text
 from kiosk.maintenance.risk import risk_group
-from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, asked, bus_options, connect, run
+from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, bus_options, placed, run
 from kiosk.maintenance.settings import config_command
+from kiosk.maintenance.sign_in import OWN_COMMANDS, SHELL_COMMANDS
 from kiosk.maintenance.units import UNIT_COMMANDS
-from kiosk.messages import GetStatus, Push, Status, Subscribe, Topic
+from kiosk.maintenance.watching import watch_command
+from kiosk.messages import GetStatus, Status
 
-QUEUE_PUSHES_MAX: Final = 1000  # a terminal this slow loses the oldest news
 
+def build(codecs: Sequence[Codec], *, inside: bool = False) -> click.Group:
+    """`kioskctl` with all its commands; `inside` the shell those that make sense there."""
 
-def build(codecs: Iterable[Codec]) -> click.Group:
-    """`kioskctl` with all its commands."""
-
-    @click.group(context_settings={"help_option_names": ["-h", "--help"]})
+    @click.group(context_settings={"help_option_names": ["-h", "--help"]}, invoke_without_command=not inside)
     @click.version_option(__version__, prog_name="kioskctl")
-    def kioskctl() -> None:
-        """Look at a deposit kiosk, and into its protocols.
+    @click.pass_context
+    def kioskctl(context: click.Context) -> None:
+        """Look at a deposit kiosk, keep it going, and look into its protocols.
 
-        Exit codes: 0 in service or done, 1 failed, 2 wrong usage, 3 out of service, 4 the controller cannot be
-        reached, 5 the configuration cannot be used.
+        Without a command it is an interactive shell. Exit codes: 0 in service or done, 1 failed, 2 wrong usage, 3 out
+        of service, 4 the controller cannot be reached, 5 the configuration cannot be used, 6 not allowed.
         """
+        if context.invoked_subcommand is None:
+            if not sys.stdin.isatty():
+                click.echo(context.get_help(), err=True)
+                sys.exit(Exit.USAGE)
+            sys.exit(kioskctl.commands["shell"].main([], "kioskctl shell", standalone_mode=False))
 
-    kioskctl.add_command(status_command)
-    kioskctl.add_command(watch_command)
-    for command in (*COMMANDS, dispute_group, keys_group, model_group, risk_group, *UNIT_COMMANDS):
+    _fill(kioskctl, codecs, inside=inside)
+    return kioskctl
+
+
+def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> None:
+    for command in (status_command, watch_command, *COMMANDS, *UNIT_COMMANDS):
         kioskctl.add_command(command)
-    kioskctl.add_command(config_command(DEFAULT_CONFIG))
+    for group in (dispute_group, keys_group, model_group, risk_group, config_command(DEFAULT_CONFIG)):
+        kioskctl.add_command(group)
+    for own in OWN_COMMANDS:
+        people_group.add_command(own)
+    for command in SHELL_COMMANDS if inside else (_shell_command(codecs),):
+        kioskctl.add_command(command)
 
     @kioskctl.group()
     def decode() -> None:
@@ -54,71 +67,31 @@ def build(codecs: Iterable[Codec]) -> click.Group:
     for codec in codecs:
         decode.add_command(decode_command(codec))
         encode.add_command(encode_command(codec))
-    return kioskctl
+
+
+def _shell_command(codecs: Sequence[Codec]) -> click.Command:
+    @click.command("shell")
+    @bus_options
+    def shell(*, as_json: bool, bus_dir: Path | None, config_path: Path) -> None:
+        """Open the interactive shell: sign in once, Tab completes, ? helps anywhere, `| match REGEX`, `| count`."""
+        del as_json  # a person reads it
+        from kiosk.maintenance.shell import Shell  # noqa: PLC0415 - the line editor takes long to load
+
+        sys.exit(Shell(build(codecs, inside=True), placed(bus_dir, config_path), _history_path()).run())
+
+    return shell
+
+
+def _history_path() -> Path:
+    """By the XDG base directory rules."""
+    state = os.environ.get("XDG_STATE_HOME") or Path.home() / ".local" / "state"
+    return Path(state) / "kioskctl" / "history"
 
 
 @click.command("status")
 @bus_options
 def status_command(*, as_json: bool, bus_dir: Path | None, config_path: Path) -> None:
     """What the kiosk does, what is wrong with it and what to do about it."""
-    status = run(ask(bus_dir, config_path, GetStatus(), Status), as_json=as_json)
+    status = run(ask(*placed(bus_dir, config_path), GetStatus(), Status), as_json=as_json)
     click.echo(msgspec.json.encode(status) if as_json else status_text(status))
     sys.exit(Exit.OK if status.in_service else Exit.OUT_OF_SERVICE)
-
-
-@click.command("watch")
-@bus_options
-@click.option("--all", "everything", is_flag=True, help="Sensor readings, stages and the outbox, too.")
-@click.option("--count", type=click.IntRange(min=1), help="End after so many lines.")
-def watch_command(
-    *, as_json: bool, bus_dir: Path | None, config_path: Path, everything: bool, count: int | None
-) -> None:
-    """A line at each change, until Ctrl-C."""
-    topics: tuple[Topic, ...] = ("status", "sensor", "stage", "outbox") if everything else ("status",)
-    last = ""
-
-    def show(push: Push) -> bool:
-        nonlocal last
-        line = msgspec.json.encode(push).decode() if as_json else push_line(push)
-        if isinstance(push, Status) and status_line(push) == last:
-            return False  # only the uptime moved
-        last = status_line(push) if isinstance(push, Status) else last
-        click.echo(line)
-        sys.stdout.flush()
-        return True
-
-    try:
-        run(_watch(bus_dir, config_path, topics, show, count), as_json=as_json)
-    except KeyboardInterrupt:
-        sys.exit(Exit.OK)
-
-
-async def _watch(
-    bus_dir: Path | None,
-    config_path: Path,
-    topics: tuple[Topic, ...],
-    show: Callable[[Push], bool],
-    count: int | None,
-) -> None:
-    pushes: asyncio.Queue[Push] = asyncio.Queue(QUEUE_PUSHES_MAX)
-
-    def take(push: Push) -> None:
-        if pushes.full():
-            pushes.get_nowait()
-        pushes.put_nowait(push)
-
-    client = await connect(bus_dir, config_path, take)
-    lost = asyncio.ensure_future(client.wait_closed())
-    shown = 0
-    try:
-        await asked(client, Subscribe(topics))
-        while count is None or shown < count:
-            push = asyncio.ensure_future(pushes.get())
-            await asyncio.wait({push, lost}, return_when=asyncio.FIRST_COMPLETED)
-            if not push.done():
-                push.cancel()
-                raise lost.result()
-            shown += show(push.result())
-    finally:
-        await client.close()
-        await lost

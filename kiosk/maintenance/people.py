@@ -4,6 +4,7 @@ A PIN is asked for on the terminal without showing it, or read from standard inp
 the order in which they would be asked for). It is never an argument: arguments can be read by everybody.
 """
 
+import asyncio
 import sys
 from collections.abc import Callable
 from functools import wraps
@@ -14,13 +15,15 @@ import click
 import msgspec
 
 from kiosk.errors import KioskError
-from kiosk.maintenance.session import Answer, ask, bus_options, fail, run
+from kiosk.maintenance.seat import present, present_staff
+from kiosk.maintenance.session import Answer, ask, bus_options, fail, placed, run
 from kiosk.maintenance.words import action_in_words, duration_in_words
 from kiosk.messages import (
     ApproveAction,
     Asked,
     CarryOut,
     ChangeSecret,
+    Confidential,
     FoundPeople,
     GetPeople,
     NewPerson,
@@ -31,21 +34,30 @@ from kiosk.messages import (
     RequestEnrolment,
     RequestRenewal,
     RequestView,
+    SignedInAs,
+    SignIn,
     WithdrawAction,
 )
 
 ROLES: Final = ("staff", "technician", "supervisor", "courier", "auditor")
 
 
-def read_secret(whose: str, *, pin_stdin: bool, new: bool = False) -> str:
+def read_secret(whose: str, *, pin_stdin: bool, new: bool = False, other: str = "") -> str:
     """A PIN; a new one is asked for twice. Raises `KioskError` when there is none."""
     if pin_stdin:
         line = sys.stdin.readline().rstrip("\n")
         if not line:
             raise KioskError("there is no PIN on standard input", remedy="Give one line for each PIN.")
         return line
-    prompt = f"{'New PIN' if new else 'PIN'} of {whose}"
+    prompt = f"{other or ('New PIN' if new else 'PIN')} of {whose}"
     return str(click.prompt(prompt, hide_input=True, confirmation_prompt=new, err=True))
+
+
+def read_code(whose: str, *, pin_stdin: bool) -> str:
+    """The one-time code that a telephone shows. Raises `KioskError` when there is none."""
+    if pin_stdin:
+        return read_secret(whose, pin_stdin=True)
+    return str(click.prompt(f"Code of {whose}", hide_input=True, err=True)).replace(" ", "")
 
 
 class Session:
@@ -53,15 +65,48 @@ class Session:
 
     def __init__(self, *, as_json: bool, bus_dir: Path | None, config_path: Path, pin_stdin: bool = False) -> None:
         self.as_json = as_json
-        self.where = (bus_dir, config_path)
+        self.where = placed(bus_dir, config_path)
         self._pin_stdin = pin_stdin
+        self._codes: dict[str, str] = {}  # one-time codes that were typed, by staff id
 
-    def secret(self, whose: str, *, new: bool = False) -> str:
-        """Ask for a PIN."""
+    def secret(self, whose: str, *, new: bool = False, other: str = "") -> str:
+        """Ask for a PIN, and for the one-time code of those who have a second factor; in a session for neither.
+
+        `other` names what is asked for when it is not the PIN.
+        """
+        seat = present()
+        if not new and seat is not None and seat.session and whose == seat.staff:
+            return seat.session
         try:
-            return read_secret(whose, pin_stdin=self._pin_stdin, new=new)
+            secret = read_secret(whose, pin_stdin=self._pin_stdin, new=new, other=other)
+            if not new and self._has_second(whose):
+                self._codes[whose] = read_code(whose, pin_stdin=self._pin_stdin)
         except KioskError as error:
             self.fail(error)
+        return secret
+
+    def lasting(self, staff: str) -> str:
+        """What stands for this person in several requests, one after another: a one-time code is good for one only."""
+        secret = self.secret(staff)
+        if staff not in self._codes:
+            return secret
+        signed_in = self.ask(SignIn(staff, secret), SignedInAs)
+        del self._codes[staff]
+        return signed_in.session
+
+    def code(self, whose: str) -> str:
+        """Ask for a one-time code."""
+        try:
+            return read_code(whose, pin_stdin=self._pin_stdin)
+        except KioskError as error:
+            self.fail(error)
+
+    def _has_second(self, staff: str) -> bool:
+        try:
+            people = asyncio.run(ask(*self.where, GetPeople(), People)).people
+        except KioskError:  # the request itself will tell
+            return False
+        return any(person.staff == staff and person.second for person in people)
 
     def people(self) -> People:
         """Who and what there is."""
@@ -69,6 +114,8 @@ class Session:
 
     def ask(self, request: Request, answer: type[Answer]) -> Answer:
         """One request, and its answer of this type."""
+        if isinstance(request, Confidential) and (code := self._codes.get(getattr(request, "staff", ""))):
+            request = msgspec.structs.replace(request, code=code)
         return run(ask(*self.where, request, answer), as_json=self.as_json)
 
     def fail(self, error: KioskError) -> NoReturn:
@@ -105,7 +152,13 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
 
 def signed(command: Callable[..., None]) -> Callable[..., None]:
     """`with_session`, and who speaks (`staff`) with a PIN."""
-    for option in (PIN_STDIN, click.option("--as", "staff", required=True, metavar="STAFF", help="Your staff id.")):
+    for option in (
+        PIN_STDIN,
+        click.option(
+            "--as", "staff", required=True, default=present_staff, metavar="STAFF",
+            help="Your staff id; in the shell whoever is signed in.",
+        ),
+    ):  # fmt: skip
         command = option(command)
     return with_session(command)
 

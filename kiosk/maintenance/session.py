@@ -13,6 +13,7 @@ import msgspec
 from kiosk.bus import BusClient
 from kiosk.config import load_config
 from kiosk.errors import BusError, ConfigError, KioskError
+from kiosk.maintenance.seat import present
 from kiosk.messages import Push, Refused, Reply, Request
 
 DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
@@ -30,6 +31,30 @@ class Exit(IntEnum):
     OUT_OF_SERVICE = 3
     UNREACHABLE = 4
     CONFIG = 5
+    NOT_ALLOWED = 6  # who you are does not allow it, or was not shown: role, PIN, code, lock-out, session
+
+
+class NotAllowed(KioskError, PermissionError):
+    """The controller does not let this person do this. `code` says why, for programs."""
+
+    def __init__(self, code: str, message: str, remedy: str) -> None:
+        super().__init__(message, remedy=remedy)
+        self.code = code
+
+
+_NOT_ALLOWED: Final = frozenset(
+    {
+        "wrong_pin",
+        "wrong_code",
+        "locked_out",
+        "wrong_role",
+        "unknown_person",
+        "same_person",
+        "signed_out",
+        "second_factor_needed",
+        "not_allowed",
+    }
+)
 
 
 def bus_options(command: Callable[..., None]) -> Callable[..., None]:
@@ -56,6 +81,12 @@ def bus_options(command: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
+def placed(bus_dir: Path | None, config_path: Path) -> tuple[Path | None, Path]:
+    """Where the controller is: in the shell where the shell was told, otherwise as this command says."""
+    seat = present()
+    return (bus_dir, config_path) if seat is None else seat.where
+
+
 async def connect(bus_dir: Path | None, config_path: Path, on_push: Callable[[Push], None] | None = None) -> BusClient:
     """A connection to the controller. Raises `BusError`, `ConfigError`."""
     directory = bus_dir if bus_dir is not None else load_config(config_path).paths.bus_dir
@@ -66,6 +97,8 @@ async def asked(client: BusClient, request: Request) -> Reply:
     """The controller's answer. Raises `KioskError` with its remedy when it refuses."""
     reply = await client.request(request)
     if isinstance(reply, Refused):
+        if reply.code in _NOT_ALLOWED:
+            raise NotAllowed(reply.code, reply.message, reply.remedy)
         raise KioskError(reply.message, remedy=reply.remedy)
     return reply
 
@@ -94,10 +127,15 @@ def run(work: Coroutine[Any, Any, Result], *, as_json: bool) -> Result:
 def fail(error: KioskError, *, as_json: bool) -> NoReturn:
     """Tell the error and end with its exit code."""
     code = Exit.FAILED
+    seat = present()
+    if seat is not None and isinstance(error, NotAllowed) and error.code == "signed_out":
+        seat.sign_out()
     if isinstance(error, ConfigError):
         code = Exit.CONFIG
     elif isinstance(error, BusError):
         code = Exit.UNREACHABLE
+    elif isinstance(error, NotAllowed):
+        code = Exit.NOT_ALLOWED
     if as_json:
         click.echo(msgspec.json.encode({"error": error.args[0], "remedy": error.remedy, "exit_code": int(code)}))
     else:

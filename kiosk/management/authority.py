@@ -7,7 +7,9 @@ both or neither; devices are told afterwards, by `carry_out`.
 """
 
 import asyncio
+import base64
 import logging
+import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import datetime
@@ -15,6 +17,7 @@ from typing import Final, Generic, TypeVar
 
 import msgspec
 
+from kiosk.core import access
 from kiosk.core import actions as a
 from kiosk.core.authority import step, waits_for
 from kiosk.core.authority_facts import (
@@ -22,7 +25,7 @@ from kiosk.core.authority_facts import (
     Approved,
     Authority,
     Changed,
-    Failed,
+    DuressSet,
     Founded,
     Founder,
     NotAuthorised,
@@ -31,18 +34,23 @@ from kiosk.core.authority_facts import (
     Used,
     Withdrawn,
 )
-from kiosk.core.people import Credential, Role
+from kiosk.core.people import Credential, Person, Role
 from kiosk.guarantee.credentials import Credentials, weakness
 from kiosk.guarantee.journal import Journal
+from kiosk.guarantee.keys import Randomness
 from kiosk.management.controller import Controller
+from kiosk.management.sign_in import OFFER_S, SESSION, Door, Shown, SignInRules
 from kiosk.management.store import Runner
 from kiosk.messages import (
     ApproveAction,
     Asked,
     CarryOut,
     ChangeSecret,
+    Confidential,
+    ConfirmSecondFactor,
     FoundPeople,
     GetPeople,
+    OfferSecondFactor,
     Ok,
     People,
     PersonView,
@@ -52,6 +60,11 @@ from kiosk.messages import (
     RequestEnrolment,
     RequestRenewal,
     RequestView,
+    SecondFactorOffer,
+    SetDuress,
+    SignedInAs,
+    SignIn,
+    SignOut,
     WithdrawAction,
 )
 
@@ -67,6 +80,11 @@ AuthorityRequest = (
     | CarryOut
     | WithdrawAction
     | ChangeSecret
+    | SignIn
+    | SignOut
+    | OfferSecondFactor
+    | ConfirmSecondFactor
+    | SetDuress
 )
 _SECRETIVE: Final = (a.Enrol, a.Renew)  # they have requests of their own, since the kiosk makes the credential
 
@@ -111,9 +129,32 @@ class Performer(Generic[A]):
 class AuthorityDesk:
     """Answers `AuthorityRequest`s. Holds no rule of its own: it asks `kiosk.core.authority`."""
 
-    def __init__(self, controller: Controller, credentials: Credentials, worker: Runner) -> None:
-        """`worker` runs what is slow on purpose; not the journal's, which must not wait for it."""
+    def __init__(
+        self,
+        controller: Controller,
+        credentials: Credentials,
+        worker: Runner,
+        *,
+        rules: SignInRules | None = None,
+        kiosk: str = "kiosk",
+        randomness: Randomness = os.urandom,
+    ) -> None:
+        """`worker` runs what is slow on purpose; not the journal's, which must not wait for it.
+
+        `kiosk`: as telephones name it.
+        """
         self._c = controller
+        self._door = Door(
+            credentials,
+            worker,
+            controller.clock,
+            rules or SignInRules(),
+            kiosk=kiosk,
+            synchronised=controller.journal.clock_synchronised,
+            load=self._load,
+            apply=self._apply,
+            randomness=randomness,
+        )
         self._credentials = credentials
         self._worker = worker
         self._state: Authority | None = None
@@ -139,13 +180,36 @@ class AuthorityDesk:
             except msgspec.ValidationError as error:
                 return Refused("bad_request", f"This request cannot be understood: {error}", "Correct it.")
 
+    async def admit(self, request: Confidential, staff: str, secret: str) -> Refused | None:
+        """Whether this person may send this request (`kiosk.core.access`); what refuses it otherwise."""
+        async with self._lock:
+            try:
+                self._may(await self._door.enter(Shown(staff, secret, request.code)), request)
+            except NotAuthorised as refusal:
+                return Refused(refusal.code, str(refusal), refusal.remedy)
+        return None
+
+    def _may(self, person: Person, request: Confidential) -> None:
+        if not access.SIGNED[type(request).__name__].intersection(person.roles):
+            roles = ", ".join(sorted(access.SIGNED[type(request).__name__]))
+            raise NotAuthorised("wrong_role", f"{person.staff} may not do this.", f"It takes one of: {roles}.")
+
     async def _answer(self, request: AuthorityRequest) -> Reply:  # noqa: PLR0911 - one for each request
         match request:
             case GetPeople():
                 return self._view(await self._load())
             case FoundPeople():
                 return await self._found(request)
-        await self._sign_in(request.staff, request.secret)
+            case SignOut():
+                self._door.close_session(request.secret)
+                return Ok()
+        shown = Shown(request.staff, request.secret, request.code)
+        if isinstance(request, SignIn):
+            return self._signed_in(await self._door.enter(shown, session=True))
+        enrolling = isinstance(request, ChangeSecret | OfferSecondFactor | ConfirmSecondFactor)
+        person = await self._door.enter(shown, enrolling=enrolling)
+        if isinstance(request, OfferSecondFactor | ConfirmSecondFactor | SetDuress):
+            return await self._own(request, person)
         at_s = self._at_s()
         match request:
             case ApproveAction():
@@ -185,23 +249,31 @@ class AuthorityDesk:
         await self._apply(_checked(Founded(self._at_s(), tuple(founders))))
         return Ok()
 
-    async def _sign_in(self, staff: str, secret: str) -> None:
-        state, at_s = await self._load(), self._at_s()
-        person = state.person(staff)
-        if person is None or not person.active:
-            raise NotAuthorised("unknown_person", f"{staff} is not enrolled.", "Look at `kioskctl people list`.")
-        locked_s = state.locked_s(staff, at_s)
-        if locked_s:
-            raise NotAuthorised("locked_out", f"{staff} is locked out for {locked_s} s.", _LOCKED)
-        if await self._worker.run(self._credentials.matches, secret, person.credential):
-            return
-        state = await self._apply(Failed(self._at_s(), staff))
-        locked_s = state.locked_s(staff, self._at_s())
-        remedy = f"Wait {locked_s} s, or let two others renew the PIN." if locked_s else "Try again."
-        raise NotAuthorised("wrong_pin", f"This is not the PIN of {staff}.", remedy)
+    def _signed_in(self, person: Person) -> SignedInAs:
+        rules = self._door.rules
+        session = self._door.open_session(person)
+        return SignedInAs(session, tuple(map(str, person.roles)), rules.idle_s, rules.session_s)
+
+    async def _own(self, request: OfferSecondFactor | ConfirmSecondFactor | SetDuress, person: Person) -> Reply:
+        """What somebody changes of their own signing in."""
+        match request:
+            case OfferSecondFactor():
+                uri, secret = self._door.offer(request.staff)
+                return SecondFactorOffer(uri, base64.b32encode(secret).decode().rstrip("="), OFFER_S)
+            case ConfirmSecondFactor():
+                await self._apply(self._door.confirmed(request.staff, request.first_code))
+                return Ok()
+        if not request.new_secret:
+            await self._apply(DuressSet(self._at_s(), request.staff, None))
+            return Ok()
+        credential = await self._credential(request.staff, request.new_secret)
+        if await self._worker.run(self._credentials.matches, request.new_secret, person.credential):
+            raise NotAuthorised("weak_pin", "The code for duress must not be the PIN.", "Choose another one.")
+        await self._apply(DuressSet(self._at_s(), request.staff, credential))
+        return Ok()
 
     async def _credential(self, staff: str, secret: str) -> Credential:
-        weak = weakness(staff, secret)
+        weak = weakness(staff, secret) or ("it must not begin like a session" if secret.startswith(SESSION) else "")
         if weak:
             raise NotAuthorised("weak_pin", f"This PIN will not do: {weak}.", "Choose another one.")
         return await self._worker.run(self._credentials.make, secret)
@@ -212,6 +284,9 @@ class AuthorityDesk:
         performer = self._performers.get(type(action))
         if performer is None:
             return Refused("not_here", "This kiosk cannot do that.", "Look at the kiosk's version.")
+        person = (await self._load()).person(staff)
+        if person is None or not any(seat.intersection(person.roles) for seat in action.seats):
+            raise NotAuthorised("wrong_role", f"{staff} may not ask for this.", "Ask somebody with the right role.")
         refused = await performer.ready(action)
         if refused is not None:
             return refused
@@ -231,12 +306,22 @@ class AuthorityDesk:
         assert request is not None, "it has just been signed"
         if not request.complete:
             return _asked(state, request)
+        early = self._early(request)
+        if early is not None:
+            return _asked(state, request, early)
         performer = self._performers[type(request.action)]
         refused = await performer.ready(request.action) or await self._settle(performer, request)
         if refused is not None:
             return _asked(state, request, refused)
         await performer.carry_out(_allowed(request))
         return msgspec.structs.replace(_asked(state, request), done=True)
+
+    def _early(self, request: OpenRequest) -> Refused | None:
+        """Why it is not done yet though everybody has signed: a time delay, for who is forced to sign."""
+        left_s = request.made_s + self._door.rules.delays_s.get(type(request.action).__name__, 0) - self._at_s()
+        if left_s <= 0:
+            return None
+        return Refused("time_delay", f"A time delay runs for {left_s} s more.", f"Carry it out in {left_s} s.")
 
     async def _settle(self, performer: Performer[a.Action], request: OpenRequest) -> Refused | None:
         async with self._rest(performer, request.action) as free:
@@ -287,7 +372,9 @@ class AuthorityDesk:
         at_s = self._at_s()
         return People(
             people=tuple(
-                PersonView(p.staff, tuple(map(str, p.roles)), p.active, state.locked_s(p.staff, at_s))
+                PersonView(
+                    p.staff, tuple(map(str, p.roles)), p.active, state.locked_s(p.staff, at_s), p.second is not None
+                )
                 for p in state.people
             ),
             requests=tuple(
@@ -302,9 +389,6 @@ class AuthorityDesk:
                 for request in state.open_requests(at_s)
             ),
         )
-
-
-_LOCKED: Final = "Wait, or let two others renew the PIN (`kioskctl people renew`)."
 
 
 def _allowed(request: OpenRequest) -> Allowed[a.Action]:

@@ -8,16 +8,23 @@ from kiosk.messages.maintenance import (
     Asked,
     CarryOut,
     ChangeSecret,
+    ConfirmSecondFactor,
     Disputes,
     FoundPeople,
     GetDisputes,
     GetKeys,
     GetPeople,
     Keys,
+    OfferSecondFactor,
     People,
     RequestAction,
     RequestEnrolment,
     RequestRenewal,
+    SecondFactorOffer,
+    SetDuress,
+    SignedInAs,
+    SignIn,
+    SignOut,
     WithdrawAction,
 )
 from kiosk.messages.models import (
@@ -90,6 +97,11 @@ Request = (
     | DepositSeen
     | PlanCalibration
     | GetRiskMap
+    | SignIn
+    | SignOut
+    | OfferSecondFactor
+    | ConfirmSecondFactor
+    | SetDuress
 )
 Reply = (
     Ok
@@ -111,6 +123,8 @@ Reply = (
     | ModelPart
     | CalibrationPlan
     | RiskMap
+    | SignedInAs
+    | SecondFactorOffer
 )
 Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew | ModelsChanged
 
@@ -155,6 +169,11 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             GetModels,
             PlanCalibration,
             GetRiskMap,
+            SignIn,
+            SignOut,
+            OfferSecondFactor,
+            ConfirmSecondFactor,
+            SetDuress,
         }
     ),
 }

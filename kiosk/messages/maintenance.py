@@ -11,8 +11,10 @@ Secret = Annotated[str, msgspec.Meta(max_length=SECRET_CHARACTERS_MAX)]
 Staff = Annotated[str, msgspec.Meta(max_length=32)]
 
 
-class Confidential(Message, frozen=True):
+class Confidential(Message, frozen=True, kw_only=True):
     """Base of requests that carry a PIN or passphrase: none may show up in a log."""
+
+    code: Annotated[str, msgspec.Meta(max_length=16)] = ""  # the one-time code, of those who have a second factor
 
     def __repr__(self) -> str:
         """The type alone."""
@@ -30,6 +32,7 @@ class PersonView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     roles: tuple[str, ...]
     active: bool
     locked_s: int  # locked out for so many more seconds; 0: not
+    second: bool = False  # has enrolled a device for one-time codes
 
 
 class RequestView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -138,6 +141,68 @@ class Asked(Message, frozen=True):
     done: bool
     not_yet: str = ""  # everybody has signed, and this is why it is not done; `CarryOut` tries again
     remedy: str = ""
+
+
+class SignIn(Confidential, frozen=True):
+    """Stay signed in for some time. `SignedInAs` or `Refused`. The session stands in for `secret`, without a code."""
+
+    staff: Staff
+    secret: Secret
+
+
+class SignedInAs(Message, frozen=True):
+    """A session: `session` is a secret that only whoever signed in has. It ends by itself."""
+
+    session: Secret
+    roles: tuple[str, ...]
+    idle_s: int  # after so long without a request
+    ends_in_s: int  # in any case
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return f"SignedInAs(..., {self.roles!r})"
+
+
+class SignOut(Confidential, frozen=True):
+    """End this session. `Ok`, also when there is none any more."""
+
+    staff: Staff
+    secret: Secret
+
+
+class OfferSecondFactor(Confidential, frozen=True):
+    """Ask for a secret for a telephone; nothing changes before `ConfirmSecondFactor`. `SecondFactorOffer`."""
+
+    staff: Staff
+    secret: Secret
+
+
+class SecondFactorOffer(Message, frozen=True):
+    """Shown once. `uri` is what the QR code says; `text` the secret for those who type it."""
+
+    uri: str
+    text: str
+    ends_in_s: int
+
+    def __repr__(self) -> str:
+        """Without the secret."""
+        return "SecondFactorOffer(...)"
+
+
+class ConfirmSecondFactor(Confidential, frozen=True):
+    """The telephone shows `first_code`: from now on its codes are asked for. `Ok` or `Refused`."""
+
+    staff: Staff
+    secret: Secret
+    first_code: Annotated[str, msgspec.Meta(max_length=16)]
+
+
+class SetDuress(Confidential, frozen=True):
+    """Choose a PIN for when one is threatened; empty: none any more. `Ok` or `Refused`."""
+
+    staff: Staff
+    secret: Secret
+    new_secret: Secret
 
 
 class GetKeys(Message, frozen=True):

@@ -20,6 +20,7 @@ from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config
 from kiosk.core.calendar import Calendar
 from kiosk.core.facts import Fact
+from kiosk.core.people import Role as StaffRole
 from kiosk.core.policy import NoteKind, Timing
 from kiosk.core.state import Deposit
 from kiosk.core.storage import Threshold
@@ -46,6 +47,7 @@ from kiosk.management.machine import Devices, hazards
 from kiosk.management.model_files import ModelFiles
 from kiosk.management.models import ModelDesk
 from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.sign_in import SignInRules
 from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
 from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
@@ -121,6 +123,17 @@ def storage_of(config: Config) -> StorageSettings:
             "retract": Threshold(units.retract_high_notes, units.retract_notes_max),
         },
         calendar=Calendar(ZoneInfo(config.day.time_zone), 60 * int(hours) + int(minutes)),
+    )
+
+
+def sign_in_of(config: Config) -> SignInRules:
+    """How people show who they are."""
+    sign_in = config.sign_in
+    return SignInRules(
+        second_factor=frozenset(map(StaffRole, sign_in.second_factor)),
+        idle_s=sign_in.idle_s,
+        session_s=sign_in.session_s,
+        delays_s={str(action): delay_s for action, delay_s in sign_in.delays_s.items()},
     )
 
 
@@ -214,7 +227,13 @@ class Process:
             os.urandom,
             self._status,
             directory,
-            authority=AuthorityDesk(self.controller, Credentials(kek), self._worker),
+            authority=AuthorityDesk(
+                self.controller,
+                Credentials(kek),
+                self._worker,
+                rules=sign_in_of(config),
+                kiosk=config.kiosk.id,
+            ),
             commanders=Commanders.load(config.keys_dir),
             identified=self._transactions.identified,
         )

@@ -25,10 +25,13 @@ from kiosk.core.authority_facts import (
     Approved,
     Authority,
     Changed,
+    DuressSet,
     Failed,
     Founded,
     Founder,
     Requested,
+    SecondFactorSet,
+    SignedIn,
     Used,
     Withdrawn,
 )
@@ -172,6 +175,8 @@ def allowed(*actions: a.AnyAction) -> list[RecordDraft]:
     pin = Passphrase(b"salt", b"verifier", 1, 1, 8)
     founders = tuple(Founder(name, (Role.STAFF, Role.SUPERVISOR, Role.TECHNICIAN), pin) for name in ("anna", "ben"))
     facts: list[AnyAuthorityFact] = [Founded(0, founders), Failed(0, "anna"), Changed(0, "anna", pin)]
+    facts += [SecondFactorSet(0, "anna", b"sealed", 7), DuressSet(0, "anna", pin)]
+    facts += [SignedIn(0, "anna", 8, session=True, duress=False), SignedIn(0, "anna", 9, session=True, duress=True)]
     facts += [Failed(0, "ben")] * 3
     number = 0
     for number, action in enumerate(actions, 1):
@@ -205,7 +210,16 @@ def test_records_of_authority_are_in_the_grammar() -> None:
     assert {type(action) for action in every} == set(a.AnyAction.__args__)
     drafts = allowed(*every)
     events = {draft.body.get("event") for draft in drafts}
-    assert events >= {"founded", "requested", "approved", "used", "withdrawn", "expired", "credential_changed"}
+    assert events >= {
+        "founded",
+        "requested",
+        "approved",
+        "used",
+        "withdrawn",
+        "expired",
+        "credential_changed",
+        "signed_in",
+    }
     for draft in (*drafts, clearing_record(clear, notes, 7, ("anna", "ben"))):
         content = _signed(kit, draft)
         schema(content["kind"]).validate_cbor(cbor.encode(content))

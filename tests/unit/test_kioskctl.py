@@ -199,6 +199,7 @@ def test_exit_codes_are_what_scripts_rely_on() -> None:
         ("OUT_OF_SERVICE", 3),
         ("UNREACHABLE", 4),
         ("CONFIG", 5),
+        ("NOT_ALLOWED", 6),
     ]
 
 
