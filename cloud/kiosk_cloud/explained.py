@@ -15,13 +15,13 @@ EXIT_BROKEN: Final = 3
 
 
 @contextmanager
-def explained() -> Iterator[None]:
+def explained(program: str = "kiosk-cloud") -> Iterator[None]:
     """Ends the process with 2 for wrong usage or configuration, 3 for what could not go on."""
     try:
         yield
     except ConfigError as error:
-        click.echo(f"kiosk-cloud: {error}", err=True)
+        click.echo(f"{program}: {error}", err=True)
         sys.exit(EXIT_CONFIG)
     except (KioskError, sqlite3.Error, OSError) as error:
-        click.echo(f"kiosk-cloud: {error}", err=True)
+        click.echo(f"{program}: {error}", err=True)
         sys.exit(EXIT_BROKEN)

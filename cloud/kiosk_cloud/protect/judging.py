@@ -1,0 +1,97 @@
+"""Verdicts for a batch: short cells go to the classifier column by column, long ones in overlapping windows."""
+
+import hashlib
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Final
+
+from kiosk.protection.classify import Classifier, Column, Verdict
+from kiosk.protection.kinds import OTHER
+from kiosk_cloud.protect.tables import Batch, Cell, LongText
+
+WINDOW_CHARACTERS: Final = 2048  # half of what the classifier reads of a cell
+OVERLAP_CHARACTERS: Final = 256  # longer than any one identifier with its label
+WINDOWS_AT_ONCE: Final = 256
+FREE_TEXT: Final = "free_text"
+_LONE: Final = re.compile("[\ud800-\udfff]")
+
+
+class Judge:
+    """The classifier, before tables. `models` are the hashes of what it was loaded from, by file name."""
+
+    def __init__(self, classifier: Classifier, models: dict[str, str] | None = None) -> None:
+        self._classifier = classifier
+        self.models = models or {}
+
+    @classmethod
+    def load(cls, artifacts: Path | None = None) -> "Judge":
+        """The classifier of a folder of artifacts (that of the package). Raises OSError, ValueError."""
+        return cls(Classifier.load(artifacts), {} if artifacts is None else hashes(artifacts))
+
+    def batch(self, batch: Batch) -> dict[str, list[Verdict]]:
+        """For each column, one verdict for each of its cells."""
+        names = list(batch.columns)
+        short = [[_clean(cell) for cell in batch.columns[name].cells if _is_short(cell)] for name in names]
+        judged = self._classifier.cells([Column(values, name) for name, values in zip(names, short, strict=True)])
+        found: dict[str, list[Verdict]] = {}
+        known: dict[int, Verdict] = {}  # a reader gives a long text that is repeated as one object
+        for name, verdicts in zip(names, judged, strict=True):
+            coming = iter(verdicts)
+            found[name] = [
+                next(coming)
+                if _is_short(cell)
+                else known.get(id(cell)) or known.setdefault(id(cell), self._long(cell, name))
+                for cell in batch.columns[name].cells
+            ]
+        return found
+
+    def _long(self, cell: Cell, header: str) -> Verdict:
+        """Free text if any window holds anything, as sure as the surest; else *other*, as the least sure."""
+        held, free = 0.0, 1.0
+        waiting: list[str] = []
+
+        def judge() -> None:
+            nonlocal held, free
+            for verdict in self._classifier.column(waiting, header) if waiting else ():
+                if verdict.kind == OTHER:
+                    free = min(free, verdict.score)
+                else:
+                    held = max(held, verdict.score)
+            waiting.clear()
+
+        for window in windows(cell):
+            waiting.append(window)
+            if len(waiting) >= WINDOWS_AT_ONCE:
+                judge()
+        judge()
+        return Verdict(FREE_TEXT, held) if held > 0 else Verdict(OTHER, free)
+
+
+def _is_short(cell: Cell) -> bool:
+    return len(cell) <= WINDOW_CHARACTERS
+
+
+def _clean(cell: Cell) -> str:
+    text = cell if isinstance(cell, str) else "".join(cell.parts)
+    return text if text.isascii() else _LONE.sub("\ufffd", text)
+
+
+def windows(cell: Cell) -> Iterator[str]:
+    """Pieces of at most WINDOW_CHARACTERS that together are the cell, each beginning with the end of the one before."""
+    rest = ""
+    for part in cell.parts if isinstance(cell, LongText) else (cell,):
+        text, at = rest + part, 0
+        while len(text) - at > WINDOW_CHARACTERS:
+            yield _clean(text[at : at + WINDOW_CHARACTERS])
+            at += WINDOW_CHARACTERS - OVERLAP_CHARACTERS
+        rest = text[at:]
+    if rest:
+        yield _clean(rest)
+
+
+def hashes(folder: Path) -> dict[str, str]:
+    """SHA-256 of each file of a folder of artifacts. Raises OSError."""
+    return {
+        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.is_file()
+    }

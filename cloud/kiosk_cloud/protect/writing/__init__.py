@@ -1,0 +1,1 @@
+"""Tagged copies: the same table in the same format, with what was found beside it."""
