@@ -79,6 +79,7 @@ class Picture:
     codes_page: int = 0
     problem: str = ""
     looked_up: LookedUp | None = None
+    ticket: bool = False  # shown instead of typing
     informed: bool = False
     revealed: bool = False
     options: frozenset[str] = frozenset()
@@ -93,6 +94,7 @@ class Picture:
             self.options,
             self.digits,
             self.looked_up,
+            1 if self.ticket else 0,
             self.informed,
             self.revealed,
             self.codes_page,
@@ -144,6 +146,11 @@ def _before() -> Iterator[Picture]:
     yield Picture("attract-bank-texts", replace(IDLE, bank_texts=SAID), language=False)
     yield Picture("identify", IDLE, digits=ACCOUNT[:10])
     yield Picture("identify-mistake", IDLE, digits=ACCOUNT[:-1] + "4", problem="check_digit")
+    reading = replace(IDLE, tickets=True)
+    yield Picture("identify-ticket", reading)
+    for problem in ("unreadable", "foreign", "early", "expired", "used"):
+        yield Picture(f"identify-ticket-{problem}", reading, problem=f"ticket_{problem}")
+    yield Picture("account-ticket", reading, looked_up=known, ticket=True)
     yield Picture("account", IDLE, digits=ACCOUNT, looked_up=known)
     yield Picture("account-unknown", IDLE, digits=ACCOUNT, looked_up=unknown)
     yield Picture("account-no-directory", IDLE, digits=ACCOUNT, looked_up=replace(unknown, directory_version=None))

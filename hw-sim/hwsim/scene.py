@@ -18,6 +18,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from hwsim import paper
+
 Frame = npt.NDArray[np.uint8]
 Bgr = tuple[int, int, int]
 Lens = Literal["clear", "covered", "frozen"]
@@ -106,6 +108,7 @@ class SceneState:
     onlooker_seed: int = 2
     waiting_seed: int = 3
     passers_by: float = 0.35  # chance of a passer-by in each slot of 7 s
+    ticket: str = ""  # what is in the QR code on the paper that the depositor holds up; empty: none
 
 
 @dataclass(slots=True)
@@ -119,6 +122,7 @@ class _Eased:
     hand: float = 0.0
     cover: float = 0.0
     light: float = 0.7
+    ticket: float = 0.0
 
     def step(self, state: SceneState, elapsed_s: float) -> None:
         self.depositor = _toward(self.depositor, float(state.depositor), elapsed_s / 1.3)
@@ -126,6 +130,7 @@ class _Eased:
         self.crowd = _toward(self.crowd, float(state.crowd and state.onlooker), elapsed_s / 1.1)
         self.waiting = _toward(self.waiting, float(state.waiting), elapsed_s / 3.0)
         self.hand = _toward(self.hand, float(state.hand and state.depositor), elapsed_s / 0.45)
+        self.ticket = _toward(self.ticket, float(bool(state.ticket)), elapsed_s / 0.6)
         self.cover = _toward(self.cover, float(state.lens == "covered"), elapsed_s / 0.4)
         self.light = _toward(self.light, min(1.0, max(0.0, state.light)), elapsed_s / 3.0)
 
@@ -154,6 +159,7 @@ class SceneRenderer:
         self._cover_alpha, self._cover_colour = _draw_cover(rng)
         self._mount = _mount(rng)
         self._eased = _Eased()
+        self._ticket = ""  # the one that is held up, or is being put down
         self._at_s: float | None = None
         self._live: Frame | None = None
 
@@ -172,7 +178,9 @@ class SceneRenderer:
         self._draw_waiting(canvas, state, at_s)
         self._draw_people(canvas, state, at_s)
         seen = cv2.warpAffine(canvas, self._mount, (WIDTH, HEIGHT), borderMode=cv2.BORDER_REPLICATE)
-        lit = self._expose(np.asarray(seen, np.uint8), at_s, rng)
+        shown: Frame = np.array(seen, np.uint8)
+        self._draw_ticket(shown, state, at_s)
+        lit = self._expose(shown, at_s, rng)
         frame = self._sense(lit, at_s, rng)
         if state.lens == "frozen" and self._live is not None:
             return self._live.copy()
@@ -229,6 +237,14 @@ class SceneRenderer:
         if eased.depositor > 0:
             _draw_person(canvas, depositor, x, head_y, depositor.size)
             _draw_arms(canvas, depositor, (x, head_y), _smooth(eased.hand), at_s)
+
+    def _draw_ticket(self, seen: Frame, state: SceneState, at_s: float) -> None:
+        """Nearer to the lens than everything else."""
+        self._ticket = state.ticket or self._ticket
+        if self._eased.ticket > 0 and self._ticket:
+            who = person(state.depositor_seed)
+            near = _smooth(self._eased.ticket)
+            paper.draw(seen, paper.hold(self._ticket, near, (who.phase, 2 * who.phase), at_s, (WIDTH, HEIGHT)))
 
     # --- camera ---------------------------------------------------------------------------------------
 

@@ -18,6 +18,13 @@ class Fact(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
 # --- the depositor ------------------------------------------------------------------------------------
 
 
+class TicketUse(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The deposit ticket by which somebody identified themselves. A use counts once a note has come in."""
+
+    serial: bytes  # 12, random
+    ends: str  # UTC, to the minute: from then on it need not be remembered
+
+
 class Begin(Fact, frozen=True):
     """Somebody identified themselves. The account is sealed already; the core never sees it in clear."""
 
@@ -31,6 +38,7 @@ class Begin(Fact, frozen=True):
     bundle_serial: int
     slot: int  # the cabinet slot reserved for it
     account_known: bool | None = None  # in the account directory; None: there was none to look into
+    ticket: TicketUse | None = None  # None: the number was typed
 
 
 class Consent(Fact, frozen=True):

@@ -21,6 +21,7 @@ def deposit_start(deposit: Deposit) -> RecordDraft:
             "account_sealed": deposit.account_sealed,
             "account_masked": deposit.account_masked,
             "account_known": deposit.account_known,  # False: for suspense; None: no directory
+            "ticket": deposit.ticket or None,  # the serial number of the one that was shown
             "staff": deposit.staff,
             "began_at": deposit.began_at,
         },
@@ -73,6 +74,7 @@ def deposit_record(deposit: Deposit, closed_at: str) -> RecordDraft:
             "account_sealed": deposit.account_sealed,
             "account_masked": deposit.account_masked,
             "account_known": deposit.account_known,  # False: for suspense; None: no directory
+            "ticket": deposit.ticket or None,  # the serial number of the one that was shown
             "staff": deposit.staff,
             "began_at": deposit.began_at,
             "consented_at": deposit.consented_at,

@@ -28,6 +28,7 @@ ROTATION_TYPE: Final = "application/vnd.deposit-kiosk.rotation+cbor"
 COMPROMISE_TYPE: Final = "application/vnd.deposit-kiosk.compromise+cbor"
 BANK_KEY_TYPE: Final = "application/vnd.deposit-kiosk.bank-key+cbor"
 MODEL_TYPE: Final = "application/vnd.deposit-kiosk.model+cbor"
+TICKET_TYPE: Final = "application/vnd.deposit-kiosk.ticket+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"

@@ -25,7 +25,7 @@ from kiosk.core.authority_facts import AnyAuthorityFact, Authority, AuthorityOut
 from kiosk.core.deposit import replay
 from kiosk.core.facts import AnyFact, Begin, Fact
 from kiosk.core.records import totals
-from kiosk.core.state import Deposit, Outcome, RecordDraft
+from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
 from kiosk.guarantee import journal_file, merkle, receipt, seal, self_check, unit_book
@@ -40,6 +40,7 @@ from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
 from kiosk.guarantee.seal import SealPublicKey
+from kiosk.guarantee.ticket_book import TicketBook
 from kiosk.guarantee.unit_book import Entry
 from kiosk.guarantee.verify import VerifiedRecord
 
@@ -72,6 +73,7 @@ class Journal:
         self._authority = AuthorityBook(self._connection)
         self.disputes = DisputeBook(self._connection)
         self.bank = BankBook(self._connection)
+        self.tickets = TicketBook(self._connection)
         self._bank_keys: dict[BankPurpose, BankKeys] = {}
         self._kiosk = keys.kiosk
         bank_acks = self.bank_keys("ack", keys.bank_acks)
@@ -146,6 +148,10 @@ class Journal:
                 "INSERT INTO deposits (deposit_id, began_at, serial, slot) VALUES (?, ?, ?, ?)",
                 (deposit.id, deposit.began_at, deposit.bundle.serial, deposit.bundle.slot),
             )
+            if fact.ticket is not None:
+                self.tickets.used(deposit.id, fact.ticket, self.log.time_floor())
+        if after.ticket and after.state is State.DONE and not after.notes:
+            self.tickets.given_back(after.id)
         if after.id:
             self._connection.execute(
                 "UPDATE deposits SET state = ?, outcome = ?, bundled = ?, sums = ? WHERE deposit_id = ?",

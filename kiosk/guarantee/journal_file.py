@@ -10,7 +10,7 @@ from typing import IO, Final
 from sqlite_utils import Database
 
 from kiosk.errors import JournalError
-from kiosk.guarantee import bank_book, books, evidence_queue, unit_book
+from kiosk.guarantee import bank_book, books, evidence_queue, ticket_book, unit_book
 from kiosk.guarantee.disk_trouble import journal_error
 from kiosk.guarantee.files import make_directory
 from kiosk.guarantee.log_tables import create_tables
@@ -121,6 +121,7 @@ def _prepare(connection: sqlite3.Connection) -> None:
         connection.execute(statement)
     books.create_tables(connection)
     bank_book.create_tables(connection)
+    ticket_book.create_tables(connection)
     connection.execute(f"PRAGMA user_version = {SCHEMA_VERSION}")
 
 

@@ -13,12 +13,14 @@ from kiosk.messages import (
     AssessRequest,
     DepositView,
     DeviceView,
+    LookForTicket,
     ModelsChanged,
     OutboxGrew,
     Push,
     SensorReading,
     StageChanged,
     Status,
+    TicketShown,
     TransactionReading,
 )
 
@@ -64,6 +66,10 @@ def push_line(push: Push) -> str:  # noqa: PLR0911 - one for each push
             return "the watcher is told that other models are wanted"
         case AssessRequest():
             return f"the watcher is asked about {push.stage} of {push.deposit_code}"
+        case LookForTicket():
+            return f"the watcher looks for a deposit ticket for {push.for_s:.0f} s"
+        case TicketShown():
+            return "a deposit ticket is shown: " + (push.problem or "good")
         case SensorReading():
             return (
                 f"board: state {push.board_state}, {push.temperature_decicelsius / 10:.1f} C, {push.supply_mv} mV, "

@@ -40,6 +40,7 @@ from kiosk.management.resetting import ResetDevices
 from kiosk.management.statements import Statements
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
 from kiosk.management.terms import BankTerms
+from kiosk.management.tickets import TicketDesk
 from kiosk.management.view import Books, seen_by
 from kiosk.messages import (
     DeliverAck,
@@ -63,7 +64,10 @@ from kiosk.messages import (
     Resume,
     RiskReport,
     Role,
+    SeekTicket,
     Status,
+    TicketSeen,
+    UseTicket,
 )
 
 _log = logging.getLogger(__name__)
@@ -119,6 +123,8 @@ class Desk:
         if (keys := self._directory.keys) is not None:
             followed = controller.journal.bank_keys("command", keys.bank_commands)
             self._directory.keys = replace(keys, bank_commands=followed)
+        self.tickets = TicketDesk(controller, self._directory)
+        self._tickets_told = False
         self.authority = authority
         self._disputes = ClearDisputes(controller.journal, controller.runner)
         authority.register(ClearDispute, self._disputes)
@@ -157,7 +163,7 @@ class Desk:
         match request:
             case GetStatus():
                 return seen_by(role, self._status(await self.books()))
-            case Identify():
+            case Identify() | UseTicket():
                 return await self._identify(request)
             case LookUp():
                 return await self._directory.look_up(request)
@@ -188,6 +194,8 @@ class Desk:
                 return await self._keys.listed()
             case GetDisputes():
                 return await self._disputes.listed()
+            case SeekTicket() | TicketSeen():
+                return await self.tickets.handle(request)
             case _:
                 return await self._service(request)
 
@@ -238,14 +246,14 @@ class Desk:
             terms_version=await self._terms.version(),
             bank_texts=await self._terms.texts(),
             warnings=(*self._certificate.warnings(), *(self._field.book.warnings() if self._field else ())),
+            tickets=self.tickets.possible,
             receipt_witnessed=bool(books.receipt_qrs) and bool(self._c.witnesses.vouching(books.receipt_qrs[1])),
         )
 
     # --- depositor --------------------------------------------------------------------------------------
 
-    async def _identify(self, request: Identify) -> Reply:
-        account = accounts.normalise(request.account)
-        if account is None:
+    async def _identify(self, request: Identify | UseTicket) -> Reply:
+        if isinstance(request, Identify) and accounts.normalise(request.account) is None:
             return BAD_ACCOUNT
         if self._c.deposit.state is State.DONE:
             await self._c.request(f.Finish())
@@ -255,14 +263,24 @@ class Desk:
         reasons = faults + tuple(not_ready(self._c.machine, self._c.devices))
         if reasons:
             return Refused("out_of_service", "; ".join(reasons), "Please ask the staff.")
-        known = await self._directory.knows(account)
-        if isinstance(known, Refused):
-            return known
-        begin = await self._begin(account, known=known)
+        whose = await self._whose(request)
+        if isinstance(whose, Refused):
+            return whose
+        begin = await self._begin(*whose)
         if isinstance(begin, Refused):
             return begin
         self._resume_tries = 0
         return Ok() if await self._c.request(begin) else Refused("busy", "A deposit is under way.", "Try again.")
+
+    async def _whose(self, request: Identify | UseTicket) -> tuple[str, bool | None, f.TicketUse | None] | Refused:
+        """Account, whether it is known, and the ticket that said so: by its signature the bank knows the account."""
+        if isinstance(request, UseTicket):
+            taken = await self.tickets.take(request.number)
+            return taken if isinstance(taken, Refused) else (taken[0], True, taken[1])
+        account = accounts.normalise(request.account)
+        assert account is not None, "looked at before"
+        known = await self._directory.knows(account)
+        return known if isinstance(known, Refused) else (account, known, None)
 
     async def _refresh(self) -> tuple[str, ...]:
         """Ask the devices again before promising anything; a fault is a reason not to."""
@@ -278,7 +296,7 @@ class Desk:
             return (str(fault),)
         return ()
 
-    async def _begin(self, account: str, *, known: bool | None) -> f.Begin | Refused:
+    async def _begin(self, account: str, known: bool | None, ticket: f.TicketUse | None) -> f.Begin | Refused:  # noqa: FBT001 - as `_whose` says
         now = self._c.clock.now_utc()
         journal, runner = self._c.journal, self._c.runner
         bundled = self._c.devices.validator.capabilities.bunch_escrow
@@ -299,6 +317,7 @@ class Desk:
             bundle_serial=await runner.run(journal.next_serial),
             slot=slot,
             account_known=known,
+            ticket=ticket,
         )
 
     async def _policy(self, credited_today: dict[str, int]) -> Policy:
@@ -354,6 +373,9 @@ class Desk:
 
     async def _risk(self, report: RiskReport) -> Reply:
         assessment = self._c.risk.report(report)
+        if self.tickets.possible is not self._tickets_told:
+            self._tickets_told = self.tickets.possible
+            self._c.announce()
         deposit = self._c.deposit
         stale = report.deposit_code != deposit.code
         if assessment is None or stale or not allowed(deposit.state, f.Assessed):

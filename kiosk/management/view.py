@@ -42,6 +42,7 @@ class Books:
     receipt_qrs: tuple[str, ...] = ()  # of the deposit whose result is shown
     receipt_witnessed: bool = False
     warnings: tuple[str, ...] = ()  # beside those of the storage units
+    tickets: bool = False  # whether a deposit ticket could be read now
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         acknowledged=books.acknowledged,
         deposits_today=books.deposits_today,
         directory_version=books.directory_version,
+        tickets=books.tickets,
         terms_version=books.terms_version,
         log=controller.journal.log.kiosk,
         bank_texts=books.bank_texts,

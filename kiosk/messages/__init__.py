@@ -94,7 +94,16 @@ from kiosk.messages.shared import (
     Subscribe,
     Topic,
 )
-from kiosk.messages.terminal import Depositor, Identify, LookedUp, LookUp, Resume
+from kiosk.messages.terminal import (
+    Depositor,
+    Identify,
+    LookedUp,
+    LookUp,
+    Resume,
+    SeekTicket,
+    TicketShown,
+    UseTicket,
+)
 from kiosk.messages.units import (
     REPORTS_MAX,
     BundleView,
@@ -134,13 +143,16 @@ from kiosk.messages.watcher import (
     REASON_CHARACTERS_MAX,
     REASONS_MAX,
     STREAMS_MAX,
+    TICKET_CHARACTERS_MAX,
     ClipTaken,
     EvidencePart,
     HandOver,
+    LookForTicket,
     Reason,
     RiskReport,
     Sha256Hex,
     StreamReport,
+    TicketSeen,
 )
 
 __all__ = [
@@ -160,6 +172,7 @@ __all__ = [
     "SECRET_CHARACTERS_MAX",
     "SEEN_REASONS_MAX",
     "STREAMS_MAX",
+    "TICKET_CHARACTERS_MAX",
     "TOPICS_ALLOWED",
     "Amount",
     "ApproveAction",
@@ -216,6 +229,7 @@ __all__ = [
     "Keys",
     "LinkReport",
     "ListReports",
+    "LookForTicket",
     "LookUp",
     "LookedUp",
     "Message",
@@ -259,6 +273,7 @@ __all__ = [
     "ScoreView",
     "SecondFactorOffer",
     "Secret",
+    "SeekTicket",
     "SensorReading",
     "SetDuress",
     "Sha256Hex",
@@ -275,10 +290,13 @@ __all__ = [
     "StreamReport",
     "StreamSeen",
     "Subscribe",
+    "TicketSeen",
+    "TicketShown",
     "Topic",
     "TransactionReading",
     "UnitName",
     "UnitView",
     "Units",
+    "UseTicket",
     "WithdrawAction",
 ]

@@ -39,7 +39,16 @@ from kiosk.messages.models import (
 )
 from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
-from kiosk.messages.terminal import Depositor, Identify, LookedUp, LookUp, Resume
+from kiosk.messages.terminal import (
+    Depositor,
+    Identify,
+    LookedUp,
+    LookUp,
+    Resume,
+    SeekTicket,
+    TicketShown,
+    UseTicket,
+)
 from kiosk.messages.units import ExchangeStep, GetReport, GetUnits, ListReports, PrintSlip, Report, Reports, Units
 from kiosk.messages.uplink import (
     DeliverAck,
@@ -54,7 +63,7 @@ from kiosk.messages.uplink import (
     LinkReport,
     OutboxRows,
 )
-from kiosk.messages.watcher import ClipTaken, HandOver, RiskReport
+from kiosk.messages.watcher import ClipTaken, HandOver, LookForTicket, RiskReport, TicketSeen
 
 Request = (
     GetStatus
@@ -63,6 +72,9 @@ Request = (
     | LookUp
     | Depositor
     | Resume
+    | SeekTicket
+    | UseTicket
+    | TicketSeen
     | RiskReport
     | FetchOutbox
     | DeliverAck
@@ -126,11 +138,23 @@ Reply = (
     | SignedInAs
     | SecondFactorOffer
 )
-Push = Status | SensorReading | TransactionReading | StageChanged | AssessRequest | OutboxGrew | ModelsChanged
+Push = (
+    Status
+    | SensorReading
+    | TransactionReading
+    | StageChanged
+    | AssessRequest
+    | OutboxGrew
+    | ModelsChanged
+    | LookForTicket
+    | TicketShown
+)
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
-    "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume}),
-    "watcher": frozenset({Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen}),
+    "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume, SeekTicket, UseTicket}),
+    "watcher": frozenset(
+        {Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen, TicketSeen}
+    ),
     "uplink": frozenset(
         {
             GetStatus,
@@ -178,7 +202,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
     ),
 }
 TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {
-    "terminal": frozenset({"status"}),
+    "terminal": frozenset({"status", "ticket"}),
     "watcher": frozenset({"sensor", "stage"}),
     "uplink": frozenset({"outbox"}),
     "maintenance": frozenset({"status", "sensor", "stage", "outbox"}),

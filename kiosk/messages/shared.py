@@ -8,7 +8,7 @@ Grade = Literal["low", "medium", "high"]
 Stage = Literal["access", "escrow", "bundling", "storing"]  # the stages of DESIGN.md section 7
 PaperState = Literal["pending", "printed", "failed", "none"]  # none: this kiosk has no receipt printer
 Role = Literal["terminal", "watcher", "uplink", "maintenance"]
-Topic = Literal["status", "sensor", "stage", "outbox"]
+Topic = Literal["status", "sensor", "stage", "outbox", "ticket"]
 
 
 class Message(msgspec.Struct, tag=True, frozen=True, forbid_unknown_fields=True):
@@ -118,6 +118,7 @@ class Status(Message, frozen=True):
     bank_texts: tuple[BankText, ...] = ()  # the bank's words for the screen, as far as it is time for them
     log: str = ""  # the log's name: the kiosk's id, with an epoch behind it after the first
     terms_version: int | None = None  # of the bank's terms; None: there are none
+    tickets: bool = False  # whether a deposit ticket can be read and verified now
 
 
 class Ok(Message, frozen=True):

@@ -1,6 +1,8 @@
 """What the terminal asks. Nothing here carries an account number except `Identify` and `LookUp`, on their way in."""
 
-from typing import Literal
+from typing import Annotated, Literal
+
+import msgspec
 
 from kiosk.messages.shared import Message
 
@@ -36,3 +38,28 @@ class Resume(Message, frozen=True):
     """Come back to a suspended deposit with its code."""
 
     code: str
+
+
+class SeekTicket(Message, frozen=True):
+    """Let the camera look for a deposit ticket for some seconds, or not any more; what was shown is forgotten.
+
+    `Ok`, or `Refused`: `not_now` during a deposit, without a watcher or without the bank's keys. What comes of it is
+    pushed as `TicketShown`.
+    """
+
+    on: bool
+
+
+class TicketShown(Message, frozen=True):
+    """A push: a ticket was held up. `problem`, if any, says why it does not count; `number` is for `UseTicket`."""
+
+    number: int = 0
+    account_masked: str = ""
+    name_masked: str = ""
+    problem: Literal["", "unreadable", "foreign", "early", "expired", "used"] = ""
+
+
+class UseTicket(Message, frozen=True):
+    """Begin a deposit for the account of the ticket that was shown under this number. `Ok` or `Refused`."""
+
+    number: Annotated[int, msgspec.Meta(ge=1)]

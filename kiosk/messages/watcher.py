@@ -85,3 +85,18 @@ class HandOver(Message, frozen=True):
     """Evidence for the bank, part by part, in order. `Ok`, or `Refused`: begin again, or `no_room`: give it up."""
 
     part: EvidencePart
+
+
+TICKET_CHARACTERS_MAX: Final = 640
+
+
+class TicketSeen(Message, frozen=True):
+    """A QR code was held up while a ticket was looked for: its text, if it says that it is one, else nothing. `Ok`."""
+
+    text: Annotated[str, msgspec.Meta(max_length=TICKET_CHARACTERS_MAX)]
+
+
+class LookForTicket(Message, frozen=True):
+    """A push: look for a deposit ticket for so long from now; 0: not any more."""
+
+    for_s: Annotated[float, msgspec.Meta(ge=0, le=60)]

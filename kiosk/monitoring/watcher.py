@@ -26,6 +26,7 @@ from kiosk.messages import (
     ClipTaken,
     DepositSeen,
     Grade,
+    LookForTicket,
     ModelsChanged,
     Push,
     Refused,
@@ -37,6 +38,7 @@ from kiosk.messages import (
     StageChanged,
     StreamReport,
     Subscribe,
+    TicketSeen,
     TransactionReading,
 )
 from kiosk.messages.watcher import UNHEARD, UNJUDGED
@@ -52,6 +54,7 @@ from kiosk.monitoring.ring import Alarm, ClipPlan, FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.steadiness import SensorWatch
 from kiosk.monitoring.still import StillRing, blurred_jpeg
+from kiosk.monitoring.tickets import TicketEye
 from kiosk.protection.gate import mask
 
 _log = logging.getLogger(__name__)
@@ -116,7 +119,8 @@ class Watcher:
         self._lens = LensWatch()
         self._deposits: OrderedDict[str, DepositWatch] = OrderedDict()
         self._now: DepositWatch | None = None
-        self._reports: asyncio.Queue[RiskReport] = asyncio.Queue(REPORTS_MAX)
+        self._tickets = TicketEye()
+        self._reports: asyncio.Queue[RiskReport | TicketSeen] = asyncio.Queue(REPORTS_MAX)
         self._told: tuple[str | None, Stage, Grade, Lens] | None = None
         self._told_s = float("-inf")
         self._arrivals: deque[float] = deque(maxlen=RATE_FRAMES_MAX)
@@ -144,8 +148,13 @@ class Watcher:
                 self._no_frame()
                 continue
             number = frame.number
-            seen = await loop.run_in_executor(self._worker, self._look, frame, self._now is None)
+            held, text = await loop.run_in_executor(self._worker, self._tickets.look, frame.image, frame.at_s)
             self._arrivals.append(frame.at_s)
+            if text is not None:
+                self._send(TicketSeen(text))
+            if held:
+                continue
+            seen = await loop.run_in_executor(self._worker, self._look, frame, self._now is None)
             if seen is not None:
                 self._take(frame, *seen)
             self._tell_changes()
@@ -165,6 +174,8 @@ class Watcher:
             reply = await controller.request(report)
             if isinstance(reply, Refused):
                 _log.warning("watcher: report refused: %s", reply.message)
+            elif isinstance(report, TicketSeen):
+                continue
             elif report.still_sha256 is not None and report.still_sha256 not in self._stills_told:
                 self._stills_told.append(report.still_sha256)
                 self._stills_due.append(report.still_sha256)
@@ -222,6 +233,8 @@ class Watcher:
             self._enter(push.deposit_code, push.stage)
         elif isinstance(push, ModelsChanged) and self._keeper is not None:
             self._keeper.changed()  # looked at with the next report, two seconds from now at the latest
+        elif isinstance(push, LookForTicket):
+            self._tickets.seek(self._clock.monotonic_s(), push.for_s)
         elif isinstance(push, AssessRequest):
             task = asyncio.get_running_loop().create_task(self._answer(push))
             self._answers.add(task)
@@ -234,6 +247,7 @@ class Watcher:
         if code is None:
             self._now = None
             return
+        self._tickets.seek(now_s, 0.0)
         watch = self._deposits.get(code)
         if watch is None:
             whole = whole and stage == "access"
@@ -269,7 +283,8 @@ class Watcher:
 
     def _look(self, frame: Frame, idle: bool) -> tuple[SceneRow, Judged | None] | None:  # noqa: FBT001 - executor call
         """On the worker thread: features of a frame, and the model's view of them."""
-        row = self._scene.update(frame.image, frame.at_s, idle=idle)
+        asked = self._tickets.seeking(frame.at_s)  # for something close to the lens: no part of the empty shop
+        row = self._scene.update(frame.image, frame.at_s, idle=idle and not asked)
         if self._ring is not None:
             self._ring.take(frame.image, frame.at_s, None if idle else self._scene.mask)
         if row is None:
@@ -289,6 +304,8 @@ class Watcher:
             return None
 
     def _take(self, frame: Frame, row: SceneRow, judged: Judged | None) -> None:
+        if self._tickets.seeking(frame.at_s):  # a ticket that is coming up covers the lens, and is wanted there
+            return
         lens = self._lens.update(row)
         if self._now is not None:
             self._now.see_lens(lens)
@@ -379,7 +396,7 @@ class Watcher:
             return 0.0
         return round((len(recent) - 1) / (recent[-1] - recent[0]), 1)
 
-    def _send(self, report: RiskReport) -> None:
+    def _send(self, report: RiskReport | TicketSeen) -> None:
         if self._reports.full():
             self._reports.get_nowait()  # the oldest news is worth least
         self._reports.put_nowait(report)

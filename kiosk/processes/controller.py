@@ -248,6 +248,7 @@ class Process:
             on_presence=self._presence,
             view=lambda role, push: seen_by(role, push) if isinstance(push, Status) else push,
         )
+        self.desk.tickets.tell = self.bus.push
 
     async def run(self) -> None:
         """Until cancelled, or until the controller ends in order."""

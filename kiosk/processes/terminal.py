@@ -33,6 +33,7 @@ async def run(config_path: Path) -> None:
             group.create_task(web.serve(sockets=[listener]), name="web")
             group.create_task(terminal.keep_time(), name="time")
             group.create_task(watchdog.feed(page_answers(settings.host, settings.port), clock), name="watchdog")
+            group.create_task(terminal.seek_tickets(), name="tickets")
             notify.ready(f"the screen is at http://{settings.host}:{settings.port}/")
             await run_with_reconnect(config.paths.bus_dir, "terminal", terminal.session, clock, on_push=terminal.pushed)
 

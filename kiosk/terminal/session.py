@@ -18,6 +18,7 @@ class Session:
     options: frozenset[str] = frozenset()  # of `OPTIONS`: how this person wants the screen
     digits: str = ""
     looked_up: LookedUp | None = None
+    ticket: int = 0  # under which number the controller keeps the ticket that was shown; 0: the account was typed
     informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
     revealed: bool = False  # the amount was asked to be seen although somebody may look on
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
@@ -40,8 +41,13 @@ class Session:
 
     def forget(self) -> None:
         """What was typed was for another screen."""
-        self.digits, self.looked_up, self.informed, self.codes_page, self.problem = "", None, False, 0, ""
+        self.digits, self.informed, self.codes_page, self.problem = "", False, 0, ""
+        self.unknown()
         self.revealed = False
+
+    def unknown(self) -> None:
+        """Nobody has said yet which account it is."""
+        self.looked_up, self.ticket = None, 0
 
     def type(self, digit: str, digits_max: int) -> None:
         """One more digit; over the most that there can be, none."""

@@ -21,8 +21,11 @@ from kiosk.messages import (
     Reply,
     Request,
     Resume,
+    SeekTicket,
     Status,
     Subscribe,
+    TicketShown,
+    UseTicket,
 )
 from kiosk.terminal.render import House, Renderer
 from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, digits_max, screen
@@ -37,8 +40,12 @@ _TOGETHER: Final = (frozenset({"identify", "account", "before"}),)  # screens be
 FOREVER_S: Final = 3600.0
 BEFORE_DEPOSIT: Final = ("identify", "account", "before")  # the terminal's own wait: no controller is asked for more
 _PROBLEMS: Final = frozenset(
-    {"bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"}
+    {
+        *("bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"),
+        *("ticket_used", "no_ticket"),
+    }
 )
+SEEK_AGAIN_S: Final = 4.0  # well within the time for which one asking lets the camera look
 
 
 class Terminal:
@@ -59,6 +66,7 @@ class Terminal:
         self._drawn_s: float | None = None
         self._watchers: set[asyncio.Event] = set()
         self._moved = asyncio.Event()
+        self._other_screen = asyncio.Event()
 
     # --- the controller's side --------------------------------------------------------------------------
 
@@ -66,7 +74,7 @@ class Terminal:
         """One connection to the controller. Never returns: `run_with_reconnect` cancels it when it is lost."""
         self._client = client
         try:
-            await client.request(Subscribe(("status",)))
+            await client.request(Subscribe(("status", "ticket")))
             await asyncio.Event().wait()
         finally:
             self._client, self._status = None, None
@@ -75,6 +83,8 @@ class Terminal:
 
     def pushed(self, push: Push) -> None:
         """News of the controller."""
+        if isinstance(push, TicketShown):
+            self._shown(push)
         if not isinstance(push, Status):
             return
         before, after = self._status, push
@@ -85,6 +95,33 @@ class Terminal:
         if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
+
+    def _shown(self, ticket: TicketShown) -> None:
+        """A ticket was held up: it stands for what would have been typed. Too late on any other screen."""
+        if self._asking or self.screen().name != "identify":
+            return
+        session = self._session
+        session.touched_s = self._clock.monotonic_s()
+        session.problem = f"ticket_{ticket.problem}" if ticket.problem else ""
+        if not ticket.problem:
+            session.digits, session.ticket = "", ticket.number
+            session.looked_up = LookedUp(ticket.account_masked, ticket.name_masked, known=True, directory_version=None)
+        self.changed()
+
+    async def seek_tickets(self) -> None:
+        """Have the camera look for a ticket while the screen asks for an account, and no longer. Until cancelled."""
+        sought_s: float | None = None
+        while True:
+            self._other_screen.clear()
+            now_s = self._clock.monotonic_s()
+            if self.screen().name == "identify" and self._status is not None and self._status.tickets:
+                if sought_s is None or now_s - sought_s >= SEEK_AGAIN_S:
+                    await self._ask(SeekTicket(on=True))
+                    sought_s = now_s
+            elif sought_s is not None and not self._session.ticket:
+                await self._ask(SeekTicket(on=False))
+                sought_s = None
+            await self._set_within(self._other_screen, SEEK_AGAIN_S if sought_s is not None else FOREVER_S)
 
     def _leave(self) -> None:
         self._session.reset()
@@ -158,6 +195,7 @@ class Terminal:
     def changed(self) -> None:
         """Show the screen anew, and think about the time again."""
         self._moved.set()
+        self._other_screen.set()
         for event in self._watchers:
             event.set()
 
@@ -197,13 +235,13 @@ class Terminal:
             case "result":
                 session.codes_page = 0
             case "no":
-                session.looked_up = None
+                session.unknown()
             case "next":
                 await self._look_up()
             case "yes":
                 session.informed = True
             case "begin":
-                await self._request(Identify(session.digits))
+                await self._request(UseTicket(session.ticket) if session.ticket else Identify(session.digits))
             case "resume":
                 await self._request(Resume(session.digits))
             case "consent" | "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":
@@ -225,7 +263,8 @@ class Terminal:
         if isinstance(reply, Ok):
             self._session.digits = ""
             return
-        self._session.looked_up, self._session.informed = None, False
+        self._session.unknown()
+        self._session.informed = False
         self._refused(reply)
 
     def _refused(self, reply: Reply) -> None:
@@ -260,7 +299,7 @@ class Terminal:
                 wait_s = deadline.left_s - URGENT_S
             else:
                 wait_s = max(deadline.left_s, 0.1)
-            if await self._moved_within(wait_s):
+            if await self._set_within(self._moved, wait_s):
                 continue
             if self._status is not None and self._status.state == State.IDLE and self._passed():
                 self._leave()
@@ -269,11 +308,11 @@ class Terminal:
     def _passed(self) -> bool:
         return self._session.begun and (deadline := self._deadline()) is not None and not deadline.left_s
 
-    async def _moved_within(self, wait_s: float) -> bool:
-        tasks = {asyncio.ensure_future(self._moved.wait()), asyncio.ensure_future(self._clock.sleep(wait_s))}
+    async def _set_within(self, event: asyncio.Event, wait_s: float) -> bool:
+        tasks = {asyncio.ensure_future(event.wait()), asyncio.ensure_future(self._clock.sleep(wait_s))}
         try:
             await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
         finally:
             for task in tasks:
                 task.cancel()
-        return self._moved.is_set()
+        return event.is_set()

@@ -93,7 +93,7 @@ def _codes(path: Path, data: bytes) -> list[str]:
         import zxingcpp  # noqa: PLC0415
     except ImportError as error:
         raise ConfigError(
-            "photos cannot be read here", remedy="Install zxing-cpp (extra `verify`), or scan the codes with a phone."
+            "photos cannot be read here", remedy="Install zxing-cpp, or scan the codes with a phone."
         ) from error
     picture = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_GRAYSCALE)
     if picture is None or max(picture.shape) > SIDE_PIXELS_MAX:

@@ -12,7 +12,7 @@ from kiosk import guarantee
 from kiosk.clock import rfc3339
 from kiosk.core.commands import OutOfService
 from kiosk.core.terms import BankLimit, Terms, Words
-from kiosk.guarantee import cbor, commands, complaints, cose, directory, evidence, models, terms
+from kiosk.guarantee import base45, cbor, commands, complaints, cose, directory, evidence, models, terms, ticket
 from kiosk.guarantee.complaints import Complaint
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import statement
@@ -52,9 +52,14 @@ def _made() -> dict[str, bytes]:
     complained = complaints.make(complaint, kit.ack_signer)
     piece, still = evidence.pieces(b"a still")[0]
     held = evidence.make_ack(evidence.ack_of(KIOSK, piece.sha256, 1, NOW, complete=True), kit.ack_signer)
+    slip = ticket.Ticket(KIOSK, bytes(12), 1, "2026-11-21T08:30Z", "2026-12-21T08:30Z", "J*** D**", "79927398713")
+    shown = base45.decode(ticket.make(slip, bytes(32), kit.ack_signer).removeprefix(ticket.PREFIX))
     files = {"manifest.json": b"{}", "model.onnx": b"graph"}
     model = models.make(models.Bundle("scene", 1, "1.0.0", "", files), NOW, kit.ack_signer)
     return {
+        "signed-ticket": shown,
+        "ticket-protected": cose.parse(shown).protected,
+        "ticket": cose.parse(shown).payload,
         "signed-model": model,
         "model-protected": cose.parse(model).protected,
         "model": cose.parse(model).payload,

@@ -26,6 +26,7 @@ from kiosk.core.unit_facts import CountedRow
 from kiosk.guarantee import (
     acks,
     bank_keys,
+    base45,
     cbor,
     checkpoint,
     commands,
@@ -38,10 +39,12 @@ from kiosk.guarantee import (
     note,
     seal,
     terms,
+    ticket,
 )
 from kiosk.guarantee.complaints import Complaint
 from kiosk.guarantee.counts import BankCount
 from kiosk.guarantee.keys import Ed25519Signer, Signer
+from kiosk.guarantee.ticket import Ticket
 from kiosk.guarantee.verify import VerifiedRecord
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 
@@ -53,7 +56,7 @@ DIRECTORY_KEY = bytes(range(32))
 
 @dataclass(frozen=True)
 class Example:
-    """`kind`: envelope, acknowledgement, checkpoint, directory, terms, counts, command or complaint."""
+    """`kind`: envelope, acknowledgement, checkpoint, directory, ticket, terms, counts, command or complaint."""
 
     kind: str
     why: str
@@ -70,7 +73,7 @@ def main() -> None:
 
 def examples(kit: Kit) -> Iterator[Example]:
     """All of them, in the order of the file."""
-    yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories())
+    yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories(), *tickets())
     yield from (*bank_terms(), *bank_counts(), *bank_commands(kit), *bank_complaints(kit))
 
 
@@ -85,6 +88,7 @@ def keys(kit: Kit) -> dict[str, str]:
         "command_pem": COMMAND.public.pem.decode(),
         "second_pem": SECOND.public.pem.decode(),
         "directory_key": DIRECTORY_KEY.hex(),
+        "now": rfc3339(NOW),
     }
 
 
@@ -216,6 +220,58 @@ def directories() -> Iterator[Example]:
         yield Example("directory", why, cose.sign1(cbor.encode(fields | change), COMMAND, cose.DIRECTORY_TYPE))
     payload = cbor.encode(fields)
     yield Example("directory", "signed as a record", cose.sign1(payload, COMMAND, cose.RECORD_TYPE))
+
+
+def tickets() -> Iterator[Example]:
+    """A deposit ticket as the text of its QR code, and what is none that counts here and now."""
+    said = Ticket(KIOSK, bytes(range(12)), 3, "2026-11-21T08:30Z", "2026-12-21T08:30Z", "\u738b*\u660e", "79927398713")
+    good = ticket.make(said, DIRECTORY_KEY, COMMAND)
+    yield Example("ticket", "as the bank made it", good.encode(), accept=True)
+    longest = replace(said, name="\u738b" * 21, account="0000111122223333004", uses=999)
+    yield Example("ticket", "as large as can be", ticket.make(longest, DIRECTORY_KEY, COMMAND).encode(), accept=True)
+    for why, other in [
+        ("for another kiosk", replace(said, kiosk="demo-0002")),
+        ("from tomorrow on", replace(said, begins="2026-11-22T08:30Z")),
+        ("until this minute", replace(said, begins="2026-11-01T00:00Z", ends="2026-11-21T08:30Z")),
+    ]:
+        yield Example("ticket", why, ticket.make(other, DIRECTORY_KEY, COMMAND).encode())
+    yield Example("ticket", "by the second signer", ticket.make(said, DIRECTORY_KEY, SECOND).encode())
+    yield Example("ticket", "sealed under another kiosk's key", ticket.make(said, bytes(32), COMMAND).encode())
+    yield Example("ticket", "of another version of the text", good.replace("DKT1:", "DKT2:").encode())
+    yield Example("ticket", "in small letters", good.lower().encode())
+    yield Example("ticket", "cut short", good[:-3].encode())
+    yield Example("ticket", "characters over their range", (good[:-3] + ":::").encode())
+    message = base45.decode(good.removeprefix(ticket.PREFIX))
+    yield Example("ticket", "a byte after the end", ticket_text(message + b"\x00"))
+    flipped = bytes([*message[:-1], message[-1] ^ 1])
+    yield Example("ticket", "signature changed", ticket_text(flipped))
+    parts = cbor.decode(cose.parse(message).payload, ticket.TICKET_BYTES_MAX)
+    for why, position, value in [
+        ("version 2 of the format", 0, 2),
+        ("a serial number of 11 bytes", 2, bytes(11)),
+        ("no use at all", 3, 0),
+        ("a use that is no integer", 3, True),
+        ("over 400 days", 5, "2028-01-01T00:00Z"),
+        ("an end before its beginning", 5, "2026-11-21T08:29Z"),
+        ("a moment with seconds", 5, "2026-12-21T08:30:00Z"),
+        ("a day that is none", 5, "2026-12-32T08:30Z"),
+        ("a name with a control character", 6, "J\x1b[2J"),
+        ("an empty name", 6, ""),
+        ("another name than was sealed with", 6, "M*** R**"),
+        ("an account of 25 bytes", 7, parts[7][:-1]),
+        ("an account sealed otherwise", 7, bytes(26)),
+    ]:
+        changed = cbor.encode([*parts[:position], value, *parts[position + 1 :]])
+        yield Example("ticket", why, ticket_text(cose.sign1(changed, COMMAND, cose.TICKET_TYPE)))
+    payload = cbor.encode([*parts, 0])
+    yield Example("ticket", "a field too many", ticket_text(cose.sign1(payload, COMMAND, cose.TICKET_TYPE)))
+    payload = cbor.encode(parts)
+    yield Example("ticket", "signed as a directory", ticket_text(cose.sign1(payload, COMMAND, cose.DIRECTORY_TYPE)))
+
+
+def ticket_text(message: bytes) -> bytes:
+    """What a scanner would read of this message."""
+    return f"{ticket.PREFIX}{base45.encode(message)}".encode()
 
 
 def bank_terms() -> Iterator[Example]:
