@@ -124,7 +124,7 @@ class Stage:
         (self.folder / "logs").mkdir(parents=True, exist_ok=True)
         broker = free_port()
         self.say("keys and certificates")
-        await self._run("kiosk-cloud", "provision", "--dir", ".", "--kiosk", KIOSK_ID, "--port", str(broker))
+        await self.run("kiosk-cloud", "provision", "--dir", ".", "--kiosk", KIOSK_ID, "--port", str(broker))
         self.say("simulated hardware")
         scenario = () if self.world_file is None else ("--scenario", str(self.world_file))
         await self.start("hwsim", "hwsim", "run", "--dir", "sim", "--seed", str(self.seed), *scenario)
@@ -163,7 +163,7 @@ class Stage:
     async def _publish_directory(self) -> None:
         rows = "".join(f"{account},{HOLDERS[name]}\n" for name, account in ACCOUNTS.items())
         (self.folder / "bank" / "accounts.csv").write_text(f"account,name\n{rows}")
-        await self._run(
+        await self.run(
             *("kiosk-cloud", "directory", "publish", "--config", "bank/bank.toml", "--file", "bank/accounts.csv")
         )
 
@@ -199,7 +199,8 @@ class Stage:
                 await process.wait()
         return process.returncode or 0
 
-    async def _run(self, *command: str) -> bytes:
+    async def run(self, *command: str) -> bytes:
+        """A command of the bank or the kiosk, to its end; what it printed. Raises `StageFailed`."""
         process = await asyncio.create_subprocess_exec(
             *command,
             cwd=self.folder,

@@ -43,13 +43,14 @@ class Order:
 
 @dataclass(frozen=True)
 class Issued:
-    """One ticket; `file` is its QR code as SVG, which beside the masked name is all that belongs on the paper."""
+    """One ticket. `text` is what its QR code says, `file` the code as SVG; with the name it is all for the paper."""
 
     serial: str
     account_masked: str
     name_masked: str
     ends: str
     file: str
+    text: str
 
 
 def issue(
@@ -74,7 +75,7 @@ def issue(
             raise ConfigError(message, remedy="Correct the name or the dates.") from error
         path = folder / f"{serial.hex()}.svg"
         write_private(path, drawing(text))
-        issued.append(Issued(serial.hex(), accounts.masked(account), name, ends, str(path)))
+        issued.append(Issued(serial.hex(), accounts.masked(account), name, ends, str(path), text))
     return issued
 
 

@@ -119,6 +119,7 @@ async def place(pace: Clock | None = None) -> AsyncIterator[Place]:
         client = await BusClient.connect(Path(folder), "terminal", terminal.pushed)
         async with serving(terminal, pace or Unhurried()) as address:
             work = [asyncio.ensure_future(terminal.session(client)), asyncio.ensure_future(terminal.keep_time())]
+            work.append(asyncio.ensure_future(terminal.seek_tickets()))
             yield Place(controller, terminal, clock, address, work)
             for task in work:
                 task.cancel()
