@@ -79,9 +79,10 @@ format: setup ## format the code
 	$(BIN)/ruff format
 	$(BIN)/ruff check --fix --quiet
 
-docs: setup ## renew what is made from the code: docs/settings.md, the diagrams of ARCHITECTURE.md
+docs: setup ## renew what is made from the code: docs/settings.md, the metrics of docs/observing.md, the diagrams of ARCHITECTURE.md
 	@$(BIN)/python -m kiosk.config.reference docs/settings.md
 	@$(BIN)/python -m kiosk.core.diagram ARCHITECTURE.md
+	@$(BIN)/python -m kiosk.observing.reference docs/observing.md
 
 setup-train: setup ## CPU torch into the same .venv, for training only
 	@scripts/setup-train.sh

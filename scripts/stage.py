@@ -80,6 +80,9 @@ port = {broker}
 port = {terminal}
 default_language = "en"
 
+[observer]
+port = {observer}
+
 [timing]
 {timing}
 """
@@ -115,6 +118,7 @@ class Stage:
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
     terminal_port: int = 0  # 0: a free one
+    observer_port: int = field(default=0, init=False)  # always a free one
     _client: BusClient | None = None
 
     # --- up and down ------------------------------------------------------------------------------------
@@ -137,10 +141,12 @@ class Stage:
         await self.start("bank", "kiosk-cloud", "receive", "--config", "bank/bank.toml")
         await self._publish_directory()
         self.terminal_port = self.terminal_port or free_port()
+        self.observer_port = free_port()
         settings: dict[str, Any] = {
             "kiosk": KIOSK_ID,
             "broker": broker,
             "terminal": self.terminal_port,
+            "observer": self.observer_port,
             "timing": self.timing,
             "protocol": self.protocol,
         }

@@ -252,6 +252,13 @@ class TerminalConfig(Section, frozen=True, kw_only=True):
     browser_frozen_s: Annotated[float, Meta(ge=5, le=300)] = 15  # drew nothing for so long: it is started again
 
 
+class ObserverConfig(Section, frozen=True, kw_only=True):
+    """Metrics and health for a collector on this machine. Nothing personal is in them."""
+
+    host: Literal["127.0.0.1", "::1"] = "127.0.0.1"  # loopback only
+    port: TcpPort = 9464  # of /metrics, /healthz and /readyz
+
+
 class TimingConfig(Section, frozen=True, kw_only=True):
     """How long the kiosk waits for people and processes."""
 
@@ -315,6 +322,7 @@ class Config(Section, frozen=True, kw_only=True):
     uplink: UplinkConfig
     evidence: EvidenceConfig = EvidenceConfig()
     terminal: TerminalConfig = TerminalConfig()
+    observer: ObserverConfig = ObserverConfig()
     timing: TimingConfig = TimingConfig()
     power: PowerConfig = PowerConfig()
     sign_in: SignInConfig = SignInConfig()

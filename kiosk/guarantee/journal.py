@@ -10,7 +10,7 @@ import contextlib
 import json
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
@@ -28,7 +28,7 @@ from kiosk.core.records import totals
 from kiosk.core.state import Deposit, Outcome, RecordDraft, State
 from kiosk.core.storage import Ledger
 from kiosk.errors import JournalError, LogForkError, LogRollbackError, VerificationError
-from kiosk.guarantee import journal_file, merkle, receipt, seal, self_check, unit_book
+from kiosk.guarantee import journal_file, leaf, merkle, receipt, seal, self_check, unit_book
 from kiosk.guarantee.bank_book import BankBook
 from kiosk.guarantee.bank_keys import BankKeys, BankPurpose, Succession
 from kiosk.guarantee.books import AuthorityBook, DisputeBook
@@ -69,6 +69,9 @@ class Journal:
         self.clock_synchronised = clock_synchronised
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
         self._receipt: tuple[bytes, tuple[int, str] | None, Receipt] | None = None
+        # Told, on this journal's thread, of the records of each transaction once it is durable; must not raise.
+        self.listener: Callable[[Sequence[RecordDraft]], None] = lambda _: None
+        self._fresh: list[RecordDraft] = []  # of the transaction under way
         self._vault = PersonalVault(self._connection, kek, randomness)
         self._authority = AuthorityBook(self._connection)
         self.disputes = DisputeBook(self._connection)
@@ -173,7 +176,9 @@ class Journal:
             body[_ACCOUNT] = self._vault.open_text(deposit_id, sealed, _ACCOUNT)
         if body.get("deposit_id") == b"":
             del body["deposit_id"]  # the idle kiosk's own alerts belong to no deposit
-        return self.log.append(draft.kind, body, now)
+        appended = self.log.append(draft.kind, body, now)
+        self._fresh.append(draft)
+        return appended
 
     def append(self, draft: RecordDraft, now: datetime) -> Appended:
         """A record of its own, outside any deposit."""
@@ -342,6 +347,15 @@ class Journal:
                 )
             raise
 
+    def outbox_state(self) -> tuple[int, str]:
+        """How many deposits the bank has not signed for, and the minute of its oldest missing record; empty: none."""
+        first, size = self.log.acknowledged(), self.log.size()
+        if first >= size:
+            return 0, ""
+        query = "SELECT count(*) FROM leaves WHERE kind = 'deposit' AND seq >= ?"
+        deposits = self._connection.execute(query, (first,)).fetchone()[0]
+        return int(deposits), leaf.parse(self.log.entry(first)).minute
+
     def free_bytes(self) -> int:
         """What the journal's file system has left."""
         return shutil.disk_usage(self._directory).free
@@ -456,8 +470,20 @@ class Journal:
         self._connection.close()
         self._lock.close()
 
-    def _transaction(self) -> contextlib.AbstractContextManager[None]:
-        return journal_file.transaction(self._connection)
+    @contextlib.contextmanager
+    def _transaction(self) -> Iterator[None]:
+        if self._connection.in_transaction:
+            yield
+            return
+        try:
+            with journal_file.transaction(self._connection):
+                yield
+        except BaseException:
+            self._fresh.clear()
+            raise
+        if self._fresh:
+            fresh, self._fresh = self._fresh, []
+            self.listener(fresh)
 
 
 def _about(draft: RecordDraft, made: Sequence[Appended]) -> RecordDraft:

@@ -3,7 +3,7 @@
 import contextlib
 import hmac
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Final
@@ -50,8 +50,10 @@ from kiosk.messages import (
     Depositor,
     FetchOutbox,
     GetDisputes,
+    GetHealth,
     GetKeys,
     GetStatus,
+    Health,
     Identify,
     LinkReport,
     LookUp,
@@ -144,6 +146,7 @@ class Desk:
         self._certificate = Certificate(controller)
         self._models: ModelDesk | None = None
         self._field: FieldDesk | None = None
+        self._health: Callable[[], Awaitable[Health]] | None = None
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
@@ -154,6 +157,10 @@ class Desk:
             self.authority.register(CalibrateModel, CalibrateModels(field))
         self.authority.register(InstallModel, InstallModels(models))
         self.authority.register(RollBackModel, RollBackModels(models))
+
+    def take_health(self, health: Callable[[], Awaitable[Health]]) -> None:
+        """From here on `GetHealth` is answered."""
+        self._health = health
 
     async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
@@ -190,6 +197,8 @@ class Desk:
             case LinkReport():
                 await self._linked(request)
                 return Ok()
+            case GetHealth() if self._health is not None:
+                return await self._health()
             case GetKeys():
                 return await self._keys.listed()
             case GetDisputes():

@@ -68,7 +68,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         in_service=not reasons,
         out_of_service_reasons=reasons,
         deposit=deposit_view(controller.deposit, controller.deadline_s, clock, books, controller.machine.snapshot),
-        devices=tuple(_devices(controller.machine)),
+        devices=tuple(device_views(controller.machine)),
         scene_grade=controller.risk.grade,
         log_size=books.log_size,
         log_root=books.log_root,
@@ -151,7 +151,8 @@ def _amounts(by_currency: dict[str, int]) -> tuple[Amount, ...]:
     return tuple(Amount(minor, currency) for currency, minor in sorted(by_currency.items()))
 
 
-def _devices(machine: Machine) -> Iterator[DeviceView]:
+def device_views(machine: Machine) -> Iterator[DeviceView]:
+    """Every device of which something is known."""
     if not machine.connected:
         device, _, detail = machine.fault.partition(": ")
         yield DeviceView(device or "devices", "down" if machine.fault else "starting", detail, machine.remedy)

@@ -21,6 +21,7 @@ from kiosk.messages.field import (
     ScoreView,
     StreamSeen,
 )
+from kiosk.messages.health import GetHealth, Health
 from kiosk.messages.maintenance import (
     SECRET_CHARACTERS_MAX,
     ApproveAction,
@@ -148,6 +149,7 @@ from kiosk.messages.watcher import (
     EvidencePart,
     HandOver,
     LookForTicket,
+    Pace,
     Reason,
     RiskReport,
     Sha256Hex,
@@ -214,6 +216,7 @@ __all__ = [
     "FetchOutbox",
     "FoundPeople",
     "GetDisputes",
+    "GetHealth",
     "GetKeys",
     "GetModels",
     "GetPeople",
@@ -223,6 +226,7 @@ __all__ = [
     "GetUnits",
     "Grade",
     "HandOver",
+    "Health",
     "Identify",
     "Identity",
     "KeyView",
@@ -247,6 +251,7 @@ __all__ = [
     "OutboxGrew",
     "OutboxRow",
     "OutboxRows",
+    "Pace",
     "PaperState",
     "People",
     "PersonView",

@@ -3,6 +3,7 @@
 from typing import Final
 
 from kiosk.messages.field import CalibrationPlan, DepositSeen, GetRiskMap, PlanCalibration, RiskMap
+from kiosk.messages.health import GetHealth, Health
 from kiosk.messages.maintenance import (
     ApproveAction,
     Asked,
@@ -114,6 +115,7 @@ Request = (
     | OfferSecondFactor
     | ConfirmSecondFactor
     | SetDuress
+    | GetHealth
 )
 Reply = (
     Ok
@@ -137,6 +139,7 @@ Reply = (
     | RiskMap
     | SignedInAs
     | SecondFactorOffer
+    | Health
 )
 Push = (
     Status
@@ -167,6 +170,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             FetchEvidence,
             DeliverEvidenceAck,
             LinkReport,
+            GetHealth,
         }
     ),
     "maintenance": frozenset(
@@ -198,13 +202,16 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             OfferSecondFactor,
             ConfirmSecondFactor,
             SetDuress,
+            GetHealth,
         }
     ),
+    "observer": frozenset({GetHealth}),
 }
 TOPICS_ALLOWED: Final[dict[Role, frozenset[Topic]]] = {
     "terminal": frozenset({"status", "ticket"}),
     "watcher": frozenset({"sensor", "stage"}),
     "uplink": frozenset({"outbox"}),
     "maintenance": frozenset({"status", "sensor", "stage", "outbox"}),
+    "observer": frozenset(),
 }
 FRAME_BYTES_MAX: Final = 1 << 20

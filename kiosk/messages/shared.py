@@ -7,7 +7,7 @@ import msgspec
 Grade = Literal["low", "medium", "high"]
 Stage = Literal["access", "escrow", "bundling", "storing"]  # the stages of DESIGN.md section 7
 PaperState = Literal["pending", "printed", "failed", "none"]  # none: this kiosk has no receipt printer
-Role = Literal["terminal", "watcher", "uplink", "maintenance"]
+Role = Literal["terminal", "watcher", "uplink", "maintenance", "observer"]
 Topic = Literal["status", "sensor", "stage", "outbox", "ticket"]
 
 

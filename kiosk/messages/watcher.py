@@ -39,6 +39,13 @@ class StreamReport(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
             raise ValueError(message)
 
 
+class Pace(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """How long judging a row of this stream took of late: 95 of 100 took no longer."""
+
+    stream: Literal["scene", "machine", "transaction"]
+    p95_ms: Annotated[float, msgspec.Meta(ge=0, le=1e6)]
+
+
 class RiskReport(Message, frozen=True):
     """What the watcher sees. `request_id` answers an `AssessRequest`; None is unasked, on a change."""
 
@@ -50,6 +57,7 @@ class RiskReport(Message, frozen=True):
     lens: Literal["clear", "covered", "frozen", "looped", "absent"]
     frames_per_second: Annotated[float, msgspec.Meta(ge=0, le=1000)]
     still_sha256: Sha256Hex | None  # of one blurred still
+    paces: Annotated[tuple[Pace, ...], msgspec.Meta(max_length=STREAMS_MAX)] = ()
 
     def __post_init__(self) -> None:
         """Not a number is no rate."""

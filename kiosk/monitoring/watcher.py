@@ -50,6 +50,7 @@ from kiosk.monitoring.hand_over import hand_over
 from kiosk.monitoring.lens import Lens, LensWatch
 from kiosk.monitoring.machine import MachineFeatures
 from kiosk.monitoring.model_keeper import ModelKeeper
+from kiosk.monitoring.pace import Paces
 from kiosk.monitoring.ring import Alarm, ClipPlan, FrameRing
 from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.steadiness import SensorWatch
@@ -128,6 +129,7 @@ class Watcher:
         self._stills_told: deque[str] = deque(maxlen=STILLS_KEPT)  # names in reports; each goes to the bank once
         self._stills_due: deque[str] = deque(maxlen=STILLS_KEPT)
         self._seen_due: deque[DepositSeen] = deque(maxlen=DEPOSITS_KEPT)
+        self._paces = Paces()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
         self._turns = Turns("the watcher's look at the scene", clock, ABSENT_AFTER_S + LOOK_S_MAX)
 
@@ -297,11 +299,14 @@ class Watcher:
         model = self._models.get(stream)
         if model is None:
             return None
+        began_s = self._clock.monotonic_s()
         try:
-            return model.judge(values)
+            judged = model.judge(values)
         except ModelError as error:
             _log.warning("watcher: %s", error)
             return None
+        self._paces.took(stream, self._clock.monotonic_s() - began_s)
+        return judged
 
     def _take(self, frame: Frame, row: SceneRow, judged: Judged | None) -> None:
         if self._tickets.seeking(frame.at_s):  # a ticket that is coming up covers the lens, and is wanted there
@@ -367,7 +372,17 @@ class Watcher:
 
     def _report(self, watch: DepositWatch | None, stage: Stage, request_id: int | None) -> RiskReport:
         if watch is None:
-            return RiskReport(request_id, None, stage, self._idle_grade(), (), self._lens.state, self._rate(), None)
+            return RiskReport(
+                request_id=request_id,
+                deposit_code=None,
+                stage=stage,
+                grade=self._idle_grade(),
+                streams=(),
+                lens=self._lens.state,
+                frames_per_second=self._rate(),
+                still_sha256=None,
+                paces=self._paces.told(),
+            )
         seen = watch.summary(stage)
         wanted = request_id is not None or seen.grade != "low"
         return RiskReport(
@@ -379,6 +394,7 @@ class Watcher:
             lens=seen.lens,
             frames_per_second=self._rate(),
             still_sha256=self._still(seen.image) if wanted else None,
+            paces=self._paces.told(),
         )
 
     def _idle_grade(self) -> Grade:

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from importlib.metadata import version
 from pathlib import Path
 from random import SystemRandom
@@ -22,7 +22,7 @@ from kiosk.core.calendar import Calendar
 from kiosk.core.facts import Fact
 from kiosk.core.people import Role as StaffRole
 from kiosk.core.policy import NoteKind, Timing
-from kiosk.core.state import Deposit
+from kiosk.core.state import Deposit, RecordDraft
 from kiosk.core.storage import Threshold
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import checkpoint, signers
@@ -43,6 +43,8 @@ from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
 from kiosk.management.field import FieldBook, FieldFile
 from kiosk.management.field_desk import FieldDesk
+from kiosk.management.health import Around, HealthDesk
+from kiosk.management.host import Host
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.model_files import ModelFiles
 from kiosk.management.models import ModelDesk
@@ -50,15 +52,25 @@ from kiosk.management.riskdesk import RiskDesk, stage_of
 from kiosk.management.sign_in import SignInRules
 from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
+from kiosk.management.tally import Tally
 from kiosk.management.transactions import HabitFile, Transactions, pseudonym_key
 from kiosk.management.view import Books, Identity, seen_by, status
-from kiosk.messages import AssessRequest, ModelsChanged, OutboxGrew, Role, StageChanged, Status, TransactionReading
+from kiosk.messages import (
+    AssessRequest,
+    ModelsChanged,
+    OutboxGrew,
+    Role,
+    StageChanged,
+    Status,
+    TransactionReading,
+)
 from kiosk.processes import notify, watchdog
 from kiosk.processes.installed import artifacts_dir, installed, levels_of, packaged
 from kiosk.processes.lines import open_lines
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
+from kiosk.protection import canonical
 
 VAULT_KEY: Final = "vault.key"
 POLICY: Final = "policy.txt"
@@ -240,6 +252,13 @@ class Process:
         files = ModelFiles(config.paths.state_dir / MODELS, bank_commands, artifacts_dir(config))
         shelves = ModelDesk(self.controller, files, models, hashes, self._models_changed)
         self.desk.take_models(shelves, FieldDesk(self.controller, shelves, self._book, levels_of(config)))
+        self._tally = Tally(clock, canonical.say)
+        around = Around(self.desk, hashes)
+        self._present = around.present
+        host = Host(config.paths.state_dir)
+        health = HealthDesk(self.controller, self._identity, self._tally, host, around, clock_synchronised)
+        self.desk.take_health(health.health)
+        self._journal = journal
         self.bus = BusServer(
             config.paths.bus_dir,
             self.desk.handle,
@@ -252,6 +271,12 @@ class Process:
 
     async def run(self) -> None:
         """Until cancelled, or until the controller ends in order."""
+        loop = asyncio.get_running_loop()
+
+        def durable(drafts: Sequence[RecordDraft]) -> None:  # on the journal's thread
+            loop.call_soon_threadsafe(self._tally.records, drafts)
+
+        self._journal.listener = durable
         await self.bus.start()
         notify.ready("serving the bus")
         try:
@@ -323,6 +348,7 @@ class Process:
         self.bus.push("stage", request)
 
     def _presence(self, role: Role, clients: int) -> None:
+        self._present[role] = clients
         if role == "watcher" and not clients:
             self.risk.absent()
         if role == "watcher" and clients:

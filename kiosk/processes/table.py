@@ -114,6 +114,23 @@ PROCESSES: Final[tuple[Process, ...]] = (
         memory_mib_max=96,
         cpu_percent_max=50,
     ),
+    Process(
+        name="observer",
+        role="observer",
+        module="kiosk.processes.observer",
+        user="kiosk-observer",
+        network="loopback",
+        devices=frozenset(),
+        after=("controller",),
+        essential=False,  # nobody sees how the kiosk is doing; the kiosk does what it did
+        restarts_max=10,
+        restart_window_s=120,
+        restart_delay_s=0.5,
+        stop_timeout_s=10,
+        watchdog_s=30,
+        memory_mib_max=64,
+        cpu_percent_max=20,
+    ),
 )
 
 # Not for `kiosk up`: it needs a display of its own. An installed kiosk has its unit beside the others.

@@ -1,7 +1,6 @@
 """kiosk-terminal: serves the touch screen on loopback. Wires configuration, bus, terminal and web server."""
 
 import asyncio
-import socket
 from pathlib import Path
 
 from kiosk.bus import run_with_reconnect
@@ -9,11 +8,12 @@ from kiosk.clock import SystemClock
 from kiosk.config import load_config
 from kiosk.errors import ConfigError
 from kiosk.processes import notify, watchdog
+from kiosk.processes.loopback import listening, server
 from kiosk.terminal.browser import asking
 from kiosk.terminal.render import House
 from kiosk.terminal.speech import Voice
 from kiosk.terminal.terminal import Terminal
-from kiosk.terminal.web import Web, server
+from kiosk.terminal.web import MESSAGE_BYTES_MAX, Web
 from kiosk.terminal.words import languages
 
 
@@ -27,8 +27,8 @@ async def run(config_path: Path) -> None:
     voice = Voice()
     house = House(settings.languages, settings.default_language, settings.help_phone, speech=voice.can_speak)
     terminal = Terminal(house, clock, idle_s=config.timing.idle_s, voice=voice)
-    web = server(Web(terminal, clock).app())
-    with listening(settings.host, settings.port) as listener:
+    web = server(Web(terminal, clock).app(), message_bytes_max=MESSAGE_BYTES_MAX)
+    with listening("terminal.port", settings.host, settings.port) as listener:
         async with asyncio.TaskGroup() as group:
             group.create_task(web.serve(sockets=[listener]), name="web")
             group.create_task(terminal.keep_time(), name="time")
@@ -46,12 +46,3 @@ def page_answers(host: str, port: int) -> watchdog.SelfCheck:
         await drawn()
 
     return check
-
-
-def listening(host: str, port: int) -> socket.socket:
-    """A socket that listens there; raises `ConfigError` when somebody else does."""
-    try:
-        return socket.create_server((host, port), family=socket.AF_INET6 if ":" in host else socket.AF_INET)
-    except OSError as error:
-        message = f"terminal.port: cannot listen on {host}:{port}: {error.strerror}"
-        raise ConfigError(message, remedy="Choose another terminal.port, or end what uses this one.") from error

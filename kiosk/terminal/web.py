@@ -3,12 +3,10 @@
 import asyncio
 import contextlib
 import logging
-from collections.abc import Iterator
 from importlib import resources
 from typing import Final
 
 import msgspec
-import uvicorn
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.trustedhost import TrustedHostMiddleware
@@ -169,30 +167,3 @@ def _same_origin(connection: HTTPConnection) -> bool:
     """A page from somewhere else, open in the same browser, must not touch our screen."""
     origin = connection.headers.get("origin", "")
     return origin == f"http://{connection.headers.get('host', '')}"
-
-
-class QuietServer(uvicorn.Server):
-    """uvicorn inside our own loop: signals are the process entry's business."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-def server(app: Starlette) -> QuietServer:
-    """A server for one browser on this machine."""
-    return QuietServer(
-        uvicorn.Config(
-            app,
-            ws="websockets-sansio",
-            ws_max_size=MESSAGE_BYTES_MAX,
-            limit_concurrency=32,
-            log_level="warning",
-            log_config=None,  # through the gate of this process's own log (kiosk.protection)
-            access_log=False,
-            lifespan="off",
-            proxy_headers=False,
-            server_header=False,
-            timeout_graceful_shutdown=1,
-        )
-    )

@@ -159,6 +159,7 @@ async def _measured(repeats: int, changes: int, folder: Path) -> tuple[list[floa
     ):
         ready = await _until_there(folder / "sim" / "ready.json")
         settings: dict[str, Any] = {"kiosk": KIOSK_ID, "broker": 1, "terminal": port, "timing": "", "protocol": "ssp"}
+        settings["observer"] = free_port()
         (folder / "kiosk.toml").write_text(KIOSK_TOML.format(**settings, **ready))
         (folder / "kiosk" / "bus").mkdir(parents=True, exist_ok=True)
         await told.bus.start()

@@ -22,6 +22,7 @@ NEEDS: Final = {  # the modules of others without which the process could not do
     "watcher": "cv2, onnxruntime",
     "uplink": "asyncio, paho.mqtt.client, msgspec",
     "terminal": "jinja2, starlette.applications, uvicorn",
+    "observer": "prometheus_client, starlette.applications, uvicorn",
 }
 READY_S: Final = 30.0
 DEPOSIT: Final = (
@@ -90,6 +91,7 @@ def _without_hardware(folder: Path) -> None:
         pigpio=1,
         camera_url="/dev/video99",
         terminal=free_port(),
+        observer=free_port(),
         protocol="ssp",
     )
     (folder / "kiosk.toml").write_text(text)

@@ -7,7 +7,7 @@ controller included, at the n-th journal write or the n-th chunk on a serial lin
 import asyncio
 import contextlib
 import random
-from collections.abc import Callable, Coroutine, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
@@ -39,12 +39,16 @@ from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
+from kiosk.management.health import Around, HealthDesk
+from kiosk.management.host import Host
 from kiosk.management.installed import Installed
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
+from kiosk.management.tally import Tally
 from kiosk.management.view import Books, Identity, status
 from kiosk.messages import AssessRequest, Depositor, Identify, Ok, Reply, Resume, RiskReport, Status, StreamReport
+from kiosk.protection.canonical import Event, Scalar
 from tests.simulation.validators import ValidatorKind, driver, simulated
 from tests.simulation.virtual import MemoryLink, VirtualClock, VirtualLoop, WorldLines
 
@@ -242,6 +246,14 @@ class Rig:
             authority=authority,
             commanders=self.commanders,
         )
+        self.said: list[tuple[Event, Mapping[str, Scalar]]] = []  # canonical lines of this process
+        self.tally = Tally(self.clock, lambda event, fields: self.said.append((event, fields)))
+        self.journal.listener = self.tally.records
+        identity = Identity(KIOSK, "c0" * 32, "0.1.0", single_user=True, started_s=self.loop.time())
+        around = Around(self.desk, MODELS)
+        host = Host(self.folder, self.folder / "sys")
+        desk = HealthDesk(self.controller, identity, self.tally, host, around, lambda: self.synchronised)
+        self.desk.take_health(desk.health)
         self._task = self.loop.create_task(self.controller.run())
 
     async def ended(self, limit_s: float | None = None) -> bool:

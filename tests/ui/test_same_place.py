@@ -15,11 +15,11 @@ from kiosk.bus import BusServer, run_with_reconnect
 from kiosk.clock import SystemClock
 from kiosk.core.state import State
 from kiosk.messages import Status
-from kiosk.processes.terminal import listening
+from kiosk.processes.loopback import listening, server
 from kiosk.terminal.render import House
 from kiosk.terminal.screens import SCREEN_OF, STEP_OF, WAITS_FOR_DEPOSITOR
 from kiosk.terminal.terminal import Terminal
-from kiosk.terminal.web import Web, server
+from kiosk.terminal.web import Web
 from scripts.screenshots import CHROMIUM, FLAGS
 from tests.unit.test_terminal_service import STATUSES, WAIT_S, Controller
 
@@ -32,7 +32,7 @@ async def terminal_at(port: int, bus: Path) -> AsyncIterator[tuple[int, Terminal
     clock = SystemClock()
     terminal = Terminal(House(("en", "zh", "ru"), "en"), clock, idle_s=3600)
     web = server(Web(terminal, clock).app())
-    with listening("127.0.0.1", port) as listener:
+    with listening("terminal.port", "127.0.0.1", port) as listener:
         connected = run_with_reconnect(bus, "terminal", terminal.session, clock, on_push=terminal.pushed)
         work = [asyncio.ensure_future(each) for each in (web.serve(sockets=[listener]), connected)]
         yield listener.getsockname()[1], terminal

@@ -20,11 +20,11 @@ from kiosk.bus import BusClient, BusServer, run_with_reconnect
 from kiosk.clock import Clock, SystemClock
 from kiosk.errors import ConfigError
 from kiosk.messages import Depositor, GetStatus, Identify, LookedUp, LookUp, Ok, Refused, Reply, Request, Resume, Role
-from kiosk.processes.terminal import listening
+from kiosk.processes.loopback import listening, server
 from kiosk.terminal.render import House
 from kiosk.terminal.screens import URGENT_S
 from kiosk.terminal.terminal import WATCHERS_MAX, Terminal
-from kiosk.terminal.web import HEADERS, TOUCHES_PER_SECOND_MAX, Web, server
+from kiosk.terminal.web import HEADERS, TOUCHES_PER_SECOND_MAX, Web
 from scripts.gallery import ACCOUNT, EMPTY, FULL, IDLE, pictures
 from tests.uplink_kit import HandClock
 
@@ -391,8 +391,11 @@ async def test_more_browsers_than_a_kiosk_has_are_turned_away() -> None:
 
 
 def test_a_port_that_is_taken_is_a_mistake_in_the_configuration() -> None:
-    with listening("127.0.0.1", 0) as first, pytest.raises(ConfigError, match=r"terminal\.port") as refused:
-        listening("127.0.0.1", first.getsockname()[1])
+    with (
+        listening("terminal.port", "127.0.0.1", 0) as first,
+        pytest.raises(ConfigError, match=r"terminal\.port") as refused,
+    ):
+        listening("terminal.port", "127.0.0.1", first.getsockname()[1])
     assert "Choose another" in refused.value.remedy
 
 
