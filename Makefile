@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -89,6 +89,9 @@ setup-train: setup ## CPU torch into the same .venv, for training only
 
 train: setup-train ## train the SOM-GAN on data of the simulator; writes models/artifacts
 	@scripts/train.sh
+
+train-protection: setup-train ## train the networks that tell protected data; writes models/protection (minutes)
+	@scripts/train-protection.sh $(FEEDBACK)
 
 setup-bench: setup-train ## the detectors of other people that benchmarks compare with, into the same .venv
 	@scripts/setup-bench.sh

@@ -9,8 +9,11 @@ import kiosk
 from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.manifest import ModelError, Stream, read_checked
 from kiosk.config import Config
+from kiosk.errors import ConfigError
 from kiosk.management.installed import Installed, digest
 from kiosk.protection import logs
+from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.egress import Gate
 
 _PACKAGES: Final = tuple(Path(module.__path__[0]) for module in (firmware_bridge, kiosk))
 
@@ -37,6 +40,13 @@ def packaged(config: Config) -> tuple[dict[Stream, tuple[str, str]], dict[str, s
             found[stream] = manifest.version, manifest.sha256
             hashes[stream] = manifest.sha256
     return found, hashes
+
+
+def check_clear_id(config: Config) -> None:
+    """The id stands in clear in every envelope, leaf and topic. Raises ConfigError: it tells something protected."""
+    if Gate(Catalogue.load()).text(config.kiosk.id, "record").stopped:
+        message = "kiosk.id looks like protected data (a phone number, an account, a name's e-mail)"
+        raise ConfigError(message, remedy="It leaves in clear with every record: let it say nothing of anybody.")
 
 
 def levels_of(config: Config) -> Levels:

@@ -8,6 +8,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import Config, load_config
 from kiosk.messages import Push
 from kiosk.processes import notify, watchdog
+from kiosk.processes.installed import check_clear_id
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
@@ -28,6 +29,7 @@ def link_settings(config: Config) -> LinkSettings:
 async def run(config_path: Path) -> None:
     """Run until cancelled; a controller that goes away is waited for. ConfigError for a file that cannot be used."""
     config = load_config(config_path)
+    check_clear_id(config)
     settings = link_settings(config)
     limits = Limits(in_flight_max=config.uplink.inflight_max)
     clock = SystemClock()

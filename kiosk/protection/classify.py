@@ -1,16 +1,29 @@
-"""Which kind each cell of a table is, with the column around it."""
+"""Which kind each cell of a table is, with the column around it: check digits, patterns and four networks, fused.
 
-from collections.abc import Sequence
+    classifier = Classifier.load()
+    verdicts = classifier.column(["4111 1111 1111 1111", ...], header="card")
+
+Needs onnxruntime, so the controller does not import it.
+"""
+
+import itertools
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import numpy as np
+
+from kiosk.protection import encoding, fusion
+from kiosk.protection.encoding import Floats
 from kiosk.protection.folding import fold
-from kiosk.protection.gate import find
-from kiosk.protection.kinds import OTHER
-from kiosk.protection.whole import Seen, see
+from kiosk.protection.kinds import KINDS, OTHER
+from kiosk.protection.networks import ALGORITHMS, Networks, default_folder, read_manifest, say
+from kiosk.protection.opinions import opinions
 
 TEXT_CHARACTERS_MAX: Final = 1 << 12  # of a longer cell the beginning is judged
+_CELLS_MAX: Final = 8192  # judged at once; of a longer column the first so many are its context
+_BATCH: Final = 512
 
 
 @dataclass(frozen=True)
@@ -29,39 +42,112 @@ class Column:
     header: str = ""
 
 
+_EMPTY: Final = Verdict(OTHER, 1.0)
+
+
 class Classifier:
-    """Judges cells; holds no data between two calls."""
+    """Judges cells; holds no data between two calls, and may be used by several threads."""
+
+    def __init__(self, networks: Networks, weights: Floats, version: str) -> None:
+        """`weights` [A, K]: each algorithm's F-measure per kind. `load` is the usual way."""
+        self._networks = networks
+        self._weights = weights
+        self.version = version  # for reports
 
     @classmethod
     def load(cls, artifacts: Path | None = None) -> "Classifier":
-        """The classifier of a folder of artifacts (that of the package)."""
-        del artifacts  # no networks yet
-        return cls()
+        """The classifier of a folder of artifacts (that of the package). Raises networks.ArtifactError."""
+        folder = artifacts or default_folder()
+        manifest = read_manifest(folder)
+        weights = np.array([manifest.weights[name] for name in ALGORITHMS], dtype=np.float32)
+        return cls(Networks(folder, manifest.sha256), weights, manifest.version)
 
     def column(self, values: Sequence[str], header: str = "") -> list[Verdict]:
-        """One verdict for each value, in order."""
+        """One verdict for each value, in order. Any length; of a very long one the beginning is the context."""
         return self.cells([Column(values, header)])[0]
 
     def cells(self, columns: Sequence[Column]) -> list[list[Verdict]]:
         """One list of verdicts for each column. Many columns at once are quicker than one after the other."""
-        return [self._column(column) for column in columns]
+        done: list[list[Verdict]] = []
+        for group in _groups(columns):
+            if len(group) == 1 and len(group[0].values) > _CELLS_MAX:
+                done.append(self._long(group[0]))
+            else:
+                done += self._verdicts(group)
+        return done
 
-    def _column(self, column: Column) -> list[Verdict]:
-        texts = [fold(value[:TEXT_CHARACTERS_MAX]) for value in column.values]
-        seen = [see(text) for text in texts]
-        share: dict[str, float] = {}
-        for each in seen:
-            for kind in (*each.checked, *each.shaped):
-                share[kind] = share.get(kind, 0.0) + 1.0 / len(texts)
-        return [_decided(text, each, share) for text, each in zip(texts, seen, strict=True)]
+    def said(self, columns: Sequence[Column]) -> Floats:
+        """What each algorithm says of every cell, one column after the other: [A, n, K]. For measuring."""
+        parts = [self._said(group, None)[0] for group in _groups(columns)]
+        return np.concatenate(parts, axis=1)
+
+    def _long(self, column: Column) -> list[Verdict]:
+        done: list[Verdict] = []
+        context: Floats | None = None
+        for at in range(0, len(column.values), _CELLS_MAX):
+            part = Column(column.values[at : at + _CELLS_MAX], column.header)
+            said, seen = self._said([part], context)
+            context = seen if context is None else context
+            done += self._decided(part.values, said)
+        return done
+
+    def _verdicts(self, columns: Sequence[Column]) -> list[list[Verdict]]:
+        said, _ = self._said(columns, None)
+        every = self._decided([value for column in columns for value in column.values], said)
+        ends = np.cumsum([0, *(len(column.values) for column in columns)])
+        return [every[a:b] for a, b in itertools.pairwise(ends.tolist())]
+
+    def _decided(self, values: Sequence[str], said: Floats) -> list[Verdict]:
+        if not values:
+            return []
+        scores = fusion.fuse(said, self._weights)
+        best = scores.argmax(axis=1)
+        sure = scores[np.arange(len(best)), best]
+        return [
+            Verdict(KINDS[kind], score) if value and not value.isspace() else _EMPTY
+            for value, kind, score in zip(values, best.tolist(), sure.tolist(), strict=True)
+        ]
+
+    def _said(self, columns: Sequence[Column], context: Floats | None) -> tuple[Floats, Floats]:
+        """[A, n, K] and the mean of what was seen of each column; `context`: such a mean to be used instead."""
+        sizes = np.array([len(column.values) for column in columns])
+        texts = [fold(value[:TEXT_CHARACTERS_MAX]).strip() for column in columns for value in column.values]
+        if not texts:
+            return np.zeros((len(ALGORITHMS), 0, len(KINDS)), dtype=np.float32), np.zeros((len(columns), 0), np.float32)
+        at: dict[str, int] = {}
+        place = np.array([at.setdefault(text, len(at)) for text in texts])
+        distinct = list(at)
+        bits = opinions(distinct)
+        three, stats = say(self._networks, distinct, _BATCH)
+        seen = np.concatenate([stats, bits, *three], axis=1)[place]
+        owner = np.repeat(np.arange(len(columns)), sizes)
+        mean = context if context is not None else _means(seen, sizes)
+        rows = (np.log(np.maximum(sizes, 1)) / 5).astype(np.float32)
+        headers = encoding.encode_headers([fold(column.header) for column in columns])
+        fourth = self._networks.run_columns(seen, mean[owner], rows[owner, None], headers[owner])
+        checked, shaped = fusion.votes(bits)
+        return np.stack([checked[place], shaped[place], *(each[place] for each in three), fourth]), mean
 
 
-def _decided(text: str, seen: Seen, share: dict[str, float]) -> Verdict:
-    """A check digit counts more than a shape, and what the column is full of more than what it is not."""
-    if seen.checked or seen.shaped:
-        return max(
-            (Verdict(kind, min(1.0, base + 0.3 * share[kind]))
-             for base, kinds in ((0.65, seen.checked), (0.55, seen.shaped)) for kind in kinds),
-            key=lambda verdict: verdict.score,
-        )  # fmt: skip
-    return Verdict("free_text", 0.6) if find(text) else Verdict(OTHER, 0.5)
+def _means(seen: Floats, sizes: np.typing.NDArray[np.int64]) -> Floats:
+    """The mean of each column's cells, [columns, F]; of an empty one 0."""
+    ends = np.cumsum(sizes)
+    mean = np.zeros((len(sizes), seen.shape[1]), dtype=np.float32)
+    for number, (size, end) in enumerate(zip(sizes.tolist(), ends.tolist(), strict=True)):
+        if size:
+            mean[number] = seen[end - size : end].mean(axis=0)
+    return mean
+
+
+def _groups(columns: Sequence[Column]) -> Iterator[list[Column]]:
+    """Columns in order, as many at once as have at most _CELLS_MAX cells together; a longer one is alone."""
+    group: list[Column] = []
+    cells = 0
+    for column in columns:
+        if group and cells + len(column.values) > _CELLS_MAX:
+            yield group
+            group, cells = [], 0
+        group.append(column)
+        cells += len(column.values)
+    if group:
+        yield group

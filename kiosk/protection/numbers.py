@@ -115,6 +115,7 @@ def passport_ru(digits: str) -> bool:
 
 _phone_cn = partial(national_phone, region="CN")
 _phone_ru = partial(national_phone, region="RU")
+_phone_us = partial(national_phone, region="US")
 # Lengths of the digit groups as people write them -> what it then may be. The first that fits names the kind.
 _CARD_LAYOUTS: Final = ("4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4", "6-13", "6-10", "4-4-4-1")
 _LAYOUTS: Final[tuple[tuple[Kind, tuple[str, ...], Callable[[str], bool]], ...]] = (
@@ -126,6 +127,7 @@ _LAYOUTS: Final[tuple[tuple[Kind, tuple[str, ...], Callable[[str], bool]], ...]]
     ("ogrn_ru", ("13", "15"), lambda text: bool(ogrn.is_valid(text))),
     ("phone", ("11", "3-4-4", "3-8", "4-7", "4-8", "12", "3-7", "13", "2-11", "2-3-4-4"), _phone_cn),
     ("phone", ("11", "1-3-3-2-2", "1-3-3-4", "1-10", "3-3-2-2", "3-3-4", "1-3-7"), _phone_ru),
+    ("phone", ("3-3-4", "1-3-3-4"), _phone_us),
     ("phone", ("10",), lambda digits: digits[0] == "9" and _phone_ru(digits)),
     ("passport_ru", ("2-2-6", "4-6"), passport_ru),
     ("bank_account", (*map(str, _ACCOUNT_DIGITS), "20", "5-3-1-4-7", "4-4-4-4-4"), bank_account),
@@ -177,7 +179,7 @@ _PLUS: Final = re.compile(r"\+\d[\d ().-]{5,24}\d")
 _LAST_GROUP: Final = re.compile(r"[ ().-]{1,25}\d{1,25}$")
 
 
-_BRACKETS: Final = re.compile(r"(?:(?<!\d)[78] ?)?\(\d{3,5}\) ?\d[\d -]{3,10}\d(?!\d)")
+_BRACKETS: Final = re.compile(r"(?:(?<!\d)[178] ?)?\(\d{3,5}\) ?\d[\d -]{3,10}\d(?!\d)")
 # In a lookahead, so that one may begin inside what another beginning would have taken.
 _IBAN: Final = re.compile(r"(?<![A-Za-z0-9])(?=([A-Za-z]{2}\d{2}(?: ?[A-Za-z0-9]{1,4}){2,9}))")
 _USCC: Final = re.compile(r"(?<![A-Za-z0-9])[0-9A-Za-z]{2}\d{6}[0-9A-Za-z]{10}(?![A-Za-z0-9])")
@@ -185,7 +187,7 @@ _USCC: Final = re.compile(r"(?<![A-Za-z0-9])[0-9A-Za-z]{2}\d{6}[0-9A-Za-z]{10}(?
 
 def find_phones(text: str) -> Iterator[Found]:
     """Numbers with a plus, and those with brackets around their area code."""
-    for pattern, regions in ((_PLUS, ("ZZ",)), (_BRACKETS, ("RU", "CN"))):
+    for pattern, regions in ((_PLUS, ("ZZ",)), (_BRACKETS, ("RU", "CN", "US"))):
         for match in pattern.finditer(text):
             for candidate in _shortened(match.group()):
                 if any(national_phone(candidate, region) for region in regions):

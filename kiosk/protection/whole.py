@@ -44,7 +44,20 @@ def see(folded: str) -> Seen:
         return _NOTHING
     if _GROUPED.fullmatch(text):
         return _digits(text)
-    return _lettered(text)
+    seen = _lettered(text)
+    return seen if seen is not _NOTHING else _labelled(text)
+
+
+# A word or two that name what follows: "ИНН: 7707083893", "acct no 12 34", "卡号6222...".
+_LABEL: Final = re.compile(r"[\u4e00-\u9fff]{1,6}[ :=]{0,3}|(?:[^\W\d_]{1,14}[. ]{0,2}){1,3}[ :=№#.-]{0,4}(?=[\d+(])")
+
+
+def _labelled(text: str) -> Seen:
+    label = _LABEL.match(text)
+    if label is None or label.end() >= len(text) - 2:
+        return _NOTHING
+    rest = text[label.end() :]
+    return _digits(rest) if _GROUPED.fullmatch(rest) else _lettered(rest)
 
 
 def _digits(text: str) -> Seen:
@@ -68,10 +81,17 @@ def _phone(text: str, bare: str) -> bool:
 
 # The first digits that somebody dials in China (mobile, then 0 and the area), Russia, Britain, the United States.
 _DIALLED: Final = re.compile(r"1[3-9]\d{9}$|0\d{9,11}$|[78][3489]\d{9}$|9\d{9}$|86\d{10,11}$|400\d{7}$|1?[2-9]\d{9}$")
+_OLD_CARD: Final = re.compile(r"(?:5[0678]|6\d)\d{10}|(?:1800|2131)\d{11}")  # Maestro of 12 digits, JCB of 15
+
+
+def _card(bare: str) -> bool:
+    return numbers.bank_card(bare) or (_OLD_CARD.fullmatch(bare) is not None and bool(luhn.is_valid(bare)))
+
+
 _RULES: Final[tuple[tuple[Kind, tuple[int, ...], Callable[[str], bool]], ...]] = (
     ("resident_id_cn", (15, 18), numbers.resident_id_cn),
     ("uscc_cn", (18,), lambda bare: bool(uscc.is_valid(bare))),
-    ("bank_card", tuple(range(13, 20)), numbers.bank_card),
+    ("bank_card", tuple(range(12, 20)), _card),
     ("snils_ru", (11,), numbers.snils),
     ("inn_ru", (10, 12), lambda bare: bool(inn.is_valid(bare))),
     ("ogrn_ru", (13, 15), lambda bare: bool(ogrn.is_valid(bare))),
@@ -108,11 +128,14 @@ def _ip(text: str) -> bool:
 _MAC: Final = re.compile(
     r"[0-9A-Fa-f]{2}([:-])(?:[0-9A-Fa-f]{2}\1){4}[0-9A-Fa-f]{2}|(?:[0-9A-Fa-f]{4}\.){2}[0-9A-Fa-f]{4}"
 )
-_MONEY: Final = r"¥|￥|\$|€|₽|£|元|руб\.?|р\.|CNY|RMB|RUB|USD|EUR|GBP|HKD|人民币"  # noqa: RUF001
+_MONEY: Final = (
+    r"¥|￥|\$|€|₽|£|(?:万|千)?元(?:整)?|(?:тыс\. ?)?руб(?:\.|лей|ля|ль)?|HK\$|US\$|р\."  # noqa: RUF001
+    r"|CNY|RMB|RUB|USD|EUR|GBP|HKD|人民币"
+)
 _NUMBER: Final = r"-?\d{1,12}(?:[ ,.]\d{3})*(?:[.,]\d{1,2})?"
 _BARE: Final = re.compile(r"[0-9A-Za-z][0-9A-Za-z -]{10,44}")
 _DATE_WORDS: Final = re.compile(
-    r"(?:19\d\d|20[0-2]\d)年\d{1,2}月\d{1,2}日?"
+    r"(?:19\d\d|20[0-2]\d)年\d{1,2}月(?:\d{1,2}日?)?"
     r"|\d{1,2} [A-Za-zА-Яа-я]{3,9}\.? (?:19|20)\d\d(?: ?г\.?)?"  # noqa: RUF001 - Cyrillic is meant
     r"|[A-Z][a-z]{2,8} \d{1,2},? (?:19|20)\d\d|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2,4}"
 )

@@ -46,6 +46,8 @@ from kiosk.messages import (
     Status,
     Subscribe,
 )
+from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.egress import Gate
 from kiosk.uplink.evidence import ROWS_MAX as EVIDENCE_ROWS_MAX
 from kiosk.uplink.evidence import Chunk, EvidenceLane
 from kiosk.uplink.session import Connected, Disconnected, Event, Link, Received, Settled
@@ -84,7 +86,7 @@ class Uplink:
         self._window = window or Window()
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
-        self._birth = _Births(kiosk, clock)
+        self._birth = Births(kiosk, clock)
         self._wake = asyncio.Event()
         self._acks: deque[tuple[bytes, bool]] = deque(maxlen=ACKS_HELD_MAX)  # and whether the broker had kept it
         self._directory: bytes | None = None  # the newest one that has not been delivered
@@ -132,7 +134,7 @@ class Uplink:
         """Serve until cancelled. BusError when the controller goes away: connect again and make a new one."""
         status = await self._bus.request(GetStatus())
         if isinstance(status, Status):
-            self._birth.describe(status)
+            self._birth.describe(status.version, status.config_hash)
             self._address(status.log or self._kiosk)
         _expect_ok(await self._bus.request(Subscribe(("outbox",))))
         wanted = tuple(self._bytes_max)
@@ -383,7 +385,7 @@ class Uplink:
             session.result()
 
 
-class _Births:
+class Births:
     """Birth and will of each connection: equal session and sequence pair a death with its birth."""
 
     def __init__(self, kiosk: str, clock: Clock) -> None:
@@ -391,10 +393,12 @@ class _Births:
         self._clock = clock
         self._facts: dict[str, object] = {"v": 1, "kiosk": kiosk, "session": secrets.token_hex(8)}
         self._described: dict[str, object] = {}
+        self._gate = Gate(Catalogue.load())
         self._sequence = 0
 
-    def describe(self, status: Status) -> None:
-        self._described = {"version": status.version, "config_hash": status.config_hash}
+    def describe(self, version: str, config_hash: str) -> None:
+        said = {"version": version, "config_hash": config_hash}
+        self._described = self._gate.fields(said, "telemetry")
 
     def will(self) -> tuple[str, bytes]:
         self._sequence += 1

@@ -1,0 +1,1 @@
+"""The protected-data benchmark: tables that training never saw, the classifier's verdicts, its peers."""

@@ -1,0 +1,131 @@
+"""Cells judged in their column by the shipped networks, and the fusion behind it."""
+
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from kiosk.protection import encoding, fusion
+from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.classify import Classifier, Column
+from kiosk.protection.egress import Gate
+from kiosk.protection.folding import fold
+from kiosk.protection.judge import FieldJudge
+from kiosk.protection.kinds import KINDS
+from kiosk.protection.networks import ALGORITHMS, GRAPHS_BYTES_MAX, ArtifactError, default_folder, read_manifest
+from tests.protection_bench.measure import measure
+from tests.protection_bench.table import table
+
+CLASSIFIER = Classifier.load()
+
+
+def test_the_benchmark_in_small() -> None:
+    """`make bench-protection` measures 49,000 cells; twenty of each kind and script only show that nothing broke."""
+    found = measure(CLASSIFIER, table(4711, 20))
+    assert found.macro_f1 > 0.85
+    assert found.micro_f1 > 0.85
+
+
+def test_verdicts_come_in_order_and_an_empty_cell_is_other() -> None:
+    kinds = [v.kind for v in CLASSIFIER.column(["li.wei@bank.example", "", "  ", "zhang@bank.example"], "email")]
+    assert kinds == ["email", "other", "other", "email"]
+    assert CLASSIFIER.column([]) == []
+    assert CLASSIFIER.cells([]) == []
+    assert [len(part) for part in CLASSIFIER.cells([Column([]), Column(["a", "b"]), Column([])])] == [0, 2, 0]
+
+
+def test_a_cell_is_judged_the_same_whatever_else_is_asked_at_once() -> None:
+    short, long = Column(["+7 912 345-67-89"] * 3, "тел."), Column(["слово " * 30] * 3, "комментарий")
+    alone = CLASSIFIER.cells([short])[0]
+    together = CLASSIFIER.cells([long, short])[1]
+    assert [v.kind for v in alone] == [v.kind for v in together]
+    assert np.allclose([v.score for v in alone], [v.score for v in together], atol=1e-4)
+
+
+def test_a_column_longer_than_one_batch_is_judged_whole() -> None:
+    values = [f"user{number}@bank.example" for number in range(9000)]
+    assert {verdict.kind for verdict in CLASSIFIER.column(values, "mail")} == {"email"}
+
+
+def test_full_width_and_odd_blanks_change_nothing() -> None:
+    plain = ["4111 1111 1111 1111", "5555 5555 5555 4444"]
+    wide = [
+        "".join(chr(ord(c) + 0xFEE0) if c.isdigit() else "\u2009" if c == " " else c for c in each) for each in plain
+    ]
+    assert CLASSIFIER.column(plain, "card") == CLASSIFIER.column(wide, "card")
+
+
+@given(st.lists(st.text(max_size=80), max_size=8), st.text(max_size=20))
+@settings(max_examples=40, deadline=None)
+def test_any_text_gets_a_verdict(values: list[str], header: str) -> None:
+    verdicts = CLASSIFIER.column(values, header)
+    assert len(verdicts) == len(values)
+    assert all(verdict.kind in KINDS and 0.0 <= verdict.score <= 1.0 for verdict in verdicts)
+
+
+@given(st.lists(st.text(max_size=100), min_size=1, max_size=6))
+@settings(max_examples=40, deadline=None)
+def test_encoding_is_in_its_bounds_and_the_same_alone(texts: list[str]) -> None:
+    folded = [fold(text) for text in texts]
+    encoded = encoding.encode(folded)
+    arrays = (encoded.codes, encoded.parts, encoded.words, encoded.shapes)
+    for array, most in zip(arrays, (encoding.CODES, encoding.PARTS, encoding.WORDS, encoding.SHAPES), strict=True):
+        assert array.min() >= 0
+        assert array.max() < most
+    assert np.isfinite(encoded.stats).all()
+    alone = encoding.encode(folded[:1])
+    assert set(alone.parts[0]) - {0} == set(encoded.parts[0]) - {0}
+
+
+def test_a_graph_that_is_not_the_manifests_is_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "protection"
+    shutil.copytree(default_folder(), folder)
+    assert sum(path.stat().st_size for path in folder.glob("*.onnx")) < GRAPHS_BYTES_MAX
+    graph = folder / "parts.onnx"
+    graph.write_bytes(graph.read_bytes()[:-1] + b"\x00")
+    with pytest.raises(ArtifactError, match="not the graph"):
+        Classifier.load(folder)
+    manifest = json.loads((folder / "manifest.json").read_text())
+    changes: list[dict[str, object]] = [{"kinds": manifest["kinds"][::-1]}, {"weights": {}}, {"more": 1}]
+    for change in changes:
+        (folder / "manifest.json").write_text(json.dumps(manifest | change))
+        with pytest.raises(ArtifactError):
+            Classifier.load(folder)
+    with pytest.raises(ArtifactError):
+        Classifier.load(tmp_path / "nothing")
+
+
+def test_an_algorithm_weighs_what_it_was_right() -> None:
+    weights = np.full((len(ALGORITHMS), len(KINDS)), 0.9, dtype=np.float32)
+    said = np.zeros((len(ALGORITHMS), 1, len(KINDS)), dtype=np.float32)
+    card, account = KINDS.index("bank_card"), KINDS.index("bank_account")
+    said[0, 0, [card, account]] = 0.5
+    said[2, 0, account] = said[5, 0, card] = 1.0
+    assert fusion.fuse(said, weights)[0, card] == pytest.approx(fusion.fuse(said, weights)[0, account])
+    weights[5, card] = 0.99
+    assert fusion.fuse(said, weights)[0].argmax() == card
+    measured, matrix = fusion.f_measures(np.array([card, card, account]), said[5].repeat(3, axis=0))
+    assert measured[card] == pytest.approx(0.8)
+    assert matrix[account, card] == 1
+
+
+def test_the_gate_finds_names_and_addresses_with_the_classifier() -> None:
+    gate = Gate(Catalogue.load(), bytes(32), FieldJudge(CLASSIFIER))
+    for line, name in (
+        ("the parcel was taken by Смирнов Алексей Викторович today", "Смирнов"),
+        ("note of the technician: 王建国 changed the belt", "王建国"),
+        ("customer: Margaret Thompson", "Thompson"),
+    ):
+        assert name not in gate.text(line, "bundle", "note").text, line
+    for harmless in ("deposit of 12 notes, 7 suspect", "watchdog fed after 0.3 s", "validator NV200 2.13.4"):
+        assert gate.text(harmless, "bundle").text == harmless
+
+
+def test_the_manifest_says_what_it_was_made_of() -> None:
+    manifest = read_manifest(default_folder())
+    assert set(manifest.weights) == set(ALGORITHMS)
+    assert len(manifest.version) == 16
