@@ -17,12 +17,11 @@ from typing import Final, Protocol
 
 from kiosk.protection.catalogue import Action, Catalogue, CatalogueFile, Destination
 from kiosk.protection.folding import fold
-from kiosk.protection.gate import CUT, TEXT_CHARACTERS_MAX, WITHHELD
+from kiosk.protection.gate import CUT, TEXT_CHARACTERS_MAX, WITHHELD, in_depth
 from kiosk.protection.kinds import Found
 from kiosk.protection.spans import find, without_overlaps
 
 STOPPED: Final = "[stopped]"
-DEPTH_MAX: Final = 8
 KEY_BYTES_MIN: Final = 16
 _PASSES_MAX: Final = 4
 _TOKEN_LETTERS: Final = "abcdefghijklmnop"  # noqa: S105 - no digits, so that no check digit ever finds one in a token
@@ -74,28 +73,7 @@ class Gate:
 
     def fields(self, values: Mapping[str, object], destination: Destination) -> dict[str, object]:
         """A message with every text in it judged under its key, in depth; keys too. Numbers stay numbers."""
-        return {
-            self.text(str(key), destination).text: self._value(value, destination, str(key), DEPTH_MAX)
-            for key, value in values.items()
-        }
-
-    def _value(self, value: object, to: Destination, header: str, depth: int) -> object:
-        if depth == 0:
-            return WITHHELD
-        match value:
-            case None | bool() | int() | float():
-                return value
-            case str():
-                return self.text(value, to, header).text
-            case Mapping():
-                return {
-                    self.text(str(key), to).text: self._value(each, to, str(key), depth - 1)
-                    for key, each in value.items()
-                }
-            case list() | tuple():
-                return [self._value(each, to, header, depth - 1) for each in value]
-            case _:
-                return WITHHELD
+        return in_depth(values, lambda text, key: self.text(text, destination, key).text)
 
     def _text(self, text: str, to: Destination, header: str) -> Passed:
         catalogue = self._catalogue.current if isinstance(self._catalogue, CatalogueFile) else self._catalogue

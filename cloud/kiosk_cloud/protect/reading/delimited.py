@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Final
 
-from kiosk.protection import gate
+from kiosk.protection.spans import find
 from kiosk_cloud.protect.reading import text as texts
 from kiosk_cloud.protect.tables import (
     CELL_CHARACTERS_MAX,
@@ -211,7 +211,7 @@ def is_header(cells: Sequence[Cell]) -> bool:
         and all(0 < len(word) <= HEADER_CHARACTERS_MAX for word in words)
         and len(set(words)) == len(words)
         and not any(sum(map(str.isdigit, word)) * 2 >= len(word) for word in words)
-        and not any(gate.find(word) for word in words)
+        and not any(find(word) for word in words)
     )
 
 
