@@ -18,9 +18,12 @@ from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
+from kiosk.management.health import Around, HealthDesk
+from kiosk.management.host import Host
 from kiosk.management.machine import Devices
 from kiosk.management.riskdesk import RiskDesk
 from kiosk.management.store import InlineRunner
+from kiosk.management.tally import Tally
 from kiosk.management.view import Identity, status
 from kiosk.messages import Ok, OutboxGrew, Reply, Request, Subscribe
 from kiosk.uplink.uplink import Uplink
@@ -39,7 +42,7 @@ class DeskBus:
         )
         runner = InlineRunner()
         controller = Controller(
-            devices=cast("Devices", SimpleNamespace(lines=None)),
+            devices=cast("Devices", SimpleNamespace(lines=SimpleNamespace(read=lambda _: False))),
             journal=self.journal,
             runner=runner,
             risk=RiskDesk(lambda _: None, lambda: (), timeout_s=2.0),
@@ -59,6 +62,11 @@ class DeskBus:
             AccountDirectory(KIOSK, DirectoryKeys.load(keys_dir), self.journal, runner, clock),
             authority=AuthorityDesk(controller, Credentials(kek), InlineRunner()),
             commanders=Commanders.load(keys_dir),
+        )
+        tally = Tally(clock, lambda _event, _fields: None)
+        host = Host(keys_dir, keys_dir / "sys")
+        self._desk.take_health(
+            HealthDesk(controller, identity, tally, host, Around(self._desk, {}), lambda: True).health
         )
         self.uplink: Uplink | None = None
         self.asked = asyncio.Event()

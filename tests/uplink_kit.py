@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from kiosk.clock import SystemClock
+from kiosk.core.metrics import sample
 from kiosk.errors import VerificationError
 from kiosk.guarantee import evidence, evidence_queue, log, log_keys, log_tables, personal
 from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue
@@ -29,7 +30,9 @@ from kiosk.messages import (
     EvidenceRows,
     FetchEvidence,
     FetchOutbox,
+    GetHealth,
     GetStatus,
+    Health,
     LinkReport,
     Ok,
     OutboxRow,
@@ -82,6 +85,14 @@ inflight_max = 5
 host = "localhost"
 port = {port}
 """
+
+
+WELL: Final = Health(
+    "2026-11-21T08:30:00.125Z",
+    in_service=False,
+    reasons=("the cabinet is full",),
+    samples=(sample("kiosk_straps", 3), sample("kiosk_process_connected", 0, "watcher")),
+)
 
 
 class HandClock:
@@ -211,6 +222,7 @@ class ControllerBus:
     def __init__(self, kiosk: KioskSide) -> None:
         self._kiosk = kiosk
         self.reports: list[LinkReport] = []
+        self.health: Reply = WELL
         self.refused: list[bytes] = []
         self.directories: list[bytes] = []
         self.counts: list[bytes] = []
@@ -222,7 +234,7 @@ class ControllerBus:
         self.changed.set()
         return reply
 
-    def _answer(self, message: Request) -> Reply:  # noqa: PLR0911 - one answer a request
+    def _answer(self, message: Request) -> Reply:  # noqa: C901, PLR0911 - one answer a request
         records = self._kiosk.records
         match message:
             case GetStatus():
@@ -246,6 +258,8 @@ class ControllerBus:
             case DeliverCounts(data):
                 self.counts.append(data)
                 return Ok()
+            case GetHealth():
+                return self.health
             case LinkReport():
                 self.reports.append(message)
                 return Ok()

@@ -21,6 +21,7 @@ from kiosk_cloud import directory as accounts
 from kiosk_cloud.commanding.cli import command, complaint, terms
 from kiosk_cloud.depositor.cli import depositor
 from kiosk_cloud.explained import explained
+from kiosk_cloud.fleet_cli import fleet_group
 from kiosk_cloud.keys_cli import keys
 from kiosk_cloud.models_cli import model
 from kiosk_cloud.monitor.cli import monitor
@@ -300,6 +301,7 @@ def publish_count(  # noqa: PLR0913 - the options of one command
     click.echo(f"{kiosk}: counts version {published.version} published, {', '.join(items)}")
 
 
+main.add_command(fleet_group)
 main.add_command(keys)
 main.add_command(model)
 main.add_command(post)

@@ -9,11 +9,14 @@ import hashlib
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from msgspec.structs import replace
+
 from kiosk.clock import Clock, rfc3339
-from kiosk.core import topics
+from kiosk.core import telemetry, topics
 from kiosk.core.topics import Lane
 from kiosk.errors import VerificationError
 from kiosk.guarantee import acks, cbor, checkpoint, cose, evidence, merkle, rotation, seal, verify
@@ -21,6 +24,7 @@ from kiosk.guarantee.complaints import Kind
 from kiosk.guarantee.evidence import Piece
 from kiosk.guarantee.seal import Opened
 from kiosk.guarantee.verify import Claim
+from kiosk.protection.gate import mask
 from kiosk_cloud.arriving import Arriving
 from kiosk_cloud.commanding.queue import COMPLAINT, RESULT, Queue, about, is_online
 from kiosk_cloud.evidence import EvidenceFiles
@@ -32,7 +36,8 @@ from kiosk_cloud.store import Store, StoredRecord
 log = logging.getLogger(__name__)
 
 BIRTH_BYTES_MAX: Final = 4096
-_RECEIVED: Final = frozenset({"record", "result", "checkpoint", "birth", "evidence"})
+_RECEIVED: Final = frozenset({"record", "result", "checkpoint", "birth", "evidence", "telemetry"})
+HEALTH_STALE: Final = timedelta(minutes=10)  # a kiosk whose clock went back is heard again after that
 QUARANTINE_BYTES_MAX: Final = 70_000  # of one payload; a whole envelope fits, and the digest is of all of it
 
 
@@ -185,9 +190,21 @@ class Receiver:
             _ = self._keys_of(kiosk)  # nobody else's is kept
             key = self._keyring.seal_for(evidence.recipient_of(payload))
             return partial(self._evidence, kiosk, *evidence.open_chunk(payload, kiosk, key))
+        if lane == "telemetry":
+            return self._told(kiosk, payload)
         if len(payload) > BIRTH_BYTES_MAX:
             raise VerificationError(f"birth of {len(payload)} bytes")
         return partial(self._birth, kiosk, payload)
+
+    def _told(self, kiosk: str, payload: bytes) -> Callable[[], bool]:
+        """Health is not signed: what is wrong with it proves nothing and is not kept."""
+        try:
+            told = telemetry.decoded(payload, kiosk)
+        except ValueError as error:
+            log.warning("%s: health that cannot be read: %s", kiosk, error)
+            return lambda: False
+        told = replace(told, reasons=tuple(mask(words) for words in told.reasons))
+        return partial(self._health, kiosk, telemetry.encoded(told), told.at)
 
     def _keys_of(self, kiosk: str) -> KioskKeys:
         """The kiosk's keys, looked for once in a batch."""
@@ -308,6 +325,11 @@ class Receiver:
         self._store.set_birth(kiosk, payload, self._now())
         if is_online(payload):
             self._queue_out.came_online(kiosk)
+        return False
+
+    def _health(self, kiosk: str, payload: bytes, at: str) -> bool:
+        stale = rfc3339(self._clock.now_utc() - HEALTH_STALE)
+        self._store.set_health(kiosk, payload, at, self._now(), stale)
         return False
 
     def _compare(self, kiosk: str, size: int, root: bytes, note: bytes) -> None:

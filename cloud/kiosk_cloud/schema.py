@@ -10,7 +10,7 @@ from typing import Final
 from kiosk_cloud.commanding.schema import SCHEMA as COMMANDING_SCHEMA
 from kiosk_cloud.posting.schema import SCHEMA as POSTING_SCHEMA
 
-SCHEMA_VERSION: Final = 4
+SCHEMA_VERSION: Final = 5
 SCHEMA: Final = """
 CREATE TABLE IF NOT EXISTS kiosks (
     kiosk TEXT PRIMARY KEY,
@@ -99,6 +99,12 @@ CREATE TABLE IF NOT EXISTS evidence_chunks (
     part INTEGER NOT NULL,
     data BLOB NOT NULL,
     PRIMARY KEY (kiosk, sha256, part)
+) STRICT;
+CREATE TABLE IF NOT EXISTS healths (   -- what each kiosk last told of itself; not signed
+    kiosk TEXT PRIMARY KEY,
+    payload BLOB NOT NULL,
+    at TEXT NOT NULL,                -- by the kiosk's clock
+    received_at TEXT NOT NULL
 ) STRICT;
 CREATE TABLE IF NOT EXISTS births (
     kiosk TEXT PRIMARY KEY,

@@ -48,6 +48,7 @@ SUBSCRIPTIONS: Final = (
     f"$share/{topics.RECEIVER_GROUP}/{topics.every('evidence')}",
     topics.every("checkpoint"),
     topics.every("birth"),
+    topics.every("telemetry"),
 )
 
 
@@ -206,7 +207,7 @@ class _Listener:
 
     def confirm(self, mid: int, connection: int) -> None:
         """What is durable needs not be delivered again; a packet id means nothing on a later connection."""
-        if connection == self._connection:
+        if mid and connection == self._connection:  # 0: of QoS 0, which nobody confirms
             self._client.ack(mid, 1)
 
     # --- paho's thread: log and enqueue, nothing that can fail -------------------------------------

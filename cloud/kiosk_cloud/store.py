@@ -303,6 +303,24 @@ class Store:
         """Keep the newest birth or death certificate."""
         self._db.execute("INSERT OR REPLACE INTO births VALUES (?, ?, ?)", (kiosk, payload, received_at))
 
+    def birth(self, kiosk: str) -> tuple[bytes, str] | None:
+        """(payload, when it came) of the newest birth or death certificate."""
+        row = self._db.execute("SELECT payload, received_at FROM births WHERE kiosk = ?", (kiosk,)).fetchone()
+        return (row[0], row[1]) if row else None
+
+    def set_health(self, kiosk: str, payload: bytes, at: str, received_at: str, stale: str) -> None:
+        """Keep the newest health by the kiosk's clock; one received before `stale` gives way to any."""
+        self._db.execute(
+            "INSERT INTO healths VALUES (?1, ?2, ?3, ?4) ON CONFLICT (kiosk) DO UPDATE SET"
+            " payload = ?2, at = ?3, received_at = ?4 WHERE ?3 > healths.at OR healths.received_at < ?5",
+            (kiosk, payload, at, received_at, stale),
+        )
+
+    def health(self, kiosk: str) -> tuple[bytes, str] | None:
+        """(payload, when it came) of what the kiosk last told of itself."""
+        row = self._db.execute("SELECT payload, received_at FROM healths WHERE kiosk = ?", (kiosk,)).fetchone()
+        return (row[0], row[1]) if row else None
+
     # --- evidence ----------------------------------------------------------------------------------
 
     def add_quarantine(self, kiosk: str, lane: str, sha256: bytes, payload: bytes, reason: str, at: str) -> bool:

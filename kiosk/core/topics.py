@@ -15,6 +15,7 @@ Lane = Literal[
     "checkpoint",
     "evidence",
     "result",
+    "telemetry",
     "ack",
     "directory",
     "terms",
@@ -25,9 +26,11 @@ Lane = Literal[
 ]
 
 PREFIX: Final = "kiosk/v1"
-FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "result")
+FROM_KIOSK: Final[tuple[Lane, ...]] = ("birth", "record", "checkpoint", "evidence", "result", "telemetry")
 TO_KIOSK: Final[tuple[Lane, ...]] = ("ack", "directory", "terms", "counts", "command", "complaint", "evidence_ack")
-RETAINED: Final[frozenset[Lane]] = frozenset({"birth", "checkpoint", "ack", "directory", "terms", "counts"})
+RETAINED: Final[frozenset[Lane]] = frozenset(
+    {"birth", "checkpoint", "telemetry", "ack", "directory", "terms", "counts"}
+)
 RECEIVER_GROUP: Final = "bank"
 
 _LATER_EPOCH: Final = re.compile(r"(.+)\.epoch(?:[2-9]|[1-9][0-9]{1,3})")

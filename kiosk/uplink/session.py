@@ -121,6 +121,9 @@ class Link(Protocol):
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
         """Hand a QoS 1 publish to the connection; its token, or None when there is no connection."""
 
+    def announce(self, topic: str, payload: bytes, *, expiry_s: int) -> None:
+        """A retained QoS 0 publish that the broker forgets after `expiry_s`; nobody waits for it, it may be lost."""
+
     def drop(self, reason: str) -> None:
         """Close the present connection; a new one follows after the usual delay."""
 
@@ -157,6 +160,10 @@ class Session:
 
     def publish(self, topic: str, payload: bytes, *, retain: bool) -> int | None:
         return self._connection.publish(topic, payload, retain=retain) if self._connection else None
+
+    def announce(self, topic: str, payload: bytes, *, expiry_s: int) -> None:
+        if self._connection is not None:
+            self._connection.announce(topic, payload, expiry_s=expiry_s)
 
     def drop(self, reason: str) -> None:
         if self._connection is not None:
@@ -333,6 +340,12 @@ class _Connection:
             return None
         info = self._client.publish(topic, payload, qos=QOS, retain=retain)
         return info.mid if info.rc == MQTTErrorCode.MQTT_ERR_SUCCESS else None
+
+    def announce(self, topic: str, payload: bytes, *, expiry_s: int) -> None:
+        if not self.ended.done():
+            properties = Properties(PacketTypes.PUBLISH)  # type: ignore[no-untyped-call]  # paho leaves it so
+            properties.MessageExpiryInterval = expiry_s
+            self._client.publish(topic, payload, qos=0, retain=True, properties=properties)
 
     def lost(self, reason: str) -> None:
         """Note the end of the connection, once."""

@@ -15,7 +15,7 @@ from typing import Final, Literal, Protocol
 import msgspec
 
 from kiosk.clock import Clock, Turns, rfc3339
-from kiosk.core import topics
+from kiosk.core import telemetry, topics
 from kiosk.errors import BusError
 from kiosk.guarantee import evidence
 from kiosk.guarantee.acks import ACK_BYTES_MAX
@@ -34,7 +34,9 @@ from kiosk.messages import (
     EvidenceRows,
     FetchEvidence,
     FetchOutbox,
+    GetHealth,
     GetStatus,
+    Health,
     LinkReport,
     Ok,
     OutboxGrew,
@@ -46,6 +48,7 @@ from kiosk.messages import (
     Status,
     Subscribe,
 )
+from kiosk.protection import gate
 from kiosk.protection.catalogue import Catalogue
 from kiosk.protection.egress import Gate
 from kiosk.uplink.evidence import ROWS_MAX as EVIDENCE_ROWS_MAX
@@ -65,6 +68,7 @@ STATEMENT_BYTES_MAX: Final[dict[Literal["terms", "command", "complaint"], int]] 
 PATIENCE_S: Final = 90.0  # rows are published and the bank does not answer: try the next broker; doubles
 PATIENCE_S_MAX: Final = 900.0
 STEP_S_MAX: Final = 60.0  # a round of requests to a slow controller
+HEALTH_S: Final = 60.0  # between two words on how the kiosk is doing
 POLL_S: Final = 60.0  # look at the outbox though no push came; a push may be lost with its socket
 
 
@@ -106,6 +110,8 @@ class Uplink:
         self._stale = True  # whether the controller's outbox must be looked at
         self._polled_s = 0.0
         self._report: LinkReport | None = None  # due to the controller
+        self._telemetry_topic = topics.topic(kiosk, "telemetry")
+        self._health_due_s = 0.0  # when the bank is told again how the kiosk is doing
         self._patience_s = PATIENCE_S
         self._unanswered_since_s = 0.0
 
@@ -158,6 +164,7 @@ class Uplink:
                 self._window.connected(receive_maximum, now_s)
                 self._connected = self._birth_due = self._stale = True
                 self._checkpoint_sent = b""
+                self._health_due_s = now_s
                 self._unanswered_since_s = now_s
                 where = f"{broker.host}:{broker.port}"
                 named = () if certificate is None else (certificate.sha256, rfc3339(certificate.ends))
@@ -224,6 +231,8 @@ class Uplink:
             await self._fetch_evidence(after)
         if self._connected and not self._given_up():
             self._publish()
+        if self._connected and self._clock.monotonic_s() >= self._health_due_s:
+            await self._tell_health()
 
     def _given_up(self) -> bool:
         """Whether the bank has been silent for too long: its receivers may listen at another broker only."""
@@ -298,6 +307,22 @@ class Uplink:
                 self._evidence.answered(self._clock.monotonic_s())
                 self._answered()
 
+    async def _tell_health(self) -> None:
+        """Last of all lanes; what has no answer, or is lost, is told anew a minute later."""
+        self._health_due_s = self._clock.monotonic_s() + HEALTH_S
+        reply = await self._bus.request(GetHealth())
+        if not isinstance(reply, Health):
+            log.warning("the controller does not tell its health: %s", type(reply).__name__)
+            return
+        masked = gate.mask_values({"reasons": reply.reasons, "samples": reply.samples})
+        told = {"v": 1, "kiosk": self._kiosk, "at": reply.at, "in_service": reply.in_service, **masked}
+        try:
+            payload = telemetry.encoded(msgspec.convert(told, telemetry.Telemetry))
+        except ValueError as error:  # records must go on, whatever is wrong with this
+            log.warning("health that is not in its grammar is not told: %s", error)
+            return
+        self._link.announce(self._telemetry_topic, payload, expiry_s=telemetry.EXPIRY_S)
+
     async def _look(self) -> None:
         """One row from the base on shows how far the bank has signed, how many records there are, the checkpoint."""
         self._stale = False
@@ -371,7 +396,8 @@ class Uplink:
     async def _pause(self, session: asyncio.Task[None]) -> None:
         """Until something happens or a moment comes; a session that died raises here."""
         now_s = self._clock.monotonic_s()
-        moments = [self._window.wake_at_s(), self._evidence.wake_at_s(now_s)] if self._connected else []
+        waits = (self._window.wake_at_s(), self._evidence.wake_at_s(now_s), self._health_due_s)
+        moments = waits if self._connected else ()
         delay_s = max(0.0, min([POLL_S, *(at_s - now_s for at_s in moments if at_s is not None)]))
         woken = asyncio.create_task(self._wake.wait())
         timer = asyncio.create_task(self._clock.sleep(delay_s))

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from kiosk.core import metrics, telemetry
 from kiosk.guarantee import acks, checkpoint, keys, leaf, seal
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import Provisioned, provision
@@ -279,3 +280,38 @@ def test_a_new_store_appears_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     assert found == [[]]
     assert sorted(each.name for each in tmp_path.iterdir()) == ["store.db", "store.db.turns"]
     assert stat.S_IMODE(path.stat().st_mode) == 0o600
+
+
+def health(at: str, *samples: metrics.Sample, reasons: tuple[str, ...] = ()) -> bytes:
+    told = telemetry.Telemetry(1, KIOSK, at, not reasons, reasons, samples)
+    return telemetry.encoded(told)
+
+
+def known(bank: Bank) -> telemetry.Telemetry:
+    found = bank.store.health(KIOSK)
+    assert found is not None
+    return telemetry.decoded(found[0], KIOSK)
+
+
+MORNING, NOON = "2026-11-21T08:00:00.000Z", "2026-11-21T12:00:00.000Z"
+
+
+def test_the_newest_health_is_kept_and_an_older_one_that_a_broker_had_kept_is_not(bank: Bank) -> None:
+    assert bank.take(health(NOON), lane="telemetry") == []
+    bank.take(health(MORNING), lane="telemetry")
+    assert known(bank).at == NOON
+    bank.clock.advance(601)  # the kiosk's clock went back
+    bank.take(health(MORNING), lane="telemetry")
+    assert known(bank).at == MORNING
+
+
+def test_health_that_is_none_is_not_kept_nor_what_somebody_put_into_it(bank: Bank) -> None:
+    straps = metrics.sample("kiosk_straps", 3)
+    for bad in (b"", b"{}", b"x" * 70_000, health(NOON).replace(KIOSK.encode(), b"demo-0002")):
+        assert bank.take(bad, lane="telemetry") == []
+    assert bank.store.health(KIOSK) is None
+    assert bank.store.quarantined(KIOSK) == []
+    planted = (("kiosk_owner", ("王小明",), 1.0), ("kiosk_info", ("79927398713", "0" * 64), 1.0), straps, straps)
+    bank.take(health(NOON, *planted, reasons=("card 4111 1111 1111 1111",)), lane="telemetry")
+    assert known(bank).samples == (straps,)
+    assert known(bank).reasons == ("card [bank_card]",)

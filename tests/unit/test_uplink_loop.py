@@ -9,7 +9,9 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from msgspec.structs import replace
 
+from kiosk.core import telemetry
 from kiosk.errors import BusError
 from kiosk.guarantee.acks import ACK_BYTES_MAX
 from kiosk.guarantee.counts import COUNTS_BYTES_MAX
@@ -32,7 +34,7 @@ from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
 from kiosk_cloud.pki import utc_now
 from kiosk_cloud.provision import provision
-from tests.uplink_kit import KIOSK, Bank, ControllerBus, HandClock, KioskSide, plan
+from tests.uplink_kit import KIOSK, WELL, Bank, ControllerBus, HandClock, KioskSide, plan
 
 BROKER = Broker("broker", 8883)
 ACK = f"kiosk/v1/{KIOSK}/ack"
@@ -45,6 +47,7 @@ class HandLink:
 
     def __init__(self) -> None:
         self.published: list[tuple[str, bytes, bool]] = []
+        self.announced: list[tuple[str, bytes, int]] = []
         self.dropped: list[str] = []
         self.works = 0
         self.subscribed: Sequence[str] = ()
@@ -59,6 +62,10 @@ class HandLink:
         self.published.append((topic.rsplit("/", 1)[1], payload, retain))
         self.changed.set()
         return len(self.published)
+
+    def announce(self, topic: str, payload: bytes, *, expiry_s: int) -> None:
+        if self.up:
+            self.announced.append((topic, payload, expiry_s))
 
     def drop(self, reason: str) -> None:
         self.dropped.append(reason)
@@ -452,3 +459,35 @@ async def test_an_acknowledgement_too_long_to_be_one_is_dropped_and_said(
     await started.settle()
     assert started.bus.refused == [bytes(ACK_BYTES_MAX)]  # the controller judges what may be one
     assert f"a message of {ACK_BYTES_MAX + 1} bytes is not passed on" in caplog.text
+
+
+async def test_health_is_told_once_connected_and_every_minute_and_through_the_gate(
+    started: Room,
+) -> None:
+    started.bus.health = replace(WELL, reasons=("the port of 4111 1111 1111 1111 is shut",))
+    await started.settle()
+    assert started.link.announced == []
+    started.link.connect()
+    await started.settle()
+    ((topic, payload, expiry_s),) = started.link.announced
+    assert (topic, expiry_s) == (f"kiosk/v1/{KIOSK}/telemetry", 3600)
+    told = telemetry.decoded(payload, KIOSK)
+    assert told.reasons == ("the port of [bank_card] is shut",)
+    assert told.samples == WELL.samples
+    started.link.settle_all()  # or the connection would be given up
+    for _ in range(2):
+        started.clock.advance(60)
+        await started.settle()
+    assert len(started.link.announced) == 3
+
+
+async def test_a_controller_without_health_or_with_too_much_of_it_keeps_no_record_back(started: Room) -> None:
+    envelopes = [started.kiosk.deposit(number) for number in range(2)]
+    started.bus.health = Refused("unknown_request", "GetHealth")
+    started.link.connect()
+    await started.settle()
+    started.bus.health = replace(WELL, at="yesterday")
+    started.clock.advance(60)
+    await started.settle()
+    assert started.link.announced == []
+    assert started.link.records()[:2] == envelopes
