@@ -6,7 +6,17 @@ from typing import Any, Final
 
 from msgspec.structs import replace
 
-from kiosk.messages import Amount, BankText, DenominationCount, DepositView, LookedUp, NotesAt, Status
+from kiosk.messages import (
+    Amount,
+    BadgeShown,
+    BankText,
+    DenominationCount,
+    DepositView,
+    LookedUp,
+    NotesAt,
+    StaffView,
+    Status,
+)
 from kiosk.terminal.session import Session
 
 ACCOUNT: Final = "0000111122223337"  # made up; the check digit is right
@@ -79,6 +89,8 @@ class Picture:
     codes_page: int = 0
     problem: str = ""
     looked_up: LookedUp | None = None
+    staff: bool = False
+    pin: bool = False  # a badge was shown
     ticket: bool = False  # shown instead of typing
     informed: bool = False
     revealed: bool = False
@@ -95,6 +107,8 @@ class Picture:
             self.digits,
             self.looked_up,
             1 if self.ticket else 0,
+            "badge" if self.staff else "",
+            BadgeShown(3, "S-03") if self.pin else None,
             self.informed,
             self.revealed,
             self.codes_page,
@@ -144,6 +158,7 @@ def _before() -> Iterator[Picture]:
     yield Picture("attract", IDLE, language=False)
     yield Picture("attract-options", IDLE, language=False, options=frozenset({"contrast", "speech"}))
     yield Picture("attract-bank-texts", replace(IDLE, bank_texts=SAID), language=False)
+    yield from _staff(replace(IDLE, tickets=True))
     yield Picture("identify", IDLE, digits=ACCOUNT[:10])
     yield Picture("identify-mistake", IDLE, digits=ACCOUNT[:-1] + "4", problem="check_digit")
     reading = replace(IDLE, tickets=True)
@@ -158,6 +173,23 @@ def _before() -> Iterator[Picture]:
     yield Picture("before-compensation", replace(IDLE, bank_texts=OWED), digits=ACCOUNT, looked_up=known, informed=True)
     yield Picture("prepare", _of(EMPTY, "watching"))
     yield Picture("consent", _of(EMPTY, "consenting"))
+
+
+def _staff(idle: Status) -> Iterator[Picture]:
+    view = StaffView("S-03", ("duty_on", "collect"), bundles=17)
+    busy = replace(idle, on_duty="S-03")
+    yield Picture("badge", idle, staff=True)
+    yield Picture("badge-foreign", idle, staff=True, problem="badge_foreign")
+    yield Picture("badge-no-camera", IDLE, staff=True)
+    yield Picture("pin", idle, staff=True, pin=True, digits="246813")
+    yield Picture("pin-wrong", idle, staff=True, pin=True, problem="wrong_pin")
+    yield Picture("staff", replace(idle, staff=view))
+    asked = replace(view, asked="start", asked_by="K-17", offers=("duty_off", "approve", "withdraw"))
+    yield Picture("staff-approve", replace(busy, staff=asked))
+    yield Picture("staff-approve-end", replace(busy, staff=replace(asked, asked="end", exchange=4, emptied=True)))
+    yield Picture("staff-open", replace(busy, staff=replace(view, exchange=4, offers=("duty_off", "emptied"))))
+    out = replace(view, exchange=4, emptied=True, offers=("duty_off", "end"))
+    yield Picture("staff-out", replace(busy, staff=out))
 
 
 def _cash_in() -> Iterator[Picture]:

@@ -30,7 +30,7 @@ from kiosk_cloud.posting.cli import post
 from kiosk_cloud.provision import Plan, Provisioned, provision, renew
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
-from kiosk_cloud.tickets import ticket
+from kiosk_cloud.tickets import badge_group, ticket
 from kiosk_cloud.verify import Report, verify_store
 from kiosk_cloud.witness import service as witness
 
@@ -311,6 +311,7 @@ main.add_command(command)
 main.add_command(terms)
 main.add_command(complaint)
 main.add_command(ticket)
+main.add_command(badge_group)
 
 
 @main.command()

@@ -1,4 +1,4 @@
-"""`kiosk-cloud ticket`: deposit tickets, by which a depositor is known at one kiosk without typing.
+"""`kiosk-cloud ticket` and `badge`: QR codes by which a depositor, or staff, is known at one kiosk without typing.
 
 Nothing of a ticket is kept here: the kiosk's record of the deposit names its serial number.
 """
@@ -16,7 +16,9 @@ import segno
 
 from kiosk.core import accounts
 from kiosk.errors import ConfigError
+from kiosk.guarantee import badge
 from kiosk.guarantee import ticket as statement
+from kiosk.guarantee.badge import Badge
 from kiosk.guarantee.ticket import Ticket
 from kiosk_cloud import config as bank_config
 from kiosk_cloud import directory
@@ -26,6 +28,7 @@ from kiosk_cloud.keyring import Keyring
 from kiosk_cloud.pki import utc_now
 
 LIFE_DAYS: Final = 90
+BADGE_DAYS: Final = 365
 MODULE_MM: Final = 0.75  # 65 modules and their margin are 55 mm: a camera of 320 x 240 reads them from a hand's width
 _QUIET: Final = 4
 _FILE: Final = click.Path(path_type=Path, dir_okay=False)
@@ -123,3 +126,36 @@ def issue_command(config_path: Path, *, kiosk: str, file: Path, to: Path, days: 
         return
     for each in issued:
         click.echo(f"{each.serial}  {each.account_masked}  {each.name_masked}  until {each.ends}  {each.file}")
+
+
+@click.group("badge")
+def badge_group() -> None:
+    """Badges of the staff, to be held to a kiosk's camera before the PIN is typed."""
+
+
+@badge_group.command("issue")
+@click.option("--config", "config_path", type=_FILE, required=True, help="bank.toml, as `provision` writes it.")
+@click.option("--kiosk", required=True, help="The only kiosk that takes it.")
+@click.option("--staff", required=True, help="Staff id, as it is enrolled at the kiosk.")
+@click.option("--to", type=click.Path(path_type=Path, file_okay=False), required=True, help="Folder for the SVG file.")
+@click.option("--days", type=click.IntRange(1, 800), default=BADGE_DAYS, show_default=True, help="How long it counts.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def issue_badge(config_path: Path, *, kiosk: str, staff: str, to: Path, days: int, as_json: bool) -> None:
+    """Sign the badge of one person for one kiosk and draw its QR code.
+
+    It says who somebody is and allows nothing: their PIN, and their being enrolled at the kiosk, do.
+    """
+    with explained():
+        config = bank_config.load(config_path)
+        directory.kiosks(config, kiosk)
+        ends = statement.minute(utc_now() + timedelta(days=days))
+        try:
+            text = badge.make(Badge(kiosk, staff, ends), Keyring(config.keys).command)
+        except ValueError as error:
+            raise ConfigError(f"the badge cannot be signed: {error}", remedy="Correct the staff id.") from error
+        path = private_dir(to) / f"badge-{kiosk}-{staff}.svg"
+        write_private(path, drawing(text))
+    if as_json:
+        click.echo(json.dumps({"kiosk": kiosk, "staff": staff, "ends": ends, "file": str(path), "text": text}))
+        return
+    click.echo(f"{staff} at {kiosk} until {ends}: {path}")

@@ -29,6 +29,7 @@ COMPROMISE_TYPE: Final = "application/vnd.deposit-kiosk.compromise+cbor"
 BANK_KEY_TYPE: Final = "application/vnd.deposit-kiosk.bank-key+cbor"
 MODEL_TYPE: Final = "application/vnd.deposit-kiosk.model+cbor"
 TICKET_TYPE: Final = "application/vnd.deposit-kiosk.ticket+cbor"
+BADGE_TYPE: Final = "application/vnd.deposit-kiosk.badge+cbor"
 PAYLOAD_BYTES_MAX: Final = 64 * 1024
 MESSAGE_BYTES_MAX: Final = PAYLOAD_BYTES_MAX + 512
 _TAG_18: Final = b"\xd2"

@@ -11,6 +11,7 @@ import click
 from kiosk.maintenance.words import amounts_in_words, duration_in_words, state_in_words
 from kiosk.messages import (
     AssessRequest,
+    BadgeShown,
     DepositView,
     DeviceView,
     LookForTicket,
@@ -53,7 +54,7 @@ def status_line(status: Status) -> str:
     return ", ".join(parts)
 
 
-def push_line(push: Push) -> str:  # noqa: PLR0911 - one for each push
+def push_line(push: Push) -> str:  # noqa: C901, PLR0911 - one for each push
     """Any push in one line."""
     match push:
         case Status():
@@ -70,6 +71,8 @@ def push_line(push: Push) -> str:  # noqa: PLR0911 - one for each push
             return f"the watcher looks for a deposit ticket for {push.for_s:.0f} s"
         case TicketShown():
             return "a deposit ticket is shown: " + (push.problem or "good")
+        case BadgeShown():
+            return "a badge is shown: " + (push.problem or push.staff)
         case SensorReading():
             return (
                 f"board: state {push.board_state}, {push.temperature_decicelsius / 10:.1f} C, {push.supply_mv} mV, "

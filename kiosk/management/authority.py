@@ -180,6 +180,10 @@ class AuthorityDesk:
             except msgspec.ValidationError as error:
                 return Refused("bad_request", f"This request cannot be understood: {error}", "Correct it.")
 
+    async def people(self) -> People:
+        """Who is enrolled and what is asked for: no secret is needed to see it, and nobody waits for it."""
+        return self._view(await self._load())
+
     async def admit(self, request: Confidential, staff: str, secret: str) -> Refused | None:
         """Whether this person may send this request (`kiosk.core.access`); what refuses it otherwise."""
         async with self._lock:

@@ -37,6 +37,7 @@ from kiosk.management.machine import label_printer_status, not_ready, receipt_pr
 from kiosk.management.models import InstallModels, ModelDesk, ModelRequest, RollBackModels
 from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
+from kiosk.management.staff_desk import StaffDesk, StaffRequest
 from kiosk.management.statements import Statements
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
 from kiosk.management.terms import BankTerms
@@ -134,6 +135,8 @@ class Desk:
         self._keys = RotateKeys(controller.journal, controller.runner)
         authority.register(RotateKey, self._keys)
         self._units = StorageDesk(controller)
+        self.staff = StaffDesk(controller, authority, self._units)
+        self.tickets.badge_shown = self.staff.shown
         self._evidence = EvidenceDesk(controller)
         exchanging.register(authority, controller.storage, self._units.print_last)
         kiosk = self._directory.kiosk
@@ -228,10 +231,12 @@ class Desk:
         self._c.announce()
         return reply
 
-    async def _service(self, request: Request) -> Reply:
+    async def _service(self, request: Request) -> Reply:  # noqa: PLR0911 - one for each desk
         """People and what they do with the cash; evidence."""
         if isinstance(request, StorageRequest):
             return await self._units.handle(request)
+        if isinstance(request, StaffRequest):
+            return await self.staff.handle(request)
         if isinstance(request, AuthorityRequest):
             return await self.authority.handle(request)
         if isinstance(request, EvidenceRequest):
@@ -256,6 +261,8 @@ class Desk:
             bank_texts=await self._terms.texts(),
             warnings=(*self._certificate.warnings(), *(self._field.book.warnings() if self._field else ())),
             tickets=self.tickets.possible,
+            on_duty=await self.staff.on_duty(),
+            staff=await self.staff.view(),
             receipt_witnessed=bool(books.receipt_qrs) and bool(self._c.witnesses.vouching(books.receipt_qrs[1])),
         )
 
@@ -321,7 +328,7 @@ class Desk:
             code="".join(_CODE_LETTERS[byte % len(_CODE_LETTERS)] for byte in self._randomness(_CODE_CHARACTERS)),
             account_sealed=await runner.run(journal.seal_account, deposit_id, account),
             account_masked=accounts.masked(account),
-            staff=self._rules.staff,
+            staff=await self.staff.on_duty() or self._rules.staff,
             policy=await self._policy(credited),
             bundle_serial=await runner.run(journal.next_serial),
             slot=slot,

@@ -13,11 +13,23 @@ from kiosk.clock import rfc3339
 from kiosk.core import accounts
 from kiosk.core.facts import TicketUse
 from kiosk.core.state import State
+from kiosk.guarantee import badge
 from kiosk.guarantee import ticket as statement
 from kiosk.guarantee.ticket import Ticket, TicketRefused
 from kiosk.management.controller import Controller
 from kiosk.management.directory import AccountDirectory
-from kiosk.messages import LookForTicket, Ok, Push, Refused, Reply, SeekTicket, TicketSeen, TicketShown, Topic
+from kiosk.messages import (
+    BadgeShown,
+    LookForTicket,
+    Ok,
+    Push,
+    Refused,
+    Reply,
+    SeekTicket,
+    TicketSeen,
+    TicketShown,
+    Topic,
+)
 
 _log = logging.getLogger(__name__)
 SEEK_S: Final = 12.0  # the terminal asks again every 4 s while the screen asks for an account
@@ -33,7 +45,9 @@ class TicketDesk:
     def __init__(self, controller: Controller, directory: AccountDirectory) -> None:
         self._c, self._directory = controller, directory
         self.tell: Callable[[Topic, Push], None] = lambda _topic, _push: None
+        self.badge_shown: Callable[[int, badge.Badge], None] = lambda _number, _badge: None
         self._seek_until_s = float("-inf")
+        self._kind = "ticket"
         self._number = 0
         self._shown: tuple[Ticket, float] | None = None
 
@@ -46,6 +60,7 @@ class TicketDesk:
     async def handle(self, request: TicketRequest) -> Reply:
         """What the terminal and the watcher say of tickets."""
         if isinstance(request, SeekTicket):
+            self._kind = request.kind
             return self._seek(on=request.on)
         await self._seen(request.text)
         return Ok()
@@ -64,6 +79,9 @@ class TicketDesk:
     async def _seen(self, text: str) -> None:
         if self._c.clock.monotonic_s() >= self._seek_until_s:
             return  # nobody asks for it any more
+        if self._kind == "badge":
+            self._badge_seen(text)
+            return
         try:
             ticket = await self._believed(text)
         except TicketRefused as refused:
@@ -78,12 +96,29 @@ class TicketDesk:
         self.tell("stage", LookForTicket(0.0))
         self.tell("ticket", TicketShown(self._number, accounts.masked(ticket.account), ticket.name))
 
+    def _badge_seen(self, text: str) -> None:
+        keys = self._directory.keys
+        assert keys is not None, "without them nobody looks"
+        try:
+            found = badge.verify(text, keys.bank_commands, self._directory.kiosk, self._now())
+        except TicketRefused as refused:
+            _log.info("a badge is refused: %s", refused.args[0])
+            self.tell("ticket", BadgeShown(problem=refused.why))
+            return
+        self._number += 1
+        self._seek_until_s = float("-inf")
+        self.badge_shown(self._number, found)
+        self.tell("stage", LookForTicket(0.0))
+        self.tell("ticket", BadgeShown(self._number, found.staff))
+
+    def _now(self) -> str:
+        return max(self._c.journal.log.latest, rfc3339(self._c.clock.now_utc()))
+
     async def _believed(self, text: str) -> Ticket:
-        keys, journal = self._directory.keys, self._c.journal
+        keys = self._directory.keys
         if keys is None:
             raise TicketRefused("foreign", "no directory key is here")
-        now = max(journal.log.latest, rfc3339(self._c.clock.now_utc()))
-        found = statement.verify(text, keys.bank_commands, self._directory.kiosk, keys.key, now)
+        found = statement.verify(text, keys.bank_commands, self._directory.kiosk, keys.key, self._now())
         await self._check_uses(found)
         return found
 

@@ -16,7 +16,17 @@ from kiosk.core.state import Deposit, State
 from kiosk.management.controller import Controller
 from kiosk.management.machine import Machine, not_ready
 from kiosk.management.whereabouts import notes_at, obstacle, room
-from kiosk.messages import Amount, BankText, DenominationCount, DepositView, DeviceView, PaperState, Role, Status
+from kiosk.messages import (
+    Amount,
+    BankText,
+    DenominationCount,
+    DepositView,
+    DeviceView,
+    PaperState,
+    Role,
+    StaffView,
+    Status,
+)
 
 _PAPER: Final[dict[str, PaperState | None]] = {
     "": None,
@@ -43,6 +53,8 @@ class Books:
     receipt_witnessed: bool = False
     warnings: tuple[str, ...] = ()  # beside those of the storage units
     tickets: bool = False  # whether a deposit ticket could be read now
+    on_duty: str = ""
+    staff: StaffView | None = None
 
 
 @dataclass(frozen=True)
@@ -77,6 +89,8 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         deposits_today=books.deposits_today,
         directory_version=books.directory_version,
         tickets=books.tickets,
+        on_duty=books.on_duty,
+        staff=books.staff,
         terms_version=books.terms_version,
         log=controller.journal.log.kiosk,
         bank_texts=books.bank_texts,
@@ -92,7 +106,10 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
 
 def seen_by(role: Role, seen: Status) -> Status:
     """The status as a role may have it: the deposit's code and receipt are for the screen, the deposit not for all."""
-    if role == "terminal" or seen.deposit is None:
+    if role == "terminal":
+        return seen
+    seen = replace(seen, staff=None)
+    if seen.deposit is None:
         return seen
     if role == "maintenance":
         return replace(seen, deposit=replace(seen.deposit, code="", receipt_qrs=()))

@@ -95,6 +95,8 @@ from kiosk.messages.shared import (
     Subscribe,
     Topic,
 )
+from kiosk.messages.staff import BadgeShown, StaffDo, StaffLeave, StaffSignIn
+from kiosk.messages.staff_view import STAFF_ACTS, StaffAct, StaffView
 from kiosk.messages.terminal import (
     Depositor,
     Identify,
@@ -173,6 +175,7 @@ __all__ = [
     "REPORTS_MAX",
     "SECRET_CHARACTERS_MAX",
     "SEEN_REASONS_MAX",
+    "STAFF_ACTS",
     "STREAMS_MAX",
     "TICKET_CHARACTERS_MAX",
     "TOPICS_ALLOWED",
@@ -180,6 +183,7 @@ __all__ = [
     "ApproveAction",
     "Asked",
     "AssessRequest",
+    "BadgeShown",
     "BankText",
     "BundleView",
     "CalibrationPlan",
@@ -287,6 +291,11 @@ __all__ = [
     "SignOut",
     "SignedInAs",
     "Staff",
+    "StaffAct",
+    "StaffDo",
+    "StaffLeave",
+    "StaffSignIn",
+    "StaffView",
     "Stage",
     "StageChanged",
     "StageModel",

@@ -40,6 +40,7 @@ from kiosk.messages.models import (
 )
 from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
+from kiosk.messages.staff import BadgeShown, StaffDo, StaffLeave, StaffSignIn
 from kiosk.messages.terminal import (
     Depositor,
     Identify,
@@ -76,6 +77,9 @@ Request = (
     | SeekTicket
     | UseTicket
     | TicketSeen
+    | StaffSignIn
+    | StaffDo
+    | StaffLeave
     | RiskReport
     | FetchOutbox
     | DeliverAck
@@ -151,10 +155,17 @@ Push = (
     | ModelsChanged
     | LookForTicket
     | TicketShown
+    | BadgeShown
 )
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
-    "terminal": frozenset({GetStatus, Subscribe, Identify, LookUp, Depositor, Resume, SeekTicket, UseTicket}),
+    # The last three are the staff's: what stands behind them is a badge and a PIN, never the socket alone.
+    "terminal": frozenset(
+        {
+            *(GetStatus, Subscribe, Identify, LookUp, Depositor, Resume, SeekTicket, UseTicket),
+            *(StaffSignIn, StaffDo, StaffLeave),
+        }
+    ),
     "watcher": frozenset(
         {Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen, TicketSeen}
     ),

@@ -4,6 +4,8 @@ from typing import Literal
 
 import msgspec
 
+from kiosk.messages.staff_view import StaffView
+
 Grade = Literal["low", "medium", "high"]
 Stage = Literal["access", "escrow", "bundling", "storing"]  # the stages of DESIGN.md section 7
 PaperState = Literal["pending", "printed", "failed", "none"]  # none: this kiosk has no receipt printer
@@ -119,6 +121,8 @@ class Status(Message, frozen=True):
     log: str = ""  # the log's name: the kiosk's id, with an epoch behind it after the first
     terms_version: int | None = None  # of the bank's terms; None: there are none
     tickets: bool = False  # whether a deposit ticket can be read and verified now
+    on_duty: str = ""  # the staff id of who has signed on at the screen; empty: nobody has
+    staff: StaffView | None = None  # for the screen alone: who of the staff is signed in there
 
 
 class Ok(Message, frozen=True):

@@ -41,13 +41,14 @@ class Resume(Message, frozen=True):
 
 
 class SeekTicket(Message, frozen=True):
-    """Let the camera look for a deposit ticket for some seconds, or not any more; what was shown is forgotten.
+    """Let the camera look for a ticket or a badge for some seconds, or not any more; what was shown is forgotten.
 
     `Ok`, or `Refused`: `not_now` during a deposit, without a watcher or without the bank's keys. What comes of it is
-    pushed as `TicketShown`.
+    pushed as `TicketShown` or `BadgeShown`.
     """
 
     on: bool
+    kind: Literal["ticket", "badge"] = "ticket"
 
 
 class TicketShown(Message, frozen=True):

@@ -1,4 +1,4 @@
-"""A deposit ticket held up to the camera: its QR code is looked for while the screen asks for an account, never else.
+"""A deposit ticket or a badge held up to the camera: looked for while the screen asks for one, never else.
 
 A frame with a code in it is dropped at once: it is not learnt from, not judged, and goes into no clip. Of a code that
 does not say that it is a ticket nothing is told but that there was one: it could be anybody's, for anything.
@@ -11,13 +11,14 @@ import numpy as np
 import numpy.typing as npt
 import zxingcpp
 
-from kiosk.guarantee.ticket import PREFIX
+from kiosk.guarantee import badge, ticket
 from kiosk.messages import TICKET_CHARACTERS_MAX
 
 EVERY_S: Final = 0.2
 AGAIN_S: Final = 2.0  # the same code that is still held up is told again, so that its refusal stays on the screen
 ILLEGIBLE_LOOKS: Final = 6  # in a row, before a code is called illegible: it may still be on its way up
 
+_OURS: Final = (ticket.PREFIX, badge.PREFIX)
 _QR: Final = zxingcpp.BarcodeFormats(zxingcpp.BarcodeFormat.QRCode)
 
 
@@ -50,7 +51,7 @@ class TicketEye:
         self._looked_s = at_s
         grey = cv2.cvtColor(image, cv2.COLOR_BGR2GRAY)
         found = zxingcpp.read_barcodes(grey, formats=_QR, return_errors=True)
-        texts = [code.text for code in found if code.valid and code.text.startswith(PREFIX)]
+        texts = [code.text for code in found if code.valid and code.text.startswith(_OURS)]
         if found:
             self._code_s = at_s
         self._illegible = self._illegible + 1 if found and not texts else 0

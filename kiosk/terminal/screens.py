@@ -11,7 +11,7 @@ from kiosk.core import accounts
 from kiosk.core.state import State
 from kiosk.messages import DepositView, Status
 from kiosk.messages.watcher import UNSEEN
-from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, Session
+from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, PIN_DIGITS_MAX, Session
 
 URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
 
@@ -59,6 +59,10 @@ STEP_OF: Final[dict[State, str]] = {
 }
 ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "identify": (*KEYPAD, "erase", "next", "leave", "more_time"),
+    "out_of_service": ("staff",),
+    "badge": ("leave", "more_time"),
+    "pin": (*KEYPAD, "erase", "sign_in", "leave", "more_time"),
+    "staff": ("leave", "more_time"),
     "account": ("yes", "no", "leave", "more_time"),
     "before": ("begin", "leave", "more_time"),
     "prepare": ("cancel",),
@@ -153,11 +157,13 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
     if name == "insert" and deposit is not None and deposit.each_note_final:
         actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
     if name == "attract":
-        actions = tuple(f"option:{option}" for option in OPTIONS)
+        actions = ("staff", *(f"option:{option}" for option in OPTIONS))
+    if name == "staff" and status is not None and status.staff is not None:
+        actions = (*actions, *(f"staff:{act}" for act in status.staff.offers))
     masked = deposit is not None and name in MASKED and _looked_on(deposit) and not session.revealed
     if masked:
         actions = (*actions, "reveal")
-    if name in ("attract", "identify"):
+    if name in ("attract", "identify", "badge"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None, masked)
 
@@ -190,6 +196,10 @@ def _under_way(deposit: DepositView, session: Session) -> str:
 
 
 def _idle(status: Status, session: Session) -> str:
+    if status.staff is not None:
+        return "staff"
+    if session.staff:
+        return "badge" if session.badge is None else "pin"
     if not status.in_service:
         return "out_of_service"
     if session.language is None:
@@ -219,7 +229,7 @@ def limit_reached(deposit: DepositView) -> bool:
 
 def digits_max(name: str) -> int:
     """How many digits this screen's keypad takes."""
-    return CODE_DIGITS_MAX if name == "resume" else accounts.ACCOUNT_DIGITS_MAX
+    return {"resume": CODE_DIGITS_MAX, "pin": PIN_DIGITS_MAX}.get(name, accounts.ACCOUNT_DIGITS_MAX)
 
 
 def grouped(digits: str) -> str:

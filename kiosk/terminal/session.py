@@ -1,13 +1,14 @@
 """What the terminal itself remembers: the language chosen, the digits being typed, and nothing else of a person."""
 
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 
 from kiosk.core import accounts
-from kiosk.messages import LookedUp
+from kiosk.messages import BadgeShown, LookedUp
 
 OPTIONS: Final = ("large", "contrast", "speech")
 CODE_DIGITS_MAX: Final = 16  # a deposit code has twelve
+PIN_DIGITS_MAX: Final = 16
 
 
 @dataclass
@@ -19,6 +20,8 @@ class Session:
     digits: str = ""
     looked_up: LookedUp | None = None
     ticket: int = 0  # under which number the controller keeps the ticket that was shown; 0: the account was typed
+    staff: Literal["", "badge", "pin", "in"] = ""  # somebody of the staff: how far they have shown who they are
+    badge: BadgeShown | None = None
     informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
     revealed: bool = False  # the amount was asked to be seen although somebody may look on
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
@@ -28,12 +31,13 @@ class Session:
     def reset(self) -> None:
         """Nobody is there any more."""
         self.language, self.options = None, frozenset()
+        self.staff, self.badge = "", None
         self.forget()
 
     @property
     def begun(self) -> bool:
         """Whether anybody has touched anything yet."""
-        return self.language is not None or bool(self.options)
+        return self.language is not None or bool(self.options) or bool(self.staff)
 
     def toggle(self, option: str) -> None:
         """Switch one of `OPTIONS` on or off."""

@@ -4,13 +4,15 @@ import asyncio
 import contextlib
 import logging
 from collections.abc import Iterator
-from typing import Final
+from typing import Final, Literal
 
 from kiosk.bus import BusClient
 from kiosk.clock import Clock
 from kiosk.core.state import State
 from kiosk.errors import BusError
 from kiosk.messages import (
+    STAFF_ACTS,
+    BadgeShown,
     Depositor,
     Identify,
     LookedUp,
@@ -22,6 +24,10 @@ from kiosk.messages import (
     Request,
     Resume,
     SeekTicket,
+    StaffAct,
+    StaffDo,
+    StaffLeave,
+    StaffSignIn,
     Status,
     Subscribe,
     TicketShown,
@@ -36,16 +42,30 @@ _log = logging.getLogger(__name__)
 
 WATCHERS_MAX: Final = 4  # browsers that look at the one screen: its own, and a technician's
 REQUEST_TIMEOUT_S: Final = 5.0
-_TOGETHER: Final = (frozenset({"identify", "account", "before"}),)  # screens between which nothing typed is forgotten
+_TOGETHER: Final = (
+    frozenset({"identify", "account", "before"}),
+    frozenset({"badge", "pin", "staff"}),
+)  # screens between which nothing typed is forgotten
 FOREVER_S: Final = 3600.0
-BEFORE_DEPOSIT: Final = ("identify", "account", "before")  # the terminal's own wait: no controller is asked for more
+BEFORE_DEPOSIT: Final = (
+    "identify",
+    "account",
+    "before",
+    "badge",
+    "pin",
+    "staff",
+)  # the terminal's own wait: no controller is asked for more
 _PROBLEMS: Final = frozenset(
     {
         *("bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"),
-        *("ticket_used", "no_ticket"),
+        *("ticket_used", "no_ticket", "wrong_pin", "locked_out", "no_badge", "unknown_person", "not_yet"),
+        "second_factor_needed",
     }
 )
 SEEK_AGAIN_S: Final = 4.0  # well within the time for which one asking lets the camera look
+
+
+_STAFF_ACTS: Final[dict[str, StaffAct]] = {act: act for act in STAFF_ACTS}
 
 
 class Terminal:
@@ -85,6 +105,8 @@ class Terminal:
         """News of the controller."""
         if isinstance(push, TicketShown):
             self._shown(push)
+        if isinstance(push, BadgeShown):
+            self._badge_shown(push)
         if not isinstance(push, Status):
             return
         before, after = self._status, push
@@ -92,6 +114,10 @@ class Terminal:
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
             self._leave()  # the next person is a stranger
+        if after.staff is not None and self._session.staff != "in":  # a terminal that began anew
+            self._session.staff, self._session.touched_s = "in", self._heard_s
+        elif after.staff is None and self._session.staff == "in":
+            self._leave()
         if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
@@ -108,17 +134,35 @@ class Terminal:
             session.looked_up = LookedUp(ticket.account_masked, ticket.name_masked, known=True, directory_version=None)
         self.changed()
 
+    def _badge_shown(self, badge: BadgeShown) -> None:
+        if self._asking or self.screen().name != "badge":
+            return
+        session = self._session
+        session.touched_s = self._clock.monotonic_s()
+        session.problem = f"badge_{badge.problem}" if badge.problem else ""
+        session.badge = None if badge.problem else badge
+        self.changed()
+
+    def _sought(self) -> Literal["", "ticket", "badge"]:
+        """What the camera should look for now."""
+        if self._status is None or not self._status.tickets:
+            return ""
+        sought: dict[str, Literal["ticket", "badge"]] = {"identify": "ticket", "badge": "badge"}
+        return sought.get(self.screen().name, "")
+
     async def seek_tickets(self) -> None:
         """Have the camera look for a ticket while the screen asks for an account, and no longer. Until cancelled."""
         sought_s: float | None = None
+        last: Literal["", "ticket", "badge"] = ""
         while True:
             self._other_screen.clear()
             now_s = self._clock.monotonic_s()
-            if self.screen().name == "identify" and self._status is not None and self._status.tickets:
-                if sought_s is None or now_s - sought_s >= SEEK_AGAIN_S:
-                    await self._ask(SeekTicket(on=True))
-                    sought_s = now_s
-            elif sought_s is not None and not self._session.ticket:
+            wanted = self._sought()
+            if wanted:
+                if sought_s is None or wanted != last or now_s - sought_s >= SEEK_AGAIN_S:
+                    await self._ask(SeekTicket(on=True, kind=wanted))
+                    sought_s, last = now_s, wanted
+            elif sought_s is not None and not self._session.ticket and self._session.badge is None:
                 await self._ask(SeekTicket(on=False))
                 sought_s = None
             await self._set_within(self._other_screen, SEEK_AGAIN_S if sought_s is not None else FOREVER_S)
@@ -226,6 +270,15 @@ class Terminal:
                 session.revealed = True
             case "more_time" if name in BEFORE_DEPOSIT:
                 pass  # the touch itself was it
+            case "staff" if value:
+                await self._staff(StaffDo(_STAFF_ACTS[value]))
+            case "staff":
+                session.staff = "badge"
+            case "sign_in":
+                await self._sign_in()
+            case "leave" if name in ("pin", "staff"):
+                await self._ask(StaffLeave())
+                self._leave()
             case "erase":
                 session.erase()
             case "leave":
@@ -246,6 +299,20 @@ class Terminal:
                 await self._request(Resume(session.digits))
             case "consent" | "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":
                 await self._request(Depositor(verb))
+
+    async def _sign_in(self) -> None:
+        session = self._session
+        assert session.badge is not None, "the screen is there with one"
+        pin, session.digits = session.digits, ""
+        await self._staff(StaffSignIn(session.badge.number, pin))
+
+    async def _staff(self, request: Request) -> None:
+        reply = await self._ask(request)
+        if isinstance(reply, Ok):
+            return
+        self._refused(reply)
+        if isinstance(reply, Refused) and reply.code in ("no_badge", "unknown_person"):
+            self._session.badge = None
 
     async def _look_up(self) -> None:
         session = self._session
@@ -302,6 +369,8 @@ class Terminal:
             if await self._set_within(self._moved, wait_s):
                 continue
             if self._status is not None and self._status.state == State.IDLE and self._passed():
+                if self._session.staff:
+                    await self._ask(StaffLeave())
                 self._leave()
             self.changed()
 

@@ -161,6 +161,7 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
         records.service("started", {"state": "idle"}),
         records.service("device_accepted", {"device": "validator", "serial": 7}),
         records.service("held_note_given_back", {}),
+        records.service("duty", {"staff": "ben", "before": "", "by": "ben"}),
         records.service("clock_stepped", {"moved_ms": -1500, "now": moment}),
     ]
     for draft in drafts:

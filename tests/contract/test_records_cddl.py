@@ -12,7 +12,7 @@ from kiosk import guarantee
 from kiosk.clock import rfc3339
 from kiosk.core.commands import OutOfService
 from kiosk.core.terms import BankLimit, Terms, Words
-from kiosk.guarantee import base45, cbor, commands, complaints, cose, directory, evidence, models, terms, ticket
+from kiosk.guarantee import badge, base45, cbor, commands, complaints, cose, directory, evidence, models, terms, ticket
 from kiosk.guarantee.complaints import Complaint
 from tests.guarantee_kit import DEPOSIT_ID, KIOSK, NOW, Kit
 from tests.receipt_kit import statement
@@ -54,12 +54,17 @@ def _made() -> dict[str, bytes]:
     held = evidence.make_ack(evidence.ack_of(KIOSK, piece.sha256, 1, NOW, complete=True), kit.ack_signer)
     slip = ticket.Ticket(KIOSK, bytes(12), 1, "2026-11-21T08:30Z", "2026-12-21T08:30Z", "J*** D**", "79927398713")
     shown = base45.decode(ticket.make(slip, bytes(32), kit.ack_signer).removeprefix(ticket.PREFIX))
+    said_badge = badge.make(badge.Badge(KIOSK, "S-03", "2026-12-21T08:30Z"), kit.ack_signer)
+    named = base45.decode(said_badge.removeprefix(badge.PREFIX))
     files = {"manifest.json": b"{}", "model.onnx": b"graph"}
     model = models.make(models.Bundle("scene", 1, "1.0.0", "", files), NOW, kit.ack_signer)
     return {
         "signed-ticket": shown,
         "ticket-protected": cose.parse(shown).protected,
         "ticket": cose.parse(shown).payload,
+        "signed-badge": named,
+        "badge-protected": cose.parse(named).protected,
+        "badge": cose.parse(named).payload,
         "signed-model": model,
         "model-protected": cose.parse(model).protected,
         "model": cose.parse(model).payload,

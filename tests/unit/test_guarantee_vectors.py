@@ -8,7 +8,20 @@ from typing import Any
 import pytest
 
 from kiosk.errors import VerificationError
-from kiosk.guarantee import acks, checkpoint, commands, complaints, counts, directory, note, seal, terms, ticket, verify
+from kiosk.guarantee import (
+    acks,
+    badge,
+    checkpoint,
+    commands,
+    complaints,
+    counts,
+    directory,
+    note,
+    seal,
+    terms,
+    ticket,
+    verify,
+)
 from kiosk.guarantee.commands import Commanders
 from kiosk.guarantee.keys import PublicKey, PublicKeys
 from tests.guarantee_kit import Kit
@@ -29,6 +42,9 @@ def _read(example: dict[str, Any]) -> object:  # noqa: PLR0911 - one for each ki
             return acks.verify(data, PublicKeys([PublicKey.from_pem(KEYS["acknowledgement_pem"].encode())]), kiosk)
         case "directory":
             return directory.verify(data, PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())]), kiosk)
+        case "badge":
+            bank_keys = PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())])
+            return badge.verify(data.decode(), bank_keys, kiosk, KEYS["now"])
         case "ticket":
             command_keys = PublicKeys([PublicKey.from_pem(KEYS["command_pem"].encode())])
             directory_key = bytes.fromhex(KEYS["directory_key"])

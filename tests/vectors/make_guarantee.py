@@ -25,6 +25,7 @@ from kiosk.core.terms import BankLimit, BankTiming, Terms, Words
 from kiosk.core.unit_facts import CountedRow
 from kiosk.guarantee import (
     acks,
+    badge,
     bank_keys,
     base45,
     cbor,
@@ -41,6 +42,7 @@ from kiosk.guarantee import (
     terms,
     ticket,
 )
+from kiosk.guarantee.badge import Badge
 from kiosk.guarantee.complaints import Complaint
 from kiosk.guarantee.counts import BankCount
 from kiosk.guarantee.keys import Ed25519Signer, Signer
@@ -56,7 +58,7 @@ DIRECTORY_KEY = bytes(range(32))
 
 @dataclass(frozen=True)
 class Example:
-    """`kind`: envelope, acknowledgement, checkpoint, directory, ticket, terms, counts, command or complaint."""
+    """`kind`: envelope, acknowledgement, checkpoint, directory, ticket, badge, terms, counts, command or complaint."""
 
     kind: str
     why: str
@@ -73,7 +75,7 @@ def main() -> None:
 
 def examples(kit: Kit) -> Iterator[Example]:
     """All of them, in the order of the file."""
-    yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories(), *tickets())
+    yield from (*envelopes(kit), *acknowledgements(kit), *checkpoints(kit), *directories(), *tickets(), *badges())
     yield from (*bank_terms(), *bank_counts(), *bank_commands(kit), *bank_complaints(kit))
 
 
@@ -267,6 +269,32 @@ def tickets() -> Iterator[Example]:
     yield Example("ticket", "a field too many", ticket_text(cose.sign1(payload, COMMAND, cose.TICKET_TYPE)))
     payload = cbor.encode(parts)
     yield Example("ticket", "signed as a directory", ticket_text(cose.sign1(payload, COMMAND, cose.DIRECTORY_TYPE)))
+
+
+def badges() -> Iterator[Example]:
+    """A badge of the staff, and what is none that counts here and now."""
+    said = Badge(KIOSK, "S-03", "2027-11-21T08:30Z")
+    good = badge.make(said, COMMAND)
+    yield Example("badge", "as the bank made it", good.encode(), accept=True)
+    for why, other in [
+        ("for another kiosk", badge.make(replace(said, kiosk="demo-0002"), COMMAND)),
+        ("until this minute", badge.make(replace(said, ends="2026-11-21T08:30Z"), COMMAND)),
+        ("by the second signer", badge.make(said, SECOND)),
+        ("in the text of a ticket", good.replace(badge.PREFIX, ticket.PREFIX)),
+        ("cut short", good[:-3]),
+    ]:
+        yield Example("badge", why, other.encode())
+    parts = cbor.decode(cose.parse(base45.decode(good.removeprefix(badge.PREFIX))).payload, badge.BADGE_BYTES_MAX)
+    for why, changed, content_type in [
+        ("version 2 of the format", [2, *parts[1:]], cose.BADGE_TYPE),
+        ("a version that is no integer", [True, *parts[1:]], cose.BADGE_TYPE),
+        ("a staff id with a space", [*parts[:2], "S 03", parts[3]], cose.BADGE_TYPE),
+        ("a moment with seconds", [*parts[:3], "2027-11-21T08:30:00Z"], cose.BADGE_TYPE),
+        ("a field too many", [*parts, 0], cose.BADGE_TYPE),
+        ("signed as a ticket", parts, cose.TICKET_TYPE),
+    ]:
+        message = cose.sign1(cbor.encode(changed), COMMAND, content_type)
+        yield Example("badge", why, f"{badge.PREFIX}{base45.encode(message)}".encode())
 
 
 def ticket_text(message: bytes) -> bytes:

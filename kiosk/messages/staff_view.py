@@ -1,0 +1,23 @@
+"""Who of the staff is signed in at the screen, and what the screen offers them: a part of its status."""
+
+from typing import Final, Literal
+
+import msgspec
+
+# duty: sign on or off; collect, emptied, end: the steps of a hand-over of the cabinet's cash; approve, withdraw: as the
+# second person, or either. What is offered depends on the person's roles and on what is open.
+StaffAct = Literal["duty_on", "duty_off", "collect", "approve", "withdraw", "emptied", "end"]
+STAFF_ACTS: Final[tuple[StaffAct, ...]] = ("duty_on", "duty_off", "collect", "approve", "withdraw", "emptied", "end")
+
+
+class StaffView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Who is signed in at the screen, and what the screen offers them."""
+
+    staff: str
+    offers: tuple[StaffAct, ...]
+    asked_by: str = ""  # who has asked for what `approve` approves
+    asked: Literal["", "start", "end"] = ""  # the beginning or the end of a hand-over waits for a second person
+    bundles: int = 0  # in the cabinet
+    exchange: int = 0  # the number of the hand-over that is open; 0: none
+    emptied: bool = False  # and all its bundles have been taken out
+    done: str = ""  # the last act that succeeded

@@ -1,0 +1,78 @@
+"""Staff at the screen: the badge, the PIN that no page holds, what is offered, and that nobody stays signed in."""
+
+from msgspec.structs import replace
+
+from kiosk.messages import BadgeShown, Ok, Refused, SeekTicket, StaffDo, StaffLeave, StaffSignIn, StaffView
+from scripts.gallery import IDLE
+from tests.unit.test_terminal_service import IDLE_S, Browser, Place, place
+from tests.unit.test_tickets import asked
+
+READING = replace(IDLE, tickets=True)
+PIN = "739155"
+
+
+def tell(at: Place, staff: StaffView | None) -> None:
+    at.controller.status = replace(READING, staff=staff)
+    at.controller.bus.push("status", at.controller.status)
+
+
+async def badge_shown(at: Place, browser: Browser) -> None:
+    tell(at, None)
+    await browser.sees("Deposit cash")
+    await browser.touches("attract", "staff")
+    await browser.sees("Hold your badge up")
+    await asked(at, SeekTicket(on=True, kind="badge"))
+    at.controller.bus.push("ticket", BadgeShown(problem="foreign"))
+    await browser.sees("not for this machine")
+    at.controller.bus.push("ticket", BadgeShown(3, "S-03"))
+    await browser.sees("Type your PIN")
+
+
+async def test_a_pin_goes_to_the_controller_and_into_no_page() -> None:
+    async with place() as at, at.browser() as browser:
+        await badge_shown(at, browser)
+        at.controller.answers[StaffSignIn] = Refused("wrong_pin", "")
+        for typed in range(1, len(PIN) + 1):
+            await browser.touches("pin", f"digit:{PIN[typed - 1]}")
+            await browser.sees("\u2022" * typed)
+        assert PIN not in browser.html
+        await browser.touches("pin", "sign_in")
+        await browser.sees("This is not the PIN")
+        assert "\u2022" not in browser.html  # to be typed anew
+        assert [each for each in at.controller.asked if isinstance(each, StaffSignIn)] == [StaffSignIn(3, PIN)]
+        assert PIN not in repr(StaffSignIn(3, PIN))
+        assert at.terminal._session.digits == ""  # noqa: SLF001 - nor does the terminal keep it
+
+
+async def test_the_staff_does_what_is_offered_and_nothing_else_and_is_signed_out_when_nobody_moves() -> None:
+    async with place() as at, at.browser() as browser:
+        await badge_shown(at, browser)
+        at.controller.answers[StaffSignIn] = Ok()
+        await browser.touches("pin", *(f"digit:{digit}" for digit in PIN), "sign_in")
+        await asked(at, StaffSignIn(3, PIN))
+        tell(at, StaffView("S-03", ("duty_on",), bundles=2))
+        await browser.sees("Signed in: S-03")
+        await browser.touches("staff", "staff:collect", "staff:approve", "staff:duty_on")
+        await asked(at, StaffDo("duty_on"))
+        assert [each for each in at.controller.asked if isinstance(each, StaffDo)] == [StaffDo("duty_on")]
+        await at.passes(IDLE_S + 1)
+        await asked(at, StaffLeave())
+        tell(at, None)
+        await browser.sees("Start in English")
+
+
+async def test_a_terminal_that_began_anew_lets_whoever_is_signed_in_sign_out() -> None:
+    async with place() as at, at.browser() as browser:
+        tell(at, StaffView("S-03", ()))
+        await browser.sees("Signed in: S-03")
+        await browser.touches("staff", "leave")
+        await asked(at, StaffLeave())
+
+
+async def test_a_machine_out_of_service_still_lets_its_staff_in() -> None:
+    async with place() as at, at.browser() as browser:
+        at.controller.status = replace(READING, in_service=False, out_of_service_reasons=("the cabinet is full",))
+        at.controller.bus.push("status", at.controller.status)
+        await browser.sees("The safe is full")
+        await browser.touches("out_of_service", "staff")
+        await browser.sees("Hold your badge up")
