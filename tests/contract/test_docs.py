@@ -14,6 +14,7 @@ import pytest
 from kiosk.core import topics
 from kiosk.processes.kioskctl import main as kioskctl
 from kiosk_cloud.cli import main as kiosk_cloud
+from kiosk_cloud.protect.cli import main as kiosk_protect
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -52,6 +53,17 @@ def test_every_command_of_the_bank_is_described(name: str, command: click.Comman
     assert re.search(rf"^\| `kiosk-cloud {re.escape(name)}[ `]", text, re.MULTILINE), f"cloud/README.md: {name}"
     assert command.help, name
     assert all(parameter.help for parameter in command.params if isinstance(parameter, click.Option)), name
+
+
+@pytest.mark.parametrize(("name", "command"), list(commands(kiosk_protect)), ids=str)
+def test_every_command_for_tables_is_described(name: str, command: click.Command) -> None:
+    text = (DOCS / "protect.md").read_text()
+    assert re.search(rf"^\| `kiosk-protect {re.escape(name)}[ `]", text, re.MULTILINE), f"docs/protect.md: {name}"
+    assert command.help, name
+    for parameter in command.params:
+        if isinstance(parameter, click.Option):
+            assert parameter.help, f"{name} {parameter.name}"
+            assert parameter.opts[0] in text, f"docs/protect.md: {name} {parameter.opts[0]}"
 
 
 def test_every_topic_is_described_with_its_direction() -> None:

@@ -21,6 +21,7 @@ from kiosk_cloud.protect.judging import Judge
 from kiosk_cloud.protect.reading import opening
 from kiosk_cloud.protect.reading.opening import Said
 from kiosk_cloud.protect.scanning import Options, Places
+from kiosk_cloud.protect.serve_cli import serve, token, user
 from kiosk_cloud.protect.tables import InputRefused
 
 PROGRAM: Final = "kiosk-protect"
@@ -114,6 +115,11 @@ def cells_command(file: IO[str], window: int, models: Path | None) -> None:
     with explained(PROGRAM):
         for verdict in single.judged(file, _judge(models), window):
             sys.stdout.write(f'{{"kind": "{verdict.kind}", "score": {verdict.score:.4f}}}\n')
+
+
+main.add_command(serve)
+main.add_command(user)
+main.add_command(token)
 
 
 class Meter:

@@ -1,6 +1,5 @@
 """Verdicts for a batch: short cells go to the classifier column by column, long ones in overlapping windows."""
 
-import hashlib
 import re
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,6 +7,7 @@ from typing import Final
 
 from kiosk.protection.classify import Classifier, Column, Verdict
 from kiosk.protection.kinds import OTHER
+from kiosk.protection.networks import default_folder, read_manifest
 from kiosk_cloud.protect.tables import Batch, Cell, LongText
 
 WINDOW_CHARACTERS: Final = 2048  # half of what the classifier reads of a cell
@@ -18,7 +18,7 @@ _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
 class Judge:
-    """The classifier, before tables. `models` are the hashes of what it was loaded from, by file name."""
+    """The classifier, before tables. `models` are the hashes of what it was loaded from, by name."""
 
     def __init__(self, classifier: Classifier, models: dict[str, str] | None = None) -> None:
         self._classifier = classifier
@@ -26,8 +26,10 @@ class Judge:
 
     @classmethod
     def load(cls, artifacts: Path | None = None) -> "Judge":
-        """The classifier of a folder of artifacts (that of the package). Raises OSError, ValueError."""
-        return cls(Classifier.load(artifacts), {} if artifacts is None else hashes(artifacts))
+        """The classifier of a folder of artifacts (that of the package). Raises networks.ArtifactError."""
+        classifier = Classifier.load(artifacts)
+        graphs = read_manifest(artifacts or default_folder()).sha256
+        return cls(classifier, {"classifier": classifier.version, **graphs})
 
     def batch(self, batch: Batch) -> dict[str, list[Verdict]]:
         """For each column, one verdict for each of its cells."""
@@ -88,10 +90,3 @@ def windows(cell: Cell) -> Iterator[str]:
         rest = text[at:]
     if rest:
         yield _clean(rest)
-
-
-def hashes(folder: Path) -> dict[str, str]:
-    """SHA-256 of each file of a folder of artifacts. Raises OSError."""
-    return {
-        path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in sorted(folder.iterdir()) if path.is_file()
-    }
