@@ -122,7 +122,7 @@ def test_wrong_bytes_are_stated_and_kept(tmp_path: Path) -> None:
     places = Places.of(path, None)
     found = scan(path, places, options())
     assert any("2 cells hold bytes that are no text; kept" in note for note in found["notes"])
-    assert b"\n,\xff\xfe,b\xd0,1,2,3\n" in (places / ".tagged.csv").read_bytes()
+    assert b"\xff\xfe,b\xd0,1,2,3\n" in (places / ".tagged.csv").read_bytes()
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-16-le", "utf-16-be", "gb18030", "cp1251"])

@@ -1,19 +1,26 @@
-"""Verdicts for a batch: short cells go to the classifier column by column, long ones in overlapping windows."""
+"""Verdicts for a batch: short cells go to the classifier column by column, running text is searched by windows."""
 
 import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Final
 
+from kiosk.protection import spans
 from kiosk.protection.classify import Classifier, Column, Verdict
+from kiosk.protection.folding import fold
+from kiosk.protection.judge import FieldJudge
 from kiosk.protection.kinds import OTHER
 from kiosk.protection.networks import default_folder, read_manifest
 from kiosk_cloud.protect.tables import Batch, Cell, LongText
 
 WINDOW_CHARACTERS: Final = 2048  # half of what the classifier reads of a cell
 OVERLAP_CHARACTERS: Final = 256  # longer than any one identifier with its label
-WINDOWS_AT_ONCE: Final = 256
 FREE_TEXT: Final = "free_text"
+# How sure a search in running text is; the classifier was trained on cells and says nothing of such texts.
+IDENTIFIED: Final = Verdict(FREE_TEXT, 0.9)
+NAMED: Final = Verdict(FREE_TEXT, 0.6)
+CROWDED: Final = Verdict(FREE_TEXT, 0.5)
+CLEAN: Final = Verdict(OTHER, 0.8)
 _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -22,6 +29,7 @@ class Judge:
 
     def __init__(self, classifier: Classifier, models: dict[str, str] | None = None) -> None:
         self._classifier = classifier
+        self._names = FieldJudge(classifier)
         self.models = models or {}
 
     @classmethod
@@ -49,29 +57,20 @@ class Judge:
         return found
 
     def _long(self, cell: Cell, header: str) -> Verdict:
-        """Free text if any window holds anything, as sure as the surest; else *other*, as the least sure."""
-        held, free = 0.0, 1.0
-        waiting: list[str] = []
-
-        def judge() -> None:
-            nonlocal held, free
-            for verdict in self._classifier.column(waiting, header) if waiting else ():
-                if verdict.kind == OTHER:
-                    free = min(free, verdict.score)
-                else:
-                    held = max(held, verdict.score)
-            waiting.clear()
-
+        """Free text if any window holds anything: what check digits and patterns find, then names and addresses."""
         for window in windows(cell):
-            waiting.append(window)
-            if len(waiting) >= WINDOWS_AT_ONCE:
-                judge()
-        judge()
-        return Verdict(FREE_TEXT, held) if held > 0 else Verdict(OTHER, free)
+            if spans.find(window):
+                return IDENTIFIED
+            try:
+                if self._names.find(fold(window), header):
+                    return NAMED
+            except ValueError:  # so many that look like names that it would take too long to judge each
+                return CROWDED
+        return CLEAN
 
 
 def _is_short(cell: Cell) -> bool:
-    return len(cell) <= WINDOW_CHARACTERS
+    return isinstance(cell, str) and len(cell) <= WINDOW_CHARACTERS
 
 
 def _clean(cell: Cell) -> str:

@@ -23,7 +23,7 @@ class InputRefused(KioskError, ValueError):
 
 @dataclass(frozen=True)
 class LongText:
-    """A cell of more than PART_CHARACTERS: its parts in order, never joined."""
+    """Running text: a cell of more than PART_CHARACTERS, in parts that are never joined, or a formula."""
 
     parts: tuple[str, ...]
 

@@ -1,10 +1,11 @@
 """xls and xlsx: each sheet a table. Values by calamine, which runs no formula; formulas of xlsx by `formulas`.
 
-A formula's cell is judged by its last computed value and, since it may hold what the value does not show (texts inside
-it; no value at all), by its own text as well.
+A formula's cell is judged by its last computed value and, where the formula has texts or long numbers of its own, by
+the formula as well: the value may not show them, or there is none.
 """
 
 import datetime as dt
+import re
 import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -14,10 +15,13 @@ import python_calamine as calamine
 
 from kiosk_cloud.protect.reading import formulas, zips
 from kiosk_cloud.protect.reading.delimited import is_header
-from kiosk_cloud.protect.tables import Batch, Batcher, Cell, InputRefused, cell, column_names
+from kiosk_cloud.protect.tables import Batch, Batcher, Cell, InputRefused, LongText, cell, column_names
 
 CELLS_MAX: Final = 40_000_000  # calamine holds a sheet's whole rectangle: some 32 bytes a cell
 XLS_BYTES_MAX: Final = 256 << 20
+_TELLING: Final = re.compile(
+    r'"|[0-9]{5}'
+)  # a formula that may say more than its value: it has a text or a long number
 Value = int | float | str | bool | dt.time | dt.date | dt.datetime | dt.timedelta
 
 
@@ -143,7 +147,7 @@ class SheetTable:
             for column, (name, value) in enumerate(zip(names, values, strict=False)):
                 text = text_of(value)
                 formula = written.get(column, "")
-                cells.append((name, cell(f"{text} ={formula}".strip() if formula else text)))
+                cells.append((name, LongText((f"{text} ={formula}",)) if _TELLING.search(formula) else cell(text)))
             if batch := batcher.add(cells):
                 yield batch
         if batch := batcher.take():
