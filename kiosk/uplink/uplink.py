@@ -48,7 +48,6 @@ from kiosk.messages import (
     Status,
     Subscribe,
 )
-from kiosk.protection import gate
 from kiosk.protection.catalogue import Catalogue
 from kiosk.protection.egress import Gate
 from kiosk.uplink.evidence import ROWS_MAX as EVIDENCE_ROWS_MAX
@@ -111,6 +110,7 @@ class Uplink:
         self._polled_s = 0.0
         self._report: LinkReport | None = None  # due to the controller
         self._telemetry_topic = topics.topic(kiosk, "telemetry")
+        self._gate = Gate(Catalogue.load())
         self._health_due_s = 0.0  # when the bank is told again how the kiosk is doing
         self._patience_s = PATIENCE_S
         self._unanswered_since_s = 0.0
@@ -314,7 +314,7 @@ class Uplink:
         if not isinstance(reply, Health):
             log.warning("the controller does not tell its health: %s", type(reply).__name__)
             return
-        masked = gate.mask_values({"reasons": reply.reasons, "samples": reply.samples})
+        masked = self._gate.fields({"reasons": reply.reasons, "samples": reply.samples}, "telemetry")
         told = {"v": 1, "kiosk": self._kiosk, "at": reply.at, "in_service": reply.in_service, **masked}
         try:
             payload = telemetry.encoded(msgspec.convert(told, telemetry.Telemetry))
