@@ -25,7 +25,7 @@ PINS: Final = {"anna": "739155", "ben": "402867", "carl": "918234", "dora": "665
 ROLES: Final = {"anna": "supervisor", "ben": "staff", "carl": "technician", "dora": "courier", "emil": "auditor"}
 EXPECT_S: Final = 30
 ENTERED: Final = r"\x1b\[\?2004l"  # the line editor is done with a line
-PROMPT: Final = r"demo-0001 [^\n]*>(?=\x1b)"
+PROMPT: Final = r"(?:demo-0001|kiosk not) [^\n]*>(?=\x1b)"
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
 
 

@@ -22,6 +22,11 @@ SIGNED: Final[Mapping[str, frozenset[Role]]] = {
     "OfferSecondFactor": EVERYBODY,
     "ConfirmSecondFactor": EVERYBODY,
     "SetDuress": EVERYBODY,
+    "GetLog": EVERYBODY - {Role.COURIER},
+    "GetJournal": LOOKS_DEEPER,
+    "GetOutbox": LOOKS_DEEPER,
+    "TestDevice": HANDS_ON,
+    "DryRun": EVERYBODY - {Role.AUDITOR},
     # What somebody asked for: who may sign or withdraw it is a matter of its seats.
     "ApproveAction": EVERYBODY - {Role.AUDITOR},
     "CarryOut": EVERYBODY - {Role.AUDITOR},

@@ -173,8 +173,43 @@ class Renew(Action, frozen=True):
     credential: Credential
 
 
+Move = Literal["open", "close", "home", "shutter", "lamp", "alarm", "self_test"]
+JamPlace = Literal["port", "validator", "transport", "tray", "gate", "board"]
+
+
+class ServiceEnter(Action, frozen=True):
+    """Somebody works on the machine: no deposit begins until they have left."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+
+
+class ServiceLeave(Action, frozen=True):
+    """The work is done."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+
+
+class ServiceMove(Action, frozen=True):
+    """Move one thing in service mode. None of these moves a note: the belt and the gate have commands of their own."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+    move: Move
+
+
+class ClearJam(Action, frozen=True):
+    """Somebody freed a jam by hand and laid what they found into the tray, counted; then as `Reset`."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+    where: JamPlace
+    found: Annotated[int, msgspec.Meta(ge=0, le=1000)]  # notes, as the person counted them
+
+
 AnyAction = (
     AcceptDevice
+    | ServiceEnter
+    | ServiceLeave
+    | ServiceMove
+    | ClearJam
     | Reset
     | ReturnTray
     | ExchangeStart

@@ -37,6 +37,7 @@ from kiosk.guarantee.evidence_queue import Bounds, EvidenceQueue, Taken
 from kiosk.guarantee.keys import PublicKeys, Randomness
 from kiosk.guarantee.log import Appended, RecordLog
 from kiosk.guarantee.log_keys import LogKeys
+from kiosk.guarantee.looks import Looks
 from kiosk.guarantee.personal import PersonalVault
 from kiosk.guarantee.receipt import Receipt
 from kiosk.guarantee.seal import SealPublicKey
@@ -77,6 +78,7 @@ class Journal:
         self.disputes = DisputeBook(self._connection)
         self.bank = BankBook(self._connection)
         self.tickets = TicketBook(self._connection)
+        self.looks = Looks(self._connection)
         self._bank_keys: dict[BankPurpose, BankKeys] = {}
         self._kiosk = keys.kiosk
         bank_acks = self.bank_keys("ack", keys.bank_acks)

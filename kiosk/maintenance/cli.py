@@ -16,10 +16,12 @@ from kiosk.maintenance.models import model_group
 from kiosk.maintenance.people import COMMANDS, people_group
 from kiosk.maintenance.render import status_text
 from kiosk.maintenance.risk import risk_group
+from kiosk.maintenance.service import service_group, test_command
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, bus_options, placed, run
 from kiosk.maintenance.settings import config_command
+from kiosk.maintenance.show import show_group
 from kiosk.maintenance.sign_in import OWN_COMMANDS, SHELL_COMMANDS
-from kiosk.maintenance.units import UNIT_COMMANDS
+from kiosk.maintenance.units import UNIT_COMMANDS, units_command
 from kiosk.maintenance.watching import watch_command
 from kiosk.messages import GetStatus, Status
 
@@ -47,9 +49,16 @@ def build(codecs: Sequence[Codec], *, inside: bool = False) -> click.Group:
 
 
 def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> None:
-    for command in (status_command, watch_command, *COMMANDS, *UNIT_COMMANDS):
+    for command in (status_command, watch_command, test_command, *COMMANDS, *UNIT_COMMANDS):
         kioskctl.add_command(command)
-    for group in (dispute_group, keys_group, model_group, risk_group, config_command(DEFAULT_CONFIG)):
+    config = config_command(DEFAULT_CONFIG)
+    shown = {
+        "status": status_command,
+        "units": units_command,
+        "risk": risk_group.commands["map"],
+        "config": config.commands["show"],
+    }
+    for group in (dispute_group, keys_group, model_group, risk_group, config, service_group, show_group(shown)):
         kioskctl.add_command(group)
     for own in OWN_COMMANDS:
         people_group.add_command(own)

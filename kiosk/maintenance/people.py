@@ -150,13 +150,21 @@ def with_session(command: Callable[..., None]) -> Callable[..., None]:
     return bus_options(invoked)
 
 
+def _speaker(context: click.Context, parameter: click.Parameter, value: str | None) -> str | None:
+    """Who speaks: named, or signed in at this shell."""
+    staff = value or present_staff()
+    if not staff and not context.resilient_parsing:
+        raise click.MissingParameter(ctx=context, param=parameter)
+    return staff
+
+
 def signed(command: Callable[..., None]) -> Callable[..., None]:
     """`with_session`, and who speaks (`staff`) with a PIN."""
     for option in (
         PIN_STDIN,
         click.option(
-            "--as", "staff", required=True, default=present_staff, metavar="STAFF",
-            help="Your staff id; in the shell whoever is signed in.",
+            "--as", "staff", callback=_speaker, metavar="STAFF",
+            help="Your staff id; needed outside of the shell, where whoever is signed in speaks.",
         ),
     ):  # fmt: skip
         command = option(command)

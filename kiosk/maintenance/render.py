@@ -37,7 +37,7 @@ _PAPER: Final = {
 
 def status_text(status: Status) -> str:
     """The whole status, several lines."""
-    return "\n".join([*_head(status), *_deposit(status.deposit), *_devices(status.devices), *_books(status)])
+    return "\n".join([*_head(status), *_deposit(status.deposit), *device_lines(status.devices), *_books(status)])
 
 
 def status_line(status: Status) -> str:
@@ -138,7 +138,8 @@ def _receipt(deposit: DepositView) -> Iterator[str]:
         yield _row("  receipt", _PAPER[deposit.receipt] + copy)
 
 
-def _devices(devices: tuple[DeviceView, ...]) -> Iterator[str]:
+def device_lines(devices: tuple[DeviceView, ...]) -> Iterator[str]:
+    """Each device with its state, and what to do where it is not ok."""
     width = max((len(device.name) for device in devices), default=0)
     for number, device in enumerate(devices):
         state = click.style(f"{device.state:<9}", fg=_COLOURS.get(device.state, "red"))

@@ -90,6 +90,24 @@ COMMANDS: Final[dict[str, Takes]] = {
     "config show": LOCAL,
     "decode ssp": LOCAL,
     "encode ssp": LOCAL,
+    "show status": LOOK,
+    "show devices": LOOK,
+    "show notes": LOOK,
+    "show units": LOOK,
+    "show risk": LOOK,
+    "show config": LOCAL,
+    "show journal": Takes(request="GetJournal"),
+    "show log": Takes(request="GetLog"),
+    "show outbox": Takes(request="GetOutbox"),
+    "test": Takes(request="TestDevice"),
+    "service show": LOOK,
+    "service enter": _does(a.ServiceEnter),
+    "service leave": _does(a.ServiceLeave),
+    "service open": _does(a.ServiceMove),
+    "service close": _does(a.ServiceMove),
+    "service home": _does(a.ServiceMove),
+    "service jog": _does(a.ServiceMove),
+    "service clear": _does(a.ClearJam),
     "shell": LOOK,
     "sign-in": Takes(request="SignIn"),
     "sign-out": LOOK,
@@ -113,3 +131,7 @@ def page() -> str:
         another = ", ".join(sorted(seats[1])) if len(seats) > 1 else ""
         rows.append(f"| `{path}` | " + " | ".join(marks) + f" | {another} |")
     return "\n".join(rows) + "\n"
+
+
+if __name__ == "__main__":
+    print(page())  # noqa: T201 - for the docs

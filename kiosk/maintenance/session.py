@@ -137,7 +137,10 @@ def fail(error: KioskError, *, as_json: bool) -> NoReturn:
     elif isinstance(error, NotAllowed):
         code = Exit.NOT_ALLOWED
     if as_json:
-        click.echo(msgspec.json.encode({"error": error.args[0], "remedy": error.remedy, "exit_code": int(code)}))
+        told: dict[str, object] = {"error": error.args[0], "remedy": error.remedy, "exit_code": int(code)}
+        if isinstance(error, NotAllowed):
+            told["code"] = error.code
+        click.echo(msgspec.json.encode(told))
     else:
         click.echo(click.style(f"kioskctl: {error.args[0]}", fg="red"), err=True)
         click.echo(f"-> {error.remedy}", err=True)

@@ -170,8 +170,8 @@ class Shell:
     async def _words(self) -> str:
         try:
             status = await ask(*self._seat.where, GetStatus(), Status)
-        except KioskError as error:
-            kiosk = click.style(f"kiosk: {error.args[0]}", fg="red")
+        except KioskError:  # which says why as soon as anything is typed
+            kiosk = click.style("kiosk not reachable", fg="red")
         else:
             state = "in service" if status.in_service else "OUT OF SERVICE"
             colour = "green" if status.in_service else "red"

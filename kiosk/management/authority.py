@@ -48,12 +48,14 @@ from kiosk.messages import (
     ChangeSecret,
     Confidential,
     ConfirmSecondFactor,
+    DryRun,
     FoundPeople,
     GetPeople,
     OfferSecondFactor,
     Ok,
     People,
     PersonView,
+    Planned,
     Refused,
     Reply,
     RequestAction,
@@ -85,6 +87,7 @@ AuthorityRequest = (
     | OfferSecondFactor
     | ConfirmSecondFactor
     | SetDuress
+    | DryRun
 )
 _SECRETIVE: Final = (a.Enrol, a.Renew)  # they have requests of their own, since the kiosk makes the credential
 
@@ -198,7 +201,7 @@ class AuthorityDesk:
             roles = ", ".join(sorted(access.SIGNED[type(request).__name__]))
             raise NotAuthorised("wrong_role", f"{person.staff} may not do this.", f"It takes one of: {roles}.")
 
-    async def _answer(self, request: AuthorityRequest) -> Reply:  # noqa: PLR0911 - one for each request
+    async def _answer(self, request: AuthorityRequest) -> Reply:  # noqa: C901, PLR0911 - one for each request
         match request:
             case GetPeople():
                 return self._view(await self._load())
@@ -212,8 +215,12 @@ class AuthorityDesk:
             return self._signed_in(await self._door.enter(shown, session=True))
         enrolling = isinstance(request, ChangeSecret | OfferSecondFactor | ConfirmSecondFactor)
         person = await self._door.enter(shown, enrolling=enrolling)
+        if type(request).__name__ in access.SIGNED:  # of the others the action's seats decide
+            self._may(person, request)
         if isinstance(request, OfferSecondFactor | ConfirmSecondFactor | SetDuress):
             return await self._own(request, person)
+        if isinstance(request, DryRun):
+            return await self._planned(person, msgspec.convert(request.action, a.AnyAction))
         at_s = self._at_s()
         match request:
             case ApproveAction():
@@ -228,7 +235,7 @@ class AuthorityDesk:
                 credential = await self._credential(request.staff, request.new_secret)
                 await self._apply(Changed(at_s, request.staff, credential))
                 return Ok()
-        return await self._ask(request.staff, await self._action(request))
+        return await self._ask(person, await self._action(request))
 
     async def _action(self, request: RequestAction | RequestEnrolment | RequestRenewal) -> a.AnyAction:
         if isinstance(request, RequestAction):
@@ -284,16 +291,29 @@ class AuthorityDesk:
 
     # --- actions ----------------------------------------------------------------------------------------
 
-    async def _ask(self, staff: str, action: a.AnyAction) -> Reply:
+    async def _refused(self, person: Person, action: a.AnyAction) -> Refused | None:
+        """Why this person cannot ask for this now. `NotAuthorised` when they never may."""
+        if not any(seat.intersection(person.roles) for seat in action.seats):
+            message = f"{person.staff} may not ask for this."
+            raise NotAuthorised("wrong_role", message, "Ask somebody with the right role.")
         performer = self._performers.get(type(action))
         if performer is None:
             return Refused("not_here", "This kiosk cannot do that.", "Look at the kiosk's version.")
-        person = (await self._load()).person(staff)
-        if person is None or not any(seat.intersection(person.roles) for seat in action.seats):
-            raise NotAuthorised("wrong_role", f"{staff} may not ask for this.", "Ask somebody with the right role.")
-        refused = await performer.ready(action)
+        return await performer.ready(action)
+
+    async def _planned(self, person: Person, action: a.AnyAction) -> Reply:
+        """The same questions as `_ask`, and nothing more."""
+        refused = await self._refused(person, action)
         if refused is not None:
             return refused
+        seats = tuple(tuple(sorted(map(str, seat))) for seat in action.seats)
+        return Planned(seats, self._door.rules.delays_s.get(type(action).__name__, 0), a.content(action))
+
+    async def _ask(self, person: Person, action: a.AnyAction) -> Reply:
+        refused = await self._refused(person, action)
+        if refused is not None:
+            return refused
+        staff = person.staff
         state = await self._apply(Requested(self._at_s(), staff, action))
         return await self._perform(state.requests[-1].number)
 

@@ -9,7 +9,7 @@ import asyncio
 import contextlib
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Final, Literal, TypeVar
 
@@ -57,6 +57,7 @@ REST_SNAPSHOT_S: Final = 1.0  # three times within the watchdog of the board
 SUPPLIES_S: Final = 3.0
 DEADLINE_GRAIN_S: Final = 0.01
 BOARD_SETTLE_S: Final = 60.0
+SERVICE_MODE: Final = "service_mode"  # in the journal's memory: who works on the machine
 CONFIGURATION: Final = "configuration"  # in the journal's memory: what it was at the last start
 
 
@@ -121,6 +122,7 @@ class Controller:
         self._deadline_moved = asyncio.Event()
         self._deadline_generation = 0
         self._restarted = True
+        self.at_start: list[Callable[[], Awaitable[None]]] = []  # by rooms that have something to finish
         self._hands = Hands(self)
         self._ring = BoardRing(self)
         self._handling = Handling()
@@ -167,7 +169,7 @@ class Controller:
             fact = decide(before)
             if fact is None:
                 return False
-            if isinstance(fact, f.Begin) and not self.storage.may_begin:
+            if isinstance(fact, f.Begin) and not (self.storage.may_begin and self.machine.service is None):
                 raise IllegalTransition(before.state, fact)
             outcome = step(before, fact)
             now = self.clock.now_utc()
@@ -212,6 +214,11 @@ class Controller:
         """The log has a record more."""
         self._grew()
         self.changed()
+
+    @property
+    def hands(self) -> Hands:
+        """For movements in service, which are no orders of a deposit."""
+        return self._hands
 
     @property
     def idle(self) -> bool:
@@ -286,6 +293,10 @@ class Controller:
         await self.record(service("started", {"state": str(self.deposit.state)}))
         await self._note_configuration()
         await self.storage.load()
+        service_mode = await self.runner.run(self.journal.memory, SERVICE_MODE)
+        self.machine.service = tuple(json.loads(service_mode)) if service_mode else None
+        for finish in self.at_start:
+            await finish()
         async with asyncio.TaskGroup() as group:
             units = group.create_task(self.storage.watch(self.journal.clock_synchronised), name="units")
             checking = group.create_task(self._check_log(), name="log")

@@ -33,6 +33,7 @@ from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
 from kiosk.management.field_desk import CalibrateModels, FieldDesk, FieldRequest
 from kiosk.management.key_desk import RotateKeys
+from kiosk.management.look_desk import LookDesk, LookRequest
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.models import InstallModels, ModelDesk, ModelRequest, RollBackModels
 from kiosk.management.refusals import Refusals
@@ -147,6 +148,7 @@ class Desk:
         self._statements = Statements(controller, self._terms, commands, self._refusals)
         authority.register(Reset, ResetDevices(controller, randomness))
         self._certificate = Certificate(controller)
+        self._looks = LookDesk(controller, authority, randomness, lambda: self.link)
         self._models: ModelDesk | None = None
         self._field: FieldDesk | None = None
         self._health: Callable[[], Awaitable[Health]] | None = None
@@ -239,6 +241,8 @@ class Desk:
             return await self.staff.handle(request)
         if isinstance(request, AuthorityRequest):
             return await self.authority.handle(request)
+        if isinstance(request, LookRequest):
+            return await self._looks.handle(request)
         if isinstance(request, EvidenceRequest):
             return await self._evidence.handle(request)
         if isinstance(request, ModelRequest) and self._models is not None:

@@ -41,6 +41,7 @@ class Hands:
         self._pending: BoardPending | None = None
         self._pending_until_s = 0.0
         self._working = False
+        self._exercising = asyncio.Lock()  # the board is asked to look again from more than one side
         self._assessment: asyncio.Task[None] | None = None
 
     @property
@@ -191,17 +192,23 @@ class Hands:
 
     async def home(self) -> None:
         """Let the board look where everything is. HOME moves no note: nothing about it is journalled."""
+        await self.exercise(BoardOpcode.HOME)
+
+    async def exercise(self, opcode: Literal[BoardOpcode.HOME, BoardOpcode.SELF_TEST]) -> int:
+        """A command that moves no note, to its end; the board's result. Raises `DeviceFault`."""
         board, clock = self._c.devices.board, self._c.clock
-        snapshot = await board.snapshot()
-        sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
-        await board.submit(BoardCommand(sequence, BoardOpcode.HOME, (), snapshot.boot_id))
-        end_s = clock.monotonic_s() + BOARD_REPLY_S_MAX
-        while snapshot.finished_sequence != sequence:
-            if clock.monotonic_s() > end_s:
-                raise DeviceFault("board", "it does not find home")
-            await clock.sleep(LINE_POLL_S)
+        async with self._exercising:
             snapshot = await board.snapshot()
-        self._c.machine.snapshot = snapshot
+            sequence = (snapshot.accepted_sequence + 1) % SEQUENCE_MODULUS
+            await board.submit(BoardCommand(sequence, opcode, (), snapshot.boot_id))
+            end_s = clock.monotonic_s() + BOARD_REPLY_S_MAX
+            while snapshot.finished_sequence != sequence:
+                if clock.monotonic_s() > end_s:
+                    raise DeviceFault("board", f"it does not finish {opcode.name.lower()}")
+                await clock.sleep(LINE_POLL_S)
+                snapshot = await board.snapshot()
+            self._c.machine.snapshot = snapshot
+        return snapshot.finished_result
 
     async def board_seen(self, snapshot: BoardSnapshot) -> None:
         """Called with each snapshot: the end of the pending command becomes a fact."""
@@ -255,6 +262,11 @@ class Hands:
         await self._c.offer(f.ReceiptPrinted(order.copy, result, detail))
 
     async def _move_shutter(self, *, opened: bool) -> None:
+        moved = f.ShutterMoved(open=opened, ok=await self.shutter(opened=opened))
+        await self._c.offer(moved)
+
+    async def shutter(self, *, opened: bool) -> bool:
+        """Move it; whether it reached its end in time."""
         lines, clock = self._c.devices.lines, self._c.clock
         lines.write(Line.SHUTTER_OPEN_CMD, opened)
         lines.write(Line.PORT_LAMP, opened)
@@ -262,8 +274,7 @@ class Hands:
         end_s = clock.monotonic_s() + self._c.settings.shutter_s
         while not lines.read(sensor) and clock.monotonic_s() < end_s:
             await clock.sleep(LINE_POLL_S)
-        moved = f.ShutterMoved(open=opened, ok=lines.read(sensor))
-        await self._c.offer(moved)
+        return lines.read(sensor)
 
     # --- risk and guarantee -----------------------------------------------------------------------------
 

@@ -59,6 +59,7 @@ class Machine:
     levels: tuple[Level, ...] = ()
     units: tuple[str, ...] = ()  # why the storage units take nothing now
     stopped: dict[str, str] = field(default_factory=dict)  # device -> why it takes nothing now
+    service: tuple[str, str] | None = None  # who works on it, and since when
     bank_hold: str = ""  # why the bank has commanded it out of service
     distrust: str = ""  # why the record log must not grow by another deposit
     damage: str = ""  # what is wrong with the record log in itself, as the check at the start found it
@@ -177,6 +178,8 @@ def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
         yield f"the record log is not the one that the bank knows [{machine.distrust}]"
     if machine.bank_hold:
         yield f"the bank has put it out of service [{machine.bank_hold}]"
+    if machine.service is not None:
+        yield f"{machine.service[0]} works on it [service mode]"
     if machine.damage:
         yield f"the record log does not add up [{machine.damage}]"
     if not machine.connected:

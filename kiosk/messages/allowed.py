@@ -39,6 +39,22 @@ from kiosk.messages.models import (
     StageModel,
 )
 from kiosk.messages.pushes import AssessRequest, OutboxGrew, SensorReading, StageChanged, TransactionReading
+from kiosk.messages.service import (
+    DryRun,
+    GetJournal,
+    GetLog,
+    GetNotes,
+    GetOutbox,
+    GetService,
+    JournalRows,
+    LogRows,
+    NotesReport,
+    OutboxView,
+    Planned,
+    ServiceView,
+    TestDevice,
+    TestReport,
+)
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
 from kiosk.messages.staff import BadgeShown, StaffDo, StaffLeave, StaffSignIn
 from kiosk.messages.terminal import (
@@ -114,6 +130,13 @@ Request = (
     | DepositSeen
     | PlanCalibration
     | GetRiskMap
+    | GetNotes
+    | GetJournal
+    | GetLog
+    | GetOutbox
+    | DryRun
+    | GetService
+    | TestDevice
     | SignIn
     | SignOut
     | OfferSecondFactor
@@ -141,6 +164,13 @@ Reply = (
     | ModelPart
     | CalibrationPlan
     | RiskMap
+    | NotesReport
+    | JournalRows
+    | LogRows
+    | OutboxView
+    | Planned
+    | ServiceView
+    | TestReport
     | SignedInAs
     | SecondFactorOffer
     | Health
@@ -208,6 +238,13 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             GetModels,
             PlanCalibration,
             GetRiskMap,
+            GetNotes,
+            GetJournal,
+            GetLog,
+            GetOutbox,
+            DryRun,
+            GetService,
+            TestDevice,
             SignIn,
             SignOut,
             OfferSecondFactor,

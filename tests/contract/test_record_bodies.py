@@ -163,6 +163,10 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
         records.service("held_note_given_back", {}),
         records.service("duty", {"staff": "ben", "before": "", "by": "ben"}),
         records.service("clock_stepped", {"moved_ms": -1500, "now": moment}),
+        records.service("service_entered", {"by": "carl"}),
+        records.service("service_left", {"by": "carl"}),
+        records.service("service_moved", {"by": "carl", "number": 1, "move": "open", "ok": True, "seen": "open"}),
+        records.service("jam_cleared", {"by": "carl", "number": 1, "where": "tray", "found": 2, "expected": 3}),
     ]
     for draft in drafts:
         assert fits(_signed(kit, draft)), draft
@@ -206,6 +210,7 @@ def test_records_of_authority_are_in_the_grammar() -> None:
         a.CloseDate("2026-11-22"), clear, a.RotateKey("record", bytes(32)),
         a.InstallModel("scene", 1, bytes(32)), a.RollBackModel("scene", 0),
         a.CalibrateModel("scene", "ab" * 32, 302, (7, 9), 300, bytes(32)),
+        a.ServiceEnter(), a.ServiceLeave(), a.ServiceMove("open"), a.ClearJam("tray", 3),
         a.Enrol("carl", (Role.COURIER,), pin), a.Renew("carl", pin), a.Revoke("carl"),
     ]  # fmt: skip
     assert {type(action) for action in every} == set(a.AnyAction.__args__)

@@ -139,6 +139,7 @@ async def test_refusals_say_why_and_what_to_do(tmp_path: Path) -> None:
         wrong = await kiosk.run("people revoke carl --as ben --json", "000111")
         assert json.loads(wrong.output) == {
             "error": "This is not the PIN of ben.", "remedy": "Try again.", "exit_code": Exit.NOT_ALLOWED,
+            "code": "wrong_pin",
         }  # fmt: skip
         none = await kiosk.run("approve 9 --as ben", "402867")
         assert "there is no open request 9" in none.output

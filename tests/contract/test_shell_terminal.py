@@ -1,0 +1,118 @@
+"""The shell at a real terminal, against the real controller and simulated hardware."""
+
+import base64
+import json
+import re
+import signal
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from kiosk.guarantee.one_time import STEP_S, code_at
+from kiosk.maintenance.session import Exit
+from tests.shell_kit import ENTERED, PINS, ROLES, Field, Terminal, kioskctl
+
+IDLE_S = 30
+
+
+@pytest.fixture(scope="module")
+def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
+    tables = f'\n[sign_in]\nsecond_factor = ["technician"]\nidle_s = {IDLE_S}\n'
+    made = Field(tmp_path_factory.mktemp("field"), tables)
+    try:
+        everybody = [f"{staff}:{role}" for staff, role in ROLES.items()]
+        founded = kioskctl(made.folder, "people", "found", *everybody, "--pin-stdin", typed="\n".join(PINS.values()))
+        assert founded.returncode == Exit.OK, founded.stderr
+        yield made
+    finally:
+        made.close()
+
+
+def test_a_technicians_day(field: Field) -> None:
+    shell = Terminal(field.folder)
+    assert "in service" in shell.prompt()
+    enrolled = shell.sign_in("carl")
+    assert "needs one here" in enrolled
+    assert "people second-factor --as carl" in enrolled
+    shell.child.send("people second-factor --as carl\r")
+    shell.answer("PIN of carl", PINS["carl"])
+    shown = shell.see(r"or type it: [A-Z2-7]+")
+    assert "█" in shown or "▄" in shown, "a QR code"
+    secret = base64.b32decode(re.findall(r"or type it: ([A-Z2-7]+)", shown)[0])
+    at_s = int(time.time()) // STEP_S * STEP_S
+    shell.answer("Code of carl", code_at(secret, at_s - STEP_S))
+    assert "from now on" in shell.prompt()
+
+    assert "carl (technician)>" in shell.sign_in("carl", secret, at_s)
+    assert "every step is as expected" in shell.type("test board")
+    assert "it could be done now" in shell.type("service enter --dry-run")
+    assert "to undo it: kioskctl service leave" in shell.type("service enter")
+    assert "OUT OF SERVICE" in shell.type("status | match OUT")
+    assert "seen: opened: yes, closed again: yes" in shell.type("service jog shutter")
+    assert "service mode has ended" in shell.type("service leave")
+    assert re.search(r"\n\s*1\r?\n", "\n" + shell.type("show log | match signed_in | count"))
+    assert "may not ask for this" in shell.type("report z")
+    assert "signed out" in shell.type("sign-out")
+    assert shell.leave() == Exit.OK
+
+
+def test_completion_help_and_history(field: Field) -> None:
+    shell = Terminal(field.folder)
+    shell.prompt()
+    shell.child.send("stat\t")
+    shell.see("us\\x1b")  # the rest of the word
+    shell.child.send("\r")
+    shell.see(ENTERED)
+    assert "waits for a depositor" in shell.prompt()
+    shell.child.send("exchange st?")
+    assert "Ask for an exchange" in shell.see("Ask for an exchange")
+    shell.child.send("\x15")
+    shell.type("739155")
+    shell.type("approvals")
+    shell.child.send("\x1b[A")
+    shell.see("approvals")
+    shell.child.send("\r")
+    shell.see(ENTERED)
+    shell.prompt()
+    shell.leave()
+    kept = (field.folder / "home" / "kioskctl" / "history").read_text()
+    assert "739155" not in kept
+    assert "approvals" in kept
+
+
+def test_nobody_gets_out(field: Field) -> None:
+    shell = Terminal(field.folder)
+    shell.prompt()
+    for key in ("\x1a", "\x18\x05", "\x1c", "\x1b!"):  # Ctrl-Z, Ctrl-X Ctrl-E, Ctrl-backslash, Meta-!
+        shell.child.send(key)
+    shell.child.send("\x15")
+    for typed in ("!sh", "status; sh", "status | sh", "status > file", "$(sh)", "watch !sh"):
+        assert "kioskctl:" in shell.type(typed), typed
+    assert not (field.folder / "file").exists()
+    assert shell.child.isalive()
+    assert shell.leave() == Exit.OK
+
+
+def test_a_script_gets_json_and_exit_codes(field: Field) -> None:
+    looked = kioskctl(field.folder, "status", "--json")
+    assert looked.returncode == Exit.OK
+    assert json.loads(looked.stdout)["in_service"]
+    wrong = kioskctl(field.folder, "reset", "--as", "ben", "--pin-stdin", "--json", typed="000111\n")
+    assert wrong.returncode == Exit.NOT_ALLOWED
+    assert json.loads(wrong.stdout)["code"] == "wrong_pin"
+    assert kioskctl(field.folder, "watch", "-n", "0.5", "--count", "2", "show", "units").returncode == Exit.OK
+    assert kioskctl(field.folder, "watch", "reset").returncode == Exit.FAILED
+    assert kioskctl(field.folder).returncode == Exit.USAGE, "no terminal, no shell"
+
+
+def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Field) -> None:
+    shell = Terminal(field.folder)
+    shell.prompt()
+    assert "anna (supervisor)>" in shell.sign_in("anna")
+    field.stop("controller", signal.SIGKILL)
+    assert "no controller serves" in shell.type("units")
+    field.start()
+    assert "This session has ended" in shell.type("show log")
+    assert "nobody is signed in" in shell.type("whoami")
+    shell.leave()
