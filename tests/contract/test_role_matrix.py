@@ -255,7 +255,7 @@ def test_every_signed_message_by_every_role(kiosk: Kiosk, name: str) -> None:
 
 def test_every_message_that_carries_a_secret_is_in_the_table_or_is_an_action() -> None:
     by_seats = {"RequestAction", "RequestEnrolment", "RequestRenewal"}
-    # Nobody is enrolled yet; a session that is known may end; at the screen a badge says who it is, and `SignIn` follows.
+    # Nobody is enrolled yet; a known session may end; at the screen a badge says who it is, and `SignIn` follows.
     without = {"FoundPeople", "SignOut", "StaffSignIn"}
     secretive = {one.__name__ for one in get_args(Request) if issubclass(one, Confidential)}
     assert secretive == set(access.SIGNED) | by_seats | without
