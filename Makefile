@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train train-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -95,6 +95,12 @@ train-protection: setup-train ## train the networks that tell protected data; wr
 
 setup-bench: setup-train ## the detectors of other people that benchmarks compare with, into the same .venv
 	@scripts/setup-bench.sh
+
+setup-bench-protection: setup ## argus-redact and Presidio in a virtual environment of their own, .cache/bench-protection
+	@scripts/setup-bench-protection.sh
+
+bench-protection: setup ## EACH=1000 SEED=2026: how well and how fast protected data is told, with pictures; beside its peers where installed
+	@OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m tests.protection_bench --each $(or $(EACH),1000) --seed $(or $(SEED),2026) --pictures docs/images
 
 bench-detector: setup-bench ## DATA=../shared/data SEEDS=5: the SOM-GAN on public tables, video, transactions; into its cards (hours with all peers)
 	@scripts/bench-detector.sh

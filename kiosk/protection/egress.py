@@ -9,7 +9,9 @@ What is done is counted by destination, kind and action; no data is kept. It fai
 that cannot be judged is withheld. Sealed bytes do not come here: nothing can delay them.
 """
 
+import contextlib
 import hmac
+import itertools
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +24,7 @@ from kiosk.protection.kinds import Found
 from kiosk.protection.spans import find, without_overlaps
 
 STOPPED: Final = "[stopped]"
+LINES_AT_ONCE: Final = 64
 KEY_BYTES_MIN: Final = 16
 _PASSES_MAX: Final = 4
 _TOKEN_LETTERS: Final = "abcdefghijklmnop"  # noqa: S105 - no digits, so that no check digit ever finds one in a token
@@ -33,6 +36,10 @@ class Judge(Protocol):
 
     def find(self, folded: str, header: str) -> list[Found]:
         """Where they stand in a field. May raise: then nothing of the field leaves."""
+        ...
+
+    def prepare(self, folded: Sequence[str]) -> None:
+        """These fields will be asked about next, without a header: judge them together now."""
         ...
 
 
@@ -67,9 +74,14 @@ class Gate:
             return Passed(WITHHELD, ("unjudged",))
 
     def lines(self, lines: Iterable[str], destination: Destination) -> Iterator[str]:
-        """Each line as it may leave, one at a time."""
-        for line in lines:
-            yield self.text(line.rstrip("\n"), destination).text
+        """Each line as it may leave, in order. `LINES_AT_ONCE` are looked at together: that is much quicker."""
+        coming = iter(lines)
+        while block := [line.rstrip("\n") for line in itertools.islice(coming, LINES_AT_ONCE)]:
+            if self._judge is not None:
+                with contextlib.suppress(Exception):  # what cannot be judged together is judged, and withheld, alone
+                    self._judge.prepare([fold(line) for line in block if len(line) <= TEXT_CHARACTERS_MAX])
+            for line in block:
+                yield self.text(line, destination).text
 
     def fields(self, values: Mapping[str, object], destination: Destination) -> dict[str, object]:
         """A message with every text in it judged under its key, in depth; keys too. Numbers stay numbers."""

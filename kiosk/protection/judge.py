@@ -9,6 +9,7 @@ import hashlib
 import os
 import re
 from collections import OrderedDict
+from collections.abc import Sequence
 from typing import Final
 
 from kiosk.protection.classify import Classifier, Column, Verdict
@@ -57,12 +58,9 @@ class FieldJudge:
         """Names and addresses in a folded field. Raises ValueError: too long, or too many pieces that look like one."""
         if len(folded) > _TEXT_CHARACTERS_MAX:
             raise ValueError("too long to be looked through")
-        pieces = _pieces(folded)
+        pieces = _spans(folded)
         if len(pieces) > _CANDIDATES_MAX:
             raise ValueError("too many pieces that look like names")
-        whole = folded.strip()
-        if pieces and len(whole) <= _WHOLE_CHARACTERS_MAX:
-            pieces.insert(0, (folded.index(whole), folded.index(whole) + len(whole)))
         verdicts = self._verdicts([folded[start:end] for start, end in pieces], header)
         found: list[Found] = []
         for (start, end), verdict in zip(pieces, verdicts, strict=True):
@@ -70,6 +68,13 @@ class FieldJudge:
                 kind: Kind = "person_name" if verdict.kind == "person_name" else "postal_address"
                 found.append(Found(start, end, kind))
         return found
+
+    def prepare(self, folded: Sequence[str]) -> None:
+        """Judge the pieces of many fields at once, and remember. One verdict costs a tenth of one asked for alone."""
+        pieces = [
+            text[start:end] for text in folded if len(text) <= _TEXT_CHARACTERS_MAX for start, end in _spans(text)
+        ]
+        self._verdicts(list(dict.fromkeys(pieces))[: _REMEMBERED_MAX // 2], "")
 
     def _verdicts(self, pieces: list[str], header: str) -> list[Verdict]:
         keys = [
@@ -86,8 +91,17 @@ class FieldJudge:
         return said
 
 
+def _spans(folded: str) -> list[tuple[int, int]]:
+    """Where something stands that looks like a name or an address; of a short field also the whole."""
+    pieces = _pieces(folded)
+    whole = folded.strip()
+    if pieces and len(whole) <= _WHOLE_CHARACTERS_MAX:
+        start = folded.index(whole)
+        pieces.append((start, start + len(whole)))
+    return pieces
+
+
 def _pieces(folded: str) -> list[tuple[int, int]]:
-    """Where something stands that looks like a name or an address."""
     found = [match.span() for match in _NAME.finditer(folded)]
     if not folded.isascii():
         for match in _NAME_ZH.finditer(folded):

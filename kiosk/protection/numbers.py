@@ -209,7 +209,7 @@ def find_lettered(text: str) -> Iterator[Found]:
     for match in _IBAN.finditer(text):
         candidate = match.group(1)
         while len(candidate) >= _IBAN_CHARACTERS_MIN:  # what follows may be other words: drop them from its end
-            if iban.is_valid(candidate):
+            if iban.is_valid(candidate, check_country=False):
                 yield Found(match.start(), match.start() + len(candidate), "iban")
                 break
             candidate = candidate.rpartition(" ")[0]

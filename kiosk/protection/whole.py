@@ -166,7 +166,7 @@ def _lettered(text: str) -> Seen:
             checked.append("resident_id_cn")
         if len(bare) == 18 and uscc.is_valid(bare):  # noqa: PLR2004
             checked.append("uscc_cn")
-        if bare[:2].isalpha() and bare[2:4].isdecimal() and iban.is_valid(bare):
+        if bare[:2].isalpha() and bare[2:4].isdecimal() and iban.is_valid(bare, check_country=False):
             checked.append("iban")
     if not shaped and not checked:
         return _NOTHING

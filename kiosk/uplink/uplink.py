@@ -89,7 +89,8 @@ class Uplink:
         self._window = window or Window()
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
-        self._birth = Births(kiosk, clock)
+        self._gate = Gate(Catalogue.load())
+        self._birth = Births(kiosk, clock, self._gate)
         self._wake = asyncio.Event()
         self._acks: deque[tuple[bytes, bool]] = deque(maxlen=ACKS_HELD_MAX)  # and whether the broker had kept it
         self._directory: bytes | None = None  # the newest one that has not been delivered
@@ -414,12 +415,12 @@ class Uplink:
 class Births:
     """Birth and will of each connection: equal session and sequence pair a death with its birth."""
 
-    def __init__(self, kiosk: str, clock: Clock) -> None:
+    def __init__(self, kiosk: str, clock: Clock, gate: Gate) -> None:
         self.topic = topics.topic(kiosk, "birth")
         self._clock = clock
         self._facts: dict[str, object] = {"v": 1, "kiosk": kiosk, "session": secrets.token_hex(8)}
         self._described: dict[str, object] = {}
-        self._gate = Gate(Catalogue.load())
+        self._gate = gate
         self._sequence = 0
 
     def describe(self, version: str, config_hash: str) -> None:

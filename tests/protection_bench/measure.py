@@ -24,6 +24,7 @@ class Figures:
     cells: int
     cells_per_second: float
     wrong: tuple[tuple[str, str, str, str], ...]  # truth, verdict, value, header
+    verdicts: tuple[str, ...]  # of every cell in order
 
 
 def measure(classifier: Classifier, columns: Sequence[Labelled]) -> Figures:
@@ -49,4 +50,5 @@ def measure(classifier: Classifier, columns: Sequence[Labelled]) -> Figures:
         len(truth),
         len(truth) / seconds,
         wrong,
+        tuple(KINDS[kind] for kind in said),
     )

@@ -10,6 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kiosk.protection import encoding, fusion
+from kiosk.protection.bundles import bundle_gate
 from kiosk.protection.catalogue import Catalogue
 from kiosk.protection.classify import Classifier, Column
 from kiosk.protection.egress import Gate
@@ -123,6 +124,14 @@ def test_the_gate_finds_names_and_addresses_with_the_classifier() -> None:
         assert name not in gate.text(line, "bundle", "note").text, line
     for harmless in ("deposit of 12 notes, 7 suspect", "watchdog fed after 0.3 s", "validator NV200 2.13.4"):
         assert gate.text(harmless, "bundle").text == harmless
+
+
+def test_names_and_numbers_of_a_bundle_stay_the_same_person_within_it_alone() -> None:
+    lines = [f"{number}: Смирнов Алексей Викторович, карта 4111 1111 1111 1111" for number in range(3)]
+    first, second = (list(bundle_gate().lines(lines, "bundle")) for _ in range(2))
+    assert len({line.partition(": ")[2] for line in first}) == 1
+    assert not {line for line in first if "Смирнов" in line or "4111" in line}
+    assert first != second
 
 
 def test_the_manifest_says_what_it_was_made_of() -> None:

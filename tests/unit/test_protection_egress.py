@@ -4,7 +4,7 @@ import io
 import logging
 import os
 import random
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import pytest
@@ -37,6 +37,10 @@ class Names:
             raise RuntimeError("a fault of the judge")
         at = folded.find("Ivanov")
         return [] if at < 0 else [Found(at, at + 6, "person_name")]
+
+    def prepare(self, folded: Sequence[str]) -> None:
+        if "broken" in folded:
+            raise RuntimeError("a fault of the judge")
 
 
 @pytest.fixture
@@ -86,17 +90,19 @@ def test_messages_are_judged_in_depth_and_numbers_stay(gate: Gate) -> None:
     assert WITHHELD in str(gate.fields({"loop": endless}, "telemetry"))
 
 
-def test_lines_stream_one_at_a_time(gate: Gate) -> None:
+def test_lines_stream_in_bounded_blocks_and_in_order(gate: Gate) -> None:
     taken: list[int] = []
 
     def lines() -> Iterator[str]:
-        for number in range(3):
+        for number in range(1000):
             taken.append(number)
-            yield f"{number}: {CARD}\n"
+            yield f"{number}: {CARD} of Ivanov\n"
 
     passing = gate.lines(lines(), "log")
-    assert next(passing) == "0: [bank_card]"
-    assert taken == [0]
+    assert next(passing) == "0: [bank_card] of [person_name]"
+    assert len(taken) == egress.LINES_AT_ONCE
+    assert [int(line.split(":")[0]) for line in passing] == list(range(1, 1000))
+    assert list(gate.lines(["broken", f"card {CARD}"], "log")) == ["broken", "card [bank_card]"]
 
 
 def test_a_changed_policy_counts_from_the_next_field(tmp_path: Path) -> None:
@@ -138,7 +144,7 @@ def test_nothing_planted_is_in_the_log(logging_as_before: None) -> None:
 
 
 def test_nothing_planted_is_in_the_birth_message() -> None:
-    births = Births("demo-0001", SystemClock())
+    births = Births("demo-0001", SystemClock(), Gate(Catalogue.load()))
     for value in planted():
         births.describe(value, "0123456789abcdef" * 4)
         assert value.encode() not in births.online()
