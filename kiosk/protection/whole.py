@@ -19,8 +19,8 @@ from kiosk.protection import numbers, patterns
 from kiosk.protection.kinds import Kind
 
 CELL_CHARACTERS_MAX: Final = 256  # a longer one is no identifier
-_SEPARATORS: Final = str.maketrans("", "", " .-()/+")
-_GROUPED: Final = re.compile(r"[+(]?\d[\d ().-]{2,30}\d")
+_SEPARATORS: Final = str.maketrans("", "", " .-()/+,")
+_GROUPED: Final = re.compile(r"[+(-]?\d[\d ().,/-]{1,30}\d\)?")
 _BIRTH_YEARS: Final = range(1900, 2027)
 
 Opinion = tuple[Kind, ...]
@@ -62,9 +62,11 @@ def _labelled(text: str) -> Seen:
 
 def _digits(text: str) -> Seen:
     bare = text.translate(_SEPARATORS)
-    checked: list[Kind] = [kind for kind, holds in _CHECKED.get(len(bare), ()) if holds(bare)]
-    if 10 <= len(bare) <= 13 and _phone(text, bare):  # noqa: PLR2004
-        checked.append("phone")
+    checked: list[Kind] = []
+    if "," not in text:  # a comma makes an amount of it
+        checked += [kind for kind, holds in _CHECKED.get(len(bare), ()) if holds(bare)]
+        if 10 <= len(bare) <= 13 and _phone(text, bare):  # noqa: PLR2004
+            checked.append("phone")
     shaped: list[Kind] = [kind for kind, pattern in _SHAPES_OF_DIGITS if pattern.fullmatch(text)]
     return Seen(tuple(checked), tuple(shaped))
 
@@ -113,7 +115,7 @@ _SHAPES_OF_DIGITS: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ),
     ("bic", re.compile(r"04[0-9]{7}")),
     ("ip_address", re.compile(r"(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.(?:25[0-5]|2[0-4]\d|1?\d?\d)){3}")),
-    ("amount", re.compile(r"(?:\d{1,3}(?:[ ,.]\d{3})+(?:[.,]\d\d)?|\d+[.,]\d\d)")),
+    ("amount", re.compile(r"\(?[+-]?(?:\d{1,3}(?:[ ,.]\d{3})+(?:[.,]\d\d)?|\d+[.,]\d\d)\)?")),
 )
 
 
@@ -139,6 +141,12 @@ _DATE_WORDS: Final = re.compile(
     r"|\d{1,2} [A-Za-zА-Яа-я]{3,9}\.? (?:19|20)\d\d(?: ?г\.?)?"  # noqa: RUF001 - Cyrillic is meant
     r"|[A-Z][a-z]{2,8} \d{1,2},? (?:19|20)\d\d|\d{1,2}[- ][A-Za-z]{3}[- ]\d{2,4}"
 )
+# Other types of GOST R 50577: taxis and trailers, motor cycles, police, transit, diplomats; Latin look-alikes, too.
+_RU: Final = "[АВЕКМНОРСТУХABEKMHOPCTYXавекмнорстух]"  # noqa: RUF001
+_PLATE_RU_OTHER: Final = re.compile(
+    rf"{_RU}{{2}} ?\d{{3,4}} ?\d{{2,3}}|\d{{4}} ?{_RU}{{1,2}} ?\d{{2,3}}|{_RU} ?\d{{4}} ?\d{{2,3}}"
+    rf"|{_RU}{{2}} ?\d{{3}} ?{_RU} ?\d{{2,3}}|\d{{3}} ?(?:CD|D|T|{_RU}) ?\d{{3}} ?\d{{2,3}}"
+)
 _SHAPES: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("email", re.compile(patterns.EMAIL)),
     ("mac_address", _MAC),
@@ -146,6 +154,7 @@ _SHAPES: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("bic", re.compile(r"[A-Z]{4}[A-Z]{2}[A-Z0-9]{2}(?:[A-Z0-9]{3})?")),
     ("vehicle_plate", re.compile(patterns.PLATE_CN)),
     ("vehicle_plate", re.compile(patterns.PLATE_RU)),
+    ("vehicle_plate", _PLATE_RU_OTHER),
     ("amount", re.compile(rf"(?:{_MONEY}) ?{_NUMBER}|{_NUMBER} ?(?:{_MONEY})")),
     ("birth_date", _DATE_WORDS),
     ("device_token", re.compile(patterns.JWT)),

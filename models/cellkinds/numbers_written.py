@@ -47,6 +47,19 @@ def _us(chance: Random) -> str:
     return area + chance.choice("23456789") + _random(chance, string.digits, 6)
 
 
+def _plate_ru_other(chance: Random) -> str:
+    """Trailers, taxis, motor cycles, police, transit, diplomats."""
+    letters, region, space = (
+        "АВЕКМНОРСТУХ",
+        chance.choice(("77", "99", "177", "78", "16", "52", "199", "50")),
+        chance.choice(("", "", " ")),
+    )
+    two, three, four = _random(chance, letters, 2), f"{chance.randint(1, 999):03d}", f"{chance.randint(1, 9999):04d}"
+    parts = chance.choice(((two, three, region), (two, four, region), (four, two, region), (two[0], four, region), (four, two[0], region),
+                           (two, three, chance.choice(letters), region), (three, chance.choice(("D", "T", "CD")), three, region)))  # fmt: skip
+    return space.join(parts)
+
+
 def birthday(chance: Random) -> date:
     """Of somebody alive."""
     return date(1938, 1, 1) + timedelta(days=chance.randrange(74 * 365))
@@ -191,7 +204,7 @@ NUMBERS: Final[dict[str, dict[str, list[Template]]]] = {
         "en": [lambda c: birthday(c).isoformat(), lambda c: f"{birthday(c):%m/%d/%Y}", lambda c: f"{birthday(c):%d %B %Y}", lambda c: f"{birthday(c):%b %d, %Y}", lambda c: f"{birthday(c):%d-%b-%Y}"],
         "ru": [lambda c: f"{birthday(c):%d.%m.%Y}", lambda c: f"{birthday(c):%d.%m.%Y} г.р.", lambda c: "{0.day} {1} {0.year} г.".format(*_day_ru(c)), lambda c: f"{birthday(c):%d/%m/%Y}", lambda c: birthday(c).isoformat()],
     },
-    "vehicle_plate": {"zh": [_plate_cn, _plate_cn, lambda c: _plate_cn(c)[:2] + "-" + _plate_cn(c)[-5:]], "ru": [_plate_ru, _plate_ru, lambda c: _plate_ru(c).lower(), lambda c: _plate_ru(c).translate(str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX"))],
+    "vehicle_plate": {"zh": [_plate_cn, _plate_cn, lambda c: _plate_cn(c)[:2] + "-" + _plate_cn(c)[-5:]], "ru": [_plate_ru, _plate_ru, _plate_ru_other, _plate_ru_other, lambda c: _plate_ru(c).lower(), lambda c: _plate_ru(c).translate(str.maketrans("АВЕКМНОРСТУХ", "ABEKMHOPCTYX"))],
                       "en": [lambda c: f"{_random(c, 'ABCDEFGHJKLMNOPRSTUVWXY', 2)}{c.randint(1, 73):02d} {_random(c, string.ascii_uppercase, 3)}",
                              lambda c: f"{_random(c, 'ABCDEFGHJKLMNOPRSTUVWXY', 2)}{c.randint(1, 73):02d}{_random(c, string.ascii_uppercase, 3)}",
                              lambda c: f"{c.randint(1, 9)}{_random(c, string.ascii_uppercase, 3)}{c.randint(100, 999)}",
@@ -201,14 +214,14 @@ NUMBERS: Final[dict[str, dict[str, list[Template]]]] = {
                           lambda c: ":".join(f"{c.getrandbits(16):x}" for _ in range(8)), lambda c: f"2001:db8:{c.getrandbits(16):x}::{c.getrandbits(16):x}",
                           lambda c: f"fe80::{c.getrandbits(16):x}:{c.getrandbits(16):x}:{c.getrandbits(16):x}"]},
     "mac_address": {"en": [lambda c: grouped(ids.mac(c), 2, 2, 2, 2, 2, by=":"), lambda c: grouped(ids.mac(c).upper(), 2, 2, 2, 2, 2, by="-"), lambda c: grouped(ids.mac(c), 4, 4, by="."), lambda c: grouped(ids.mac(c).upper(), 2, 2, 2, 2, 2, by=":")]},
-    "secret": {"zh": [lambda c: _labelled_secret(c, ("密码", "口令", "登录密码")), _password, _api_key], "en": [_password, _password, _api_key, _api_key, lambda c: _labelled_secret(c, ("password", "pwd", "secret", "PASSWORD"))],
-               "ru": [lambda c: _labelled_secret(c, ("пароль", "Пароль", "пин-код")), _password, _api_key]},
+    "secret": {"zh": [lambda c: _labelled_secret(c, ("密码", "口令", "登录密码")), _password, _api_key], "en": [_password, _password, _api_key, _api_key, lambda c: _labelled_secret(c, ("password", "pwd", "secret", "PASSWORD", "login password", "user pass", "key"))],
+               "ru": [lambda c: _labelled_secret(c, ("пароль", "Пароль", "пин-код", "код доступа", "пароль для входа", "Ключ", "Пароль к почте")), _password, _api_key]},
     "device_token": {"en": [_jwt, lambda c: "Bearer " + _random(c, _URL_SAFE, c.randint(24, 48)), lambda c: f"{_random(c, _URL_SAFE, 22)}:APA91b{_random(c, _URL_SAFE, 134)}",
                             lambda c: f"ExponentPushToken[{_random(c, _URL_SAFE, 22)}]", lambda c: "token=" + _random(c, _HEX, 32), lambda c: "tok_" + _random(c, string.ascii_letters + string.digits, 24)]},
     "amount": {
-        "zh": [lambda c: f"¥{_sum(c):,.2f}", lambda c: f"{_sum(c):.2f}元", lambda c: f"{_sum(c):,.2f}", lambda c: f"人民币{int(_sum(c))}元", lambda c: f"{int(_sum(c))}元整", lambda c: f"{_sum(c) / 10:.1f}万元", lambda c: f"-{_sum(c):,.2f}", lambda c: f"{int(_sum(c)):,}.00", lambda c: f"CNY {_sum(c):.2f}"],
-        "en": [lambda c: f"${_sum(c):,.2f}", lambda c: f"{_sum(c):,.2f}", lambda c: f"USD {_sum(c):,.2f}", lambda c: f"{_sum(c):.2f} EUR", lambda c: f"£{_sum(c):,.2f}", lambda c: f"-{_sum(c):.2f}", lambda c: f"{int(_sum(c)):,} dollars", lambda c: f"HK$ {_sum(c):,.2f}", lambda c: f"{int(_sum(c)):,}.00"],
-        "ru": [lambda c: f"{_sum(c):,.2f} руб.".replace(",", " ").replace(".", ",", 1), lambda c: f"{_sum(c):.2f} ₽", lambda c: f"{int(_sum(c))} руб. {c.randint(0, 99):02d} коп.", lambda c: f"{_sum(c):,.2f}".replace(",", " ").replace(".", ","), lambda c: f"{_sum(c):.2f} RUB", lambda c: f"{int(_sum(c))} руб", lambda c: f"{int(_sum(c)) // 10} тыс. руб.", lambda c: f"-{_sum(c):.2f}".replace(".", ",")],
+        "zh": [lambda c: f"¥{_sum(c):,.2f}", lambda c: f"{_sum(c):.2f}元", lambda c: f"{_sum(c):,.2f}", lambda c: f"人民币{int(_sum(c))}元", lambda c: f"{int(_sum(c))}元整", lambda c: f"{_sum(c) / 10:.1f}万元", lambda c: f"{c.choice('+-')}{_sum(c):,.2f}", lambda c: f"{int(_sum(c)):,}.00", lambda c: f"{c.choice('+-')}{_sum(c) / 10:.2f}", lambda c: f"CNY {_sum(c):.2f}"],
+        "en": [lambda c: f"${_sum(c):,.2f}", lambda c: f"{_sum(c):,.2f}", lambda c: f"USD {_sum(c):,.2f}", lambda c: f"{_sum(c):.2f} EUR", lambda c: f"£{_sum(c):,.2f}", lambda c: f"-{_sum(c):.2f}", lambda c: f"{int(_sum(c)):,} dollars", lambda c: f"{_sum(c):,.2f} {c.choice(('CHF', 'JPY', 'AUD', 'KZT', 'USD', 'EUR'))}", lambda c: f"({_sum(c):.2f})", lambda c: f"+{_sum(c):,.2f}", lambda c: f"HK$ {_sum(c):,.2f}", lambda c: f"{int(_sum(c)):,}.00"],
+        "ru": [lambda c: f"{_sum(c):,.2f} руб.".replace(",", " ").replace(".", ",", 1), lambda c: f"{_sum(c):.2f} ₽", lambda c: f"{int(_sum(c))} руб. {c.randint(0, 99):02d} коп.", lambda c: f"{_sum(c):,.2f}".replace(",", " ").replace(".", ","), lambda c: f"{_sum(c):.2f} RUB", lambda c: f"{int(_sum(c))} руб", lambda c: f"₽ {_sum(c):.2f}", lambda c: f"{int(_sum(c))} {c.choice(('рубль', 'рубля', 'руб.', 'р', 'р.'))}", lambda c: f"+{_sum(c):.2f}", lambda c: f"{int(_sum(c)) // 10} тыс. руб.", lambda c: f"-{_sum(c):.2f}".replace(".", ",")],
     },
 }  # fmt: skip
 

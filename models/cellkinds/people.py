@@ -185,7 +185,30 @@ NAMES: Final[dict[str, list[Template]]] = {
         lambda c: surname_zh(c) + given_zh(c),
         lambda c: surname_zh(c) + chance_double(c),
         lambda c: f"{surname_zh(c)} {given_zh(c)}",
-        lambda c: surname_zh(c) + c.choice(("先生", "女士", "小姐", "经理", "老师")),
+        lambda c: (
+            surname_zh(c)
+            + c.choice(
+                (
+                    "先生",
+                    "女士",
+                    "小姐",
+                    "经理",
+                    "老师",
+                    "医生",
+                    "教授",
+                    "律师",
+                    "同学",
+                    "局长",
+                    "行长",
+                    "大姐",
+                    "阿姨",
+                    "工",
+                    "哥",
+                    "处长",
+                    "科长",
+                )
+            )
+        ),
         lambda c: surname_zh(c) + given_zh(c) + c.choice(("(本人)", "（代办）", " 先生")),
     ],
     "en": [

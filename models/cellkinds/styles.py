@@ -35,7 +35,9 @@ def restyled(chance: Random, kind: str, make: Template, headers: Mapping[str, st
             done, [chance.choice((2, 3, 4, 5, 6)) for _ in range(9)], chance.choice((" ", "-", ".", " ", "/"))
         )
     if kind in _CASED and chance.random() < 0.12:
-        done = _changed(done, chance.choice((str.lower, str.upper, str.title, str.swapcase)))
+        # A single small word is a word: nobody could tell "rose" from Rose.
+        change = chance.choice((str.lower, str.upper, str.title, str.swapcase))
+        done = _changed(done, change, phrases_only=kind == "person_name" and change is not str.upper)
     if kind in ("birth_date", "mac_address", "other") and chance.random() < 0.12:
         done = _separated(done, chance.choice("-./ :"))
     if kind not in _NO_LABEL and chance.random() < 0.10:
@@ -60,8 +62,12 @@ def _regrouped(make: Template, sizes: list[int], by: str) -> Template:
     return made
 
 
-def _changed(make: Template, change: Callable[[str], str]) -> Template:
-    return lambda chance: change(make(chance))
+def _changed(make: Template, change: Callable[[str], str], *, phrases_only: bool) -> Template:
+    def made(chance: Random) -> str:
+        text = make(chance)
+        return text if phrases_only and " " not in text else change(text)
+
+    return made
 
 
 def _separated(make: Template, by: str) -> Template:
@@ -79,6 +85,8 @@ def _separated(make: Template, by: str) -> Template:
 def _labelled(make: Template, label: str, by: str) -> Template:
     def made(chance: Random) -> str:
         text = make(chance)
-        return text if len(text) > 60 or text[:1].isalpha() else f"{label}{by}{text}"
+        return (
+            text if len(text) > 60 or (text[:1].isalpha() and label[-1:].isascii() and not by) else f"{label}{by}{text}"
+        )
 
     return made
