@@ -1,12 +1,12 @@
 #!/bin/bash
 # Train the models the kiosk ships: simulated deposits -> the product's own features -> SOM-GAN -> models/artifacts.
 # The same seeds make the same data. Clips are made in parts and thrown away, so that /tmp holds < 1 GB.
-#   TRAIN_DEPOSITS=760 MACHINE_DEPOSITS=1280 KIOSKS=48 CHECK_DEPOSITS=120 JOBS=2 OUT=models/artifacts scripts/train.sh
+#   TRAIN_DEPOSITS=760 MACHINE_DEPOSITS=1600 KIOSKS=48 CHECK_DEPOSITS=120 JOBS=2 OUT=models/artifacts scripts/train.sh
 set -euo pipefail
 cd "$(dirname "$0")/.."
 
 deposits=${TRAIN_DEPOSITS:-760}   # half of them calibrate the grades: p can fall to 1/(n+1), and high needs 0.005
-machine=${MACHINE_DEPOSITS:-1280} # readings cost hardly anything to make, so there are more of them
+machine=${MACHINE_DEPOSITS:-1600} # readings cost hardly anything to make, so there are more of them
 kiosks=${KIOSKS:-48}              # lives of kiosks, 50 deposits each to learn from
 check=${CHECK_DEPOSITS:-120}      # fresh normal deposits, and half as many with something happening
 jobs=${JOBS:-2}

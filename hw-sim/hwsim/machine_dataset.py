@@ -15,8 +15,7 @@ from hwsim.devices.board_sensors import Activity, Disturbance, SensorState, read
 
 IDLE, COLLECTING, STRAPPING, MARKING, STORING, RETURNING = range(6)  # input register 6 of the board
 HOMING = 7  # as the kiosk tells it: the register has no state for it
-
-
+REST_INTERVAL_S = 0.9  # the controller reads a board about once a second before somebody deposits
 SETTLES_S = 0.5  # homing is told for so much longer than it lasts
 
 
@@ -66,7 +65,7 @@ def write_machine(path: Path, seed: int, start_s: float, end_s: float) -> None:
         }
         for name, value in row.items():
             columns.setdefault(name, []).append(value)
-        at_s += interval_s * float(rng.uniform(0.85, 1.3))
+        at_s += (interval_s if at_s >= start_s else REST_INTERVAL_S) * float(rng.uniform(0.85, 1.3))
     kinds = {"at_monotonic_s": np.float64, "transport_occupied": np.bool_}
     np.savez_compressed(path, **{name: np.array(c, kinds.get(name, np.int64)) for name, c in columns.items()})  # type: ignore[arg-type]
 

@@ -6,8 +6,9 @@
 all times: their deviation in training says how seldom they are not, no more, and a model that divided by it would be
 alarmed by the first of them without bound; it is the step in which the feature is made, or the least of it that
 somebody would call something. And measures of the picture as such: how much they vary is a matter of camera, codec and
-lamps, not of people, so a fifth more or less of them is nothing; of noise, which ends in the codec's rounding, half as
-much again.
+lamps, not of people, so a quarter more or less of them is nothing; of noise, which ends in the codec's rounding, half as
+much again. What an outline is measured at - a head's width, what is beside it - jumps when a neck is lost in the dark or
+somebody far away stands behind a shoulder: there it is about what such a jump is.
 """
 
 from dataclasses import asdict, dataclass
@@ -40,14 +41,14 @@ _SCENE: Final = (
         "log of usual",
         "the picture is unusually harsh or noisy",
         "the picture is blurred",
-        resolution=0.25,
+        resolution=0.35,
     ),
     FeatureWords(
         "edge_share",
         "log2 of usual",
         "unusually much detail in the picture",
         "hardly any detail can be seen",
-        resolution=0.25,
+        resolution=0.3,
     ),
     FeatureWords("lost_edges", "share", "the view of the shop is blocked", "the shop is unusually empty"),
     FeatureWords(
@@ -72,6 +73,7 @@ _SCENE: Final = (
         "share",
         "heads side by side: somebody is very close to the depositor",
         "no head where one is expected",
+        resolution=0.08,
     ),
     FeatureWords(
         "shoulder_width",
@@ -84,21 +86,28 @@ _SCENE: Final = (
         "share",
         "somebody is right beside or behind the depositor's shoulder",
         "nobody beside the depositor",
-        resolution=0.1,
+        resolution=0.25,
     ),
     FeatureWords(
         "beside_least",
         "share",
         "people on both sides of the depositor",
         "nobody on the other side of the depositor",
-        resolution=0.1,
+        resolution=0.25,
     ),
-    FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head", resolution=0.13),
+    FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head", resolution=0.2),
     FeatureWords(
         "asymmetry",
         "share",
         "somebody crowds the depositor from one side",
         "the depositor stands exactly in the middle",
+    ),
+    FeatureWords(
+        "front_growth",
+        "share",
+        "somebody has come up to the depositor",
+        "somebody has left the depositor's side",
+        resolution=0.008,
     ),
 )
 _MACHINE: Final = (
@@ -113,10 +122,16 @@ _MACHINE: Final = (
     FeatureWords("vibration", "mg rms", "the cabinet is shaken or drilled", "the vibration sensor reads nothing"),
     FeatureWords("vibration_peak", "mg rms", "a blow against the cabinet", "the vibration sensor reads nothing"),
     FeatureWords("gas", "permille", "gas or smoke at the cabinet", "the gas sensor reads lower than usual"),
-    FeatureWords("gas_rise", "permille", "gas or smoke is rising", "the gas reading falls quickly"),
+    FeatureWords("gas_rise", "permille", "gas or smoke is rising", "the gas reading falls quickly", resolution=1.0),
     FeatureWords("busy", "share", "the board works longer than usual", "the board does nothing"),
     FeatureWords("motor", "mA", "a motor works harder than usual", "a motor runs with hardly any load"),
-    FeatureWords("motor_idle", "mA", "a motor draws current while nothing should move", "no idle current at all"),
+    FeatureWords(
+        "motor_idle",
+        "mA",
+        "a motor draws current while nothing should move",
+        "no idle current at all",
+        resolution=2.0,
+    ),
     FeatureWords("doors_open", "count", "a door of the cabinet is open", "all doors are closed"),
 )
 

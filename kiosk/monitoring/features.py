@@ -58,7 +58,8 @@ GRAIN_CHANGE_MAX: Final = 0.9  # of its log: what the codec leaves of faint nois
 RECOGNISED_LOST_EDGES: Final = 0.36  # a depositor hides fewer
 USUAL_S: Final = 3.0  # over which the empty shop's picture is averaged
 CHANGED_SHARE: Final = 0.03  # of the pixels; noise changes most of them, a clock in the picture one in a hundred
-OCCUPIED_SHARE: Final = 0.15  # of the lowest rows
+OCCUPIED_ROW: Final = 50
+OCCUPIED_SHARE: Final = 0.15  # of the rows below it
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +148,7 @@ class SceneFeatures:
             self._background_edges, self._gain = None, 1.0
 
     def _occupied(self) -> bool:
-        return bool(self._mask[people.NEAR_ROW :].mean() > OCCUPIED_SHARE)
+        return bool(self._mask[OCCUPIED_ROW:].mean() > OCCUPIED_SHARE)
 
     def update(self, frame_bgr: npt.NDArray[np.uint8], at_s: float, *, idle: bool) -> SceneRow | None:
         """Features of this frame; None for the first one, which has nothing to be compared with.

@@ -1,9 +1,12 @@
 """Who stands where, from a foreground mask: pure geometry of outlines, no recognition of anybody.
 
-The mask is 60 rows x 80 columns. Whoever stands at the kiosk reaches down to the lower edge of the picture; what hangs
-in the air, column by column, is somebody far away. Things that are narrower than a head are opened away. Values are
-medians over the last second, because somebody who walks past is gone by then and somebody who looks over a shoulder is
-not.
+The mask is 60 rows x 80 columns. Whoever stands at the kiosk, or a step behind it, reaches down to the lower quarter of
+the picture; what hangs in the air above it, column by column, is somebody far away. Things that are narrower than a head
+are opened away. Values are medians over the last second, because somebody who walks past is gone by then and somebody
+who looks over a shoulder is not.
+
+People are of many widths, and one broad person fills as much as two narrow ones. The depositor does not get broader
+within seconds, though: growth beside what has been usual since they stand there is somebody who has come.
 """
 
 from collections import deque
@@ -16,7 +19,7 @@ import numpy.typing as npt
 Mask = npt.NDArray[np.uint8]
 Bools = npt.NDArray[np.bool_]
 
-NAMES: Final[tuple[str, ...]] = (
+OUTLINE_NAMES: Final[tuple[str, ...]] = (  # of one mask
     "front_area",  # taken by people near the kiosk
     "head_top",  # height of the topmost point of the people in front
     "head_width",  # their width at the height of that head
@@ -26,7 +29,11 @@ NAMES: Final[tuple[str, ...]] = (
     "second_head",  # height by which a second head stands out beside the first
     "asymmetry",  # difference of the two halves of the people in front
 )
-NEAR_ROW: Final = 50  # whatever reaches below this row stands at the kiosk
+NAMES: Final[tuple[str, ...]] = (
+    *OUTLINE_NAMES,
+    "front_growth",  # front_area beside the usual one since somebody stands there
+)
+NEAR_ROW: Final = 44  # whatever reaches below this row stands at the kiosk or a step behind it
 GAP_ROWS: Final = 4  # a belt or a shadow of the shop's colour does not cut anybody in two
 PIXELS_MIN: Final = 10
 HEAD_PIXELS: Final = 6  # the narrowest head near the kiosk; hands, poles and people far away are narrower
@@ -38,26 +45,49 @@ SUMMIT_ROWS_MIN: Final = 8
 SUMMIT_ROW_MAX: Final = 40  # a summit below this row is a hand or a basket
 WINDOW_S: Final = 1.0
 WINDOW_ROWS_MAX: Final = 48
+USUAL_S: Final = 6.0  # front_growth: beside the median of so long
+USUAL_ROWS_MAX: Final = 192
+PRESENT_AREA: Final = 0.08
+PRESENT_S: Final = 2.0  # who is still arriving grows
+USUAL_ROWS_MIN: Final = 6
 
-NOBODY: Final = (0.0,) * len(NAMES)
+NOBODY: Final = (0.0,) * len(OUTLINE_NAMES)
 
 
 class People:
-    """Median of the last second of outlines."""
+    """Median of the last second of outlines, and what has been usual before."""
 
     def __init__(self) -> None:
         self._window: deque[tuple[float, tuple[float, ...]]] = deque(maxlen=WINDOW_ROWS_MAX)
+        self._usual: deque[tuple[float, float]] = deque(maxlen=USUAL_ROWS_MAX)  # area of the people in front
+        self._present_since_s: float | None = None
 
     def update(self, mask: Mask, at_s: float) -> tuple[float, ...]:
         """Take a mask (1 is foreground); returns the features in the order of NAMES."""
         self._window.append((at_s, outline(mask)))
         while at_s - self._window[0][0] > WINDOW_S:
             self._window.popleft()
-        return tuple(np.median([values for _, values in self._window], axis=0).tolist())
+        now: list[float] = np.median([values for _, values in self._window], axis=0).tolist()
+        return (*now, self._growth(now[0], at_s))
+
+    def _growth(self, area: float, at_s: float) -> float:
+        if area < PRESENT_AREA:
+            self._present_since_s = None
+            self._usual.clear()
+            return 0.0
+        if self._present_since_s is None:
+            self._present_since_s = at_s
+        if at_s - self._present_since_s < PRESENT_S:
+            return 0.0
+        while self._usual and at_s - self._usual[0][0] > USUAL_S:
+            self._usual.popleft()
+        usual = [one for _, one in self._usual]
+        self._usual.append((at_s, area))
+        return area - float(np.median(usual)) if len(usual) >= USUAL_ROWS_MIN else 0.0
 
 
 def outline(mask: Mask) -> tuple[float, ...]:
-    """Features of one mask, in the order of NAMES; shares of the picture or of the named zone."""
+    """Features of one mask, in the order of OUTLINE_NAMES; shares of the picture or of the named zone."""
     body = cv2.morphologyEx(standing(mask), cv2.MORPH_OPEN, np.ones((HEAD_PIXELS, HEAD_PIXELS), np.uint8))
     count, labels, stats, _ = cv2.connectedComponentsWithStats(body, connectivity=8)
     bottoms = stats[:, cv2.CC_STAT_TOP] + stats[:, cv2.CC_STAT_HEIGHT]
@@ -85,9 +115,9 @@ def outline(mask: Mask) -> tuple[float, ...]:
 
 
 def standing(mask: Mask) -> Mask:
-    """What of the mask reaches down to the lower edge, column by column; gaps of GAP_ROWS are bridged."""
+    """What of the mask reaches down to NEAR_ROW, column by column; gaps of GAP_ROWS are bridged."""
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((GAP_ROWS + 1, 1), np.uint8)) > 0
-    closed[-GAP_ROWS:] = True
+    closed[NEAR_ROW:] = True
     reaching = np.logical_and.accumulate(closed[::-1], axis=0)[::-1]
     return (mask * reaching).astype(np.uint8)
 

@@ -159,7 +159,7 @@ def depositor(mask: Mask) -> Mask | None:
         return None
     body: Mask = np.asarray(labels == near[0], np.uint8)
     rows, columns = body.shape
-    seen = dict(zip(people.NAMES, people.outline(mask), strict=True))
+    seen = dict(zip(people.OUTLINE_NAMES, people.outline(mask), strict=True))
     if seen["second_head"] > 0 or seen["beside_most"] > BESIDE_MAX:
         return None
     top = np.where(body.any(axis=0), body.argmax(axis=0), rows)

@@ -58,6 +58,19 @@ def test_an_onlooker_is_a_second_head_and_a_body_beside(seed: int) -> None:
     assert watched.lens.state == "clear"
 
 
+@pytest.mark.parametrize("seed", [3, 11, 25])
+def test_somebody_who_comes_is_growth_and_an_arrival_is_not(seed: int) -> None:
+    watched = Watched(seed)
+    watched.show(SHOP, 30, idle=True)
+    here = replace(SHOP, depositor=True, depositor_seed=seed)
+    arriving = max(watched.show(here, 10)["front_growth"] for _ in range(3))
+    alone = watched.show(replace(here, hand=True), 40)
+    both = watched.show(replace(here, onlooker=True, onlooker_seed=seed + 1), 20)
+    assert arriving < 0.05
+    assert abs(alone["front_growth"]) < 0.05
+    assert both["front_growth"] > 0.07
+
+
 def test_hands_at_the_port_move_there() -> None:
     watched = Watched(5)
     watched.show(SHOP, 30, idle=True)
