@@ -73,7 +73,7 @@ _SCENE: Final = (
         "share",
         "heads side by side: somebody is very close to the depositor",
         "no head where one is expected",
-        resolution=0.08,
+        resolution=0.1,
     ),
     FeatureWords(
         "shoulder_width",
@@ -86,14 +86,14 @@ _SCENE: Final = (
         "share",
         "somebody is right beside or behind the depositor's shoulder",
         "nobody beside the depositor",
-        resolution=0.25,
+        resolution=0.3,
     ),
     FeatureWords(
         "beside_least",
         "share",
         "people on both sides of the depositor",
         "nobody on the other side of the depositor",
-        resolution=0.25,
+        resolution=0.3,
     ),
     FeatureWords("second_head", "share", "a second head beside the depositor's", "a single head", resolution=0.2),
     FeatureWords(

@@ -35,6 +35,8 @@ NAMES: Final[tuple[str, ...]] = (
 )
 NEAR_ROW: Final = 44  # whatever reaches below this row stands at the kiosk or a step behind it
 GAP_ROWS: Final = 4  # a belt or a shadow of the shop's colour does not cut anybody in two
+NECK_ROWS: Final = 9  # in bad light a neck is lost, and what hangs above the middle of the body is its head
+NECK_COLUMNS: Final = 7  # from the middle of the body outwards
 PIXELS_MIN: Final = 10
 HEAD_PIXELS: Final = 6  # the narrowest head near the kiosk; hands, poles and people far away are narrower
 HEAD_ROWS: Final = (3, 14)  # below the topmost point: the head, and not yet the shoulders
@@ -115,11 +117,18 @@ def outline(mask: Mask) -> tuple[float, ...]:
 
 
 def standing(mask: Mask) -> Mask:
-    """What of the mask reaches down to NEAR_ROW, column by column; gaps of GAP_ROWS are bridged."""
+    """What of the mask reaches down to NEAR_ROW, column by column; gaps of GAP_ROWS, of a neck NECK_ROWS, are bridged."""
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((GAP_ROWS + 1, 1), np.uint8)) > 0
+    columns = np.flatnonzero(closed[NEAR_ROW])
+    filled = mask.copy()
+    if columns.size:
+        middle = round(float(columns.mean()))
+        neck = slice(max(0, middle - NECK_COLUMNS), middle + NECK_COLUMNS + 1)
+        filled[:, neck] = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((NECK_ROWS + 1, 1), np.uint8))[:, neck]
+        closed[:, neck] = filled[:, neck] > 0
     closed[NEAR_ROW:] = True
     reaching = np.logical_and.accumulate(closed[::-1], axis=0)[::-1]
-    return (mask * reaching).astype(np.uint8)
+    return (filled * reaching).astype(np.uint8)
 
 
 def _head_width(front: Bools, highest: int) -> float:

@@ -9,6 +9,7 @@ from hwsim.scene import SceneRenderer, SceneState
 from kiosk.monitoring.feature_words import describe
 from kiosk.monitoring.features import NAMES, SceneFeatures
 from kiosk.monitoring.lens import Lens, LensWatch
+from kiosk.monitoring.people import OUTLINE_NAMES, outline
 
 STEP_S = 1 / 12
 SHOP = SceneState(passers_by=0.0, light=0.6)
@@ -69,6 +70,20 @@ def test_somebody_who_comes_is_growth_and_an_arrival_is_not(seed: int) -> None:
     assert arriving < 0.05
     assert abs(alone["front_growth"]) < 0.05
     assert both["front_growth"] > 0.07
+
+
+def test_a_head_whose_neck_is_lost_in_the_dark_is_still_a_head() -> None:
+    whole = np.zeros((60, 80), np.uint8)
+    whole[36:, 26:54] = 1  # shoulders and below
+    whole[14:30, 36:45] = 1  # the head
+    lost = dict(zip(OUTLINE_NAMES, outline(whole), strict=True))
+    whole[30:36, 36:45] = 1
+    seen = dict(zip(OUTLINE_NAMES, outline(whole), strict=True))
+    assert lost == pytest.approx(seen, abs=0.02)
+    far = np.zeros((60, 80), np.uint8)
+    far[36:, 26:54] = 1
+    far[14:30, 66:75] = 1  # hangs beside the body: somebody far away
+    assert dict(zip(OUTLINE_NAMES, outline(far), strict=True))["head_top"] < 0.45
 
 
 def test_hands_at_the_port_move_there() -> None:
