@@ -6,9 +6,9 @@
 all times: their deviation in training says how seldom they are not, no more, and a model that divided by it would be
 alarmed by the first of them without bound; it is the step in which the feature is made, or the least of it that
 somebody would call something. And measures of the picture as such: how much they vary is a matter of camera, codec and
-lamps, not of people, so a quarter more or less of them is nothing; of noise, which ends in the codec's rounding, half as
-much again. What an outline is measured at - a head's width, what is beside it - jumps when a neck is lost in the dark or
-somebody far away stands behind a shoulder: there it is about what such a jump is.
+lamps, not of people, so a quarter more or less of them is nothing; of noise, which ends in the codec's rounding, half
+as much again. What an outline is measured at - a head's width, what is beside it - jumps when a neck is lost in the
+dark or somebody far away stands behind a shoulder: there it is about what such a jump is.
 """
 
 from dataclasses import asdict, dataclass

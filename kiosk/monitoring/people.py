@@ -1,9 +1,9 @@
 """Who stands where, from a foreground mask: pure geometry of outlines, no recognition of anybody.
 
 The mask is 60 rows x 80 columns. Whoever stands at the kiosk, or a step behind it, reaches down to the lower quarter of
-the picture; what hangs in the air above it, column by column, is somebody far away. Things that are narrower than a head
-are opened away. Values are medians over the last second, because somebody who walks past is gone by then and somebody
-who looks over a shoulder is not.
+the picture; what hangs in the air above it, column by column, is somebody far away. Things that are narrower than a
+head are opened away. Values are medians over the last second, because somebody who walks past is gone by then and
+somebody who looks over a shoulder is not.
 
 People are of many widths, and one broad person fills as much as two narrow ones. The depositor does not get broader
 within seconds, though: growth beside what has been usual since they stand there is somebody who has come.
@@ -117,7 +117,7 @@ def outline(mask: Mask) -> tuple[float, ...]:
 
 
 def standing(mask: Mask) -> Mask:
-    """What of the mask reaches down to NEAR_ROW, column by column; gaps of GAP_ROWS, of a neck NECK_ROWS, are bridged."""
+    """What of the mask reaches down to NEAR_ROW, column by column; gaps of GAP_ROWS are bridged, a neck's filled."""
     closed = cv2.morphologyEx(mask, cv2.MORPH_CLOSE, np.ones((GAP_ROWS + 1, 1), np.uint8)) > 0
     columns = np.flatnonzero(closed[NEAR_ROW])
     filled = mask.copy()
