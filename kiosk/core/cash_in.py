@@ -46,6 +46,7 @@ def begin(_: Deposit, fact: Begin) -> Outcome:
         account_sealed=fact.account_sealed,
         account_masked=fact.account_masked,
         account_known=fact.account_known,
+        language=fact.language,
         ticket=fact.ticket.serial if fact.ticket is not None else b"",
         staff=fact.staff,
         began_at=fact.at,

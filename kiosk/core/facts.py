@@ -39,6 +39,7 @@ class Begin(Fact, frozen=True):
     slot: int  # the cabinet slot reserved for it
     account_known: bool | None = None  # in the account directory; None: there was none to look into
     ticket: TicketUse | None = None  # None: the number was typed
+    language: str = ""  # of the screen, BCP 47; empty: not said
 
 
 class Consent(Fact, frozen=True):

@@ -129,6 +129,7 @@ class Deposit(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     account_sealed: bytes = b""
     account_masked: str = ""
     account_known: bool | None = None  # False: credited to suspense until the bank has found the account
+    language: str = ""  # in which the depositor reads the screen, also after a power cut
     ticket: bytes = b""  # serial number of the ticket that was shown; empty: the account was typed
     staff: str = ""
     began_at: str = ""

@@ -8,6 +8,8 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, time
 from typing import Final
 
+from msgspec import structs
+
 from firmware_bridge.errors import DeviceFault
 from kiosk.clock import rfc3339
 from kiosk.core import accounts
@@ -287,6 +289,8 @@ class Desk:
         if isinstance(whose, Refused):
             return whose
         begin = await self._begin(*whose)
+        if isinstance(begin, f.Begin):
+            begin = structs.replace(begin, language=request.language)
         if isinstance(begin, Refused):
             return begin
         self._resume_tries = 0

@@ -135,6 +135,7 @@ def deposit_view(
         state=str(deposit.state),
         account_masked=deposit.account_masked,
         account_known=deposit.account_known,
+        language=deposit.language,
         counted=tuple(
             DenominationCount(value, currency, count) for (currency, value), count in sorted(counted.items())
         ),

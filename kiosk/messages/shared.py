@@ -61,6 +61,7 @@ class DepositView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     counted: tuple[DenominationCount, ...] = ()  # genuine notes, claim open or credited
     total: tuple[Amount, ...] = ()
     each_note_final: bool = False  # no bunch escrow: an accepted note is credited at once and never given back
+    language: str = ""  # in which the depositor began it; empty: not said
     notes_left: int = 0  # how many more notes fit into this deposit
     last_refusal: str | None = None  # reason of the last refused note
     retained: tuple[Amount, ...] = ()  # suspect notes kept, face value

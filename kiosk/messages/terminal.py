@@ -6,11 +6,17 @@ import msgspec
 
 from kiosk.messages.shared import Message
 
+Language = Annotated[str, msgspec.Meta(pattern="^([a-z]{2,3}(-[A-Za-z0-9]{2,8})?)?$")]  # BCP 47; empty: not said
+
 
 class Identify(Message, frozen=True):
-    """Begin a deposit for an account number with its check digit. `Ok` or `Refused`."""
+    """Begin a deposit for an account number with its check digit. `Ok` or `Refused`.
+
+    `language`: the screen's, so that it is the same after a power cut.
+    """
 
     account: str
+    language: Language = ""
 
 
 class LookUp(Message, frozen=True):
@@ -64,3 +70,4 @@ class UseTicket(Message, frozen=True):
     """Begin a deposit for the account of the ticket that was shown under this number. `Ok` or `Refused`."""
 
     number: Annotated[int, msgspec.Meta(ge=1)]
+    language: Language = ""

@@ -114,6 +114,8 @@ class Terminal:
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
             self._leave()  # the next person is a stranger
+        if after.deposit is not None and self._session.language is None:
+            self._speak_as(after.deposit.language)
         if after.staff is not None and self._session.staff != "in":  # a terminal that began anew
             self._session.staff, self._session.touched_s = "in", self._heard_s
         elif after.staff is None and self._session.staff == "in":
@@ -121,6 +123,11 @@ class Terminal:
         if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
+
+    def _speak_as(self, language: str) -> None:
+        """A deposit that was begun before this terminal was: in the language in which it began."""
+        if language in self._house.languages:
+            self._session.language, self._session.touched_s = language, self._heard_s
 
     def _shown(self, ticket: TicketShown) -> None:
         """A ticket was held up: it stands for what would have been typed. Too late on any other screen."""
@@ -294,7 +301,9 @@ class Terminal:
             case "yes":
                 session.informed = True
             case "begin":
-                await self._request(UseTicket(session.ticket) if session.ticket else Identify(session.digits))
+                language = session.language or ""
+                typed = Identify(session.digits, language)
+                await self._request(UseTicket(session.ticket, language) if session.ticket else typed)
             case "resume":
                 await self._request(Resume(session.digits))
             case "consent" | "done" | "confirm" | "cancel" | "more_time" | "finish" | "reprint":

@@ -12,6 +12,7 @@ from kiosk.guarantee.directory import DirectoryKeys
 from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.guarantee.ticket import Ticket
 from kiosk.management.tickets import SEEK_S, SHOWN_S
+from kiosk.management.view import deposit_view
 from kiosk.messages import (
     LookForTicket,
     Ok,
@@ -164,3 +165,26 @@ def test_a_clock_that_is_put_back_prolongs_no_ticket(till: Till) -> None:
         assert (await till.show(text)).problem == "expired"
 
     till.rig.run(late())
+
+
+def test_the_language_of_the_screen_is_kept_with_the_deposit_and_told_after_a_power_cut(till: Till) -> None:
+    async def begin() -> None:
+        shown = await till.show(till.paper())
+        assert await till.rig.desk.handle("terminal", UseTicket(shown.number, "zh")) == Ok()
+        await till.rig.state(State.CASH_IN)
+        await till.rig.feed(10_000)
+
+    async def back() -> None:
+        await till.rig.state(State.SUSPENDED)
+        view = deposit_view(till.rig.deposit, None, till.rig.clock)
+        assert view is not None
+        assert view.language == "zh"
+
+    till.rig.run(begin())
+    till.rig.die()
+    till.rig.bury()
+    till.start()
+    till.rig.run(back())
+    log = till.rig.journal.log
+    contents = [log.record(sequence).content for sequence in range(log.size())]
+    assert [content for content in contents if "language" in content] == []  # nobody else's business

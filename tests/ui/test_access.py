@@ -98,5 +98,5 @@ async def test_a_deposit_begins_by_keypad_alone_and_guidance_is_spoken_when_aske
         await pressed(page, "Enter")
         at.controller.tell("insert")
         await expect(main).to_have_attribute("data-screen", "insert")
-        assert at.controller.asked == [LookUp(ACCOUNT), Identify(ACCOUNT)]
+        assert at.controller.asked == [LookUp(ACCOUNT), Identify(ACCOUNT, "en")]
         await browser.close()

@@ -165,7 +165,7 @@ async def test_identify_looks_the_account_up_and_begins_only_after_yes() -> None
         await person.touches("before", "begin")
         at.controller.tell("prepare")
         await person.sees('data-screen="prepare"')
-        assert at.controller.asked == [LookUp(ACCOUNT), Identify(ACCOUNT)]
+        assert at.controller.asked == [LookUp(ACCOUNT), Identify(ACCOUNT, "en")]
         assert ACCOUNT not in at.terminal.page()
 
 
@@ -416,3 +416,16 @@ async def test_http_serves_the_page_and_two_files_with_strict_headers() -> None:
         assert (await get(at.address, "/", "evil.example"))[0] == 400
         _, _, page = await get(at.address)
         assert len(page.encode()) < 10_000
+
+
+async def test_after_a_power_cut_the_screen_speaks_the_language_in_which_the_deposit_was_begun() -> None:
+    async with place() as at, at.browser() as browser:  # a terminal and a browser that know nobody
+        at.controller.tell("resume", deposit=replace(FULL, state="suspended", language="zh"))
+        await browser.sees('data-language="zh"')
+        assert "安全" in browser.html
+        at.controller.tell("resume", deposit=replace(FULL, state="suspended", language="fr"))  # not of this house
+        await at.passes(0.0)
+        at.controller.status = IDLE
+        at.controller.bus.push("status", IDLE)
+        await browser.sees("Deposit cash")
+        assert 'data-language=""' in browser.html  # and the next person is asked anew

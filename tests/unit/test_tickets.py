@@ -240,7 +240,7 @@ async def test_the_screen_takes_a_ticket_in_place_of_a_number_and_says_what_is_w
         await browser.sees("Before you begin")
         at.controller.answers[UseTicket] = Ok()
         await browser.touches("before", "begin")
-        await asked(at, UseTicket(7))
+        await asked(at, UseTicket(7, "en"))
         assert not [each for each in at.controller.asked if isinstance(each, Identify)]
 
 
