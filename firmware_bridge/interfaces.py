@@ -512,6 +512,7 @@ class Line(StrEnum):
     E_STOP = "e_stop"  # in: true = pressed
     SERVICE_KEY = "service_key"  # in: true = service position
     POWER_GOOD = "power_good"  # in
+    HEADPHONES = "headphones"  # in: true = plugged in, by the switch of the jack
     ALARM = "alarm"  # out
     PORT_LAMP = "port_lamp"  # out
 

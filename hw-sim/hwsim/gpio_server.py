@@ -27,6 +27,7 @@ PINS: Final = {
     Role.E_STOP: 25,
     Role.SERVICE_KEY: 5,
     Role.POWER_GOOD: 6,
+    Role.HEADPHONES: 16,
     Role.ALARM: 12,
     Role.PORT_LAMP: 13,
 }

@@ -18,13 +18,16 @@ class Role(StrEnum):
     E_STOP = "e_stop"
     SERVICE_KEY = "service_key"
     POWER_GOOD = "power_good"
+    HEADPHONES = "headphones"
     ALARM = "alarm"
     PORT_LAMP = "port_lamp"
 
 
 OUTPUTS: Final = frozenset({Role.SHUTTER_OPEN_CMD, Role.ALARM, Role.PORT_LAMP})
-# What a hand in the cabinet moves; the shutter's sensors follow the shutter alone.
-BY_HAND: Final = frozenset({Role.DOOR_CLOSED, Role.TAMPER, Role.E_STOP, Role.SERVICE_KEY, Role.POWER_GOOD})
+# What a hand moves, in the cabinet or at the jack; the shutter's sensors follow the shutter alone.
+BY_HAND: Final = frozenset(
+    {Role.DOOR_CLOSED, Role.TAMPER, Role.E_STOP, Role.SERVICE_KEY, Role.POWER_GOOD, Role.HEADPHONES}
+)
 
 _IDLE: Final = {
     Role.SHUTTER_OPEN_CMD: False,
@@ -35,6 +38,7 @@ _IDLE: Final = {
     Role.E_STOP: False,
     Role.SERVICE_KEY: False,
     Role.POWER_GOOD: True,
+    Role.HEADPHONES: False,
     Role.ALARM: False,
     Role.PORT_LAMP: False,
 }

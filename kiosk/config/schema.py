@@ -20,6 +20,7 @@ LineRole = Literal[
     "e_stop",
     "service_key",
     "power_good",
+    "headphones",
     "alarm",
     "port_lamp",
 ]
@@ -116,6 +117,7 @@ def reference_lines() -> dict[LineRole, LineConfig]:
         "e_stop": LineConfig(pin=25),
         "service_key": LineConfig(pin=5),
         "power_good": LineConfig(pin=6),
+        "headphones": LineConfig(pin=16),
         "alarm": LineConfig(pin=12),
         "port_lamp": LineConfig(pin=13),
     }

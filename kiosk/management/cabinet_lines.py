@@ -10,7 +10,7 @@ from kiosk.clock import rfc3339
 from kiosk.core import facts as f
 from kiosk.core.deposit import IllegalTransition, allowed
 from kiosk.core.records import alert
-from kiosk.management.machine import TAMPERED, hazards, port_forced, service_key
+from kiosk.management.machine import TAMPERED, hazards, headphones, port_forced, service_key
 from kiosk.management.riskdesk import stage_of
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ class CabinetLines:
         self._moved = asyncio.Event()
         self._hazards: tuple[str, ...] = ()
         self._port_shut = self._key = False
+        self.headphones = False  # plugged in
 
     def changed(self, line: Line, value: bool) -> None:  # noqa: FBT001 - a level
         """The listener of the lines."""
@@ -48,6 +49,7 @@ class CabinetLines:
                 await self._c.record(alert(self._c.deposit, "cabinet", news))
             await self._watch_port(tampered=TAMPERED in news)
             await self._watch_key()
+            self.headphones = headphones(self._c.devices.lines)
             self._c.changed()
             await self._moved.wait()
             self._moved.clear()

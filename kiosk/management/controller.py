@@ -225,6 +225,11 @@ class Controller:
         """Whether no order waits or is under way."""
         return self.orders.empty() and self._hands.idle
 
+    @property
+    def headphones(self) -> bool:
+        """Whether a depositor's are plugged in."""
+        return self._lines.headphones
+
     def announce(self) -> None:
         """Something that status shows has changed outside the deposit."""
         self.changed()

@@ -153,6 +153,14 @@ def service_key(lines: Lines) -> bool:
         return False
 
 
+def headphones(lines: Lines) -> bool:
+    """Whether headphones are known to be plugged in."""
+    try:
+        return lines.read(Line.HEADPHONES)
+    except DeviceFault:
+        return False
+
+
 def _supply(lines: Lines) -> Iterator[str]:
     try:
         if not lines.read(Line.POWER_GOOD):

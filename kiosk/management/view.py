@@ -89,6 +89,7 @@ def status(controller: Controller, books: Books, identity: Identity, *, clock_sy
         deposits_today=books.deposits_today,
         directory_version=books.directory_version,
         tickets=books.tickets,
+        headphones=controller.headphones,
         on_duty=books.on_duty,
         staff=books.staff,
         terms_version=books.terms_version,

@@ -122,6 +122,7 @@ class Status(Message, frozen=True):
     log: str = ""  # the log's name: the kiosk's id, with an epoch behind it after the first
     terms_version: int | None = None  # of the bank's terms; None: there are none
     tickets: bool = False  # whether a deposit ticket can be read and verified now
+    headphones: bool = False  # plugged in: the screen is read aloud
     on_duty: str = ""  # the staff id of who has signed on at the screen; empty: nobody has
     staff: StaffView | None = None  # for the screen alone: who of the staff is signed in there
 

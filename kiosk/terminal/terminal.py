@@ -114,6 +114,7 @@ class Terminal:
         self._status, self._heard_s = push, self._clock.monotonic_s()
         if before is not None and before.deposit is not None and after.deposit is None:
             self._leave()  # the next person is a stranger
+        self._listen(before is not None and before.headphones, now=after.headphones)
         if after.deposit is not None and self._session.language is None:
             self._speak_as(after.deposit.language)
         if after.staff is not None and self._session.staff != "in":  # a terminal that began anew
@@ -123,6 +124,15 @@ class Terminal:
         if self.screen().name != shown and not any({self.screen().name, shown} <= together for together in _TOGETHER):
             self._session.forget()
         self.changed()
+
+    def _listen(self, before: bool, *, now: bool) -> None:  # noqa: FBT001 - two sides of one change
+        """Headphones went in: read aloud. They came out: silence, or the shop would hear the rest."""
+        session = self._session
+        if now and not before and self._house.speech:
+            session.options |= {"speech"}
+            session.touched_s = self._heard_s
+        elif before and not now:
+            session.options -= {"speech"}
 
     def _speak_as(self, language: str) -> None:
         """A deposit that was begun before this terminal was: in the language in which it began."""

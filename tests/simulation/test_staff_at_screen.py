@@ -168,3 +168,13 @@ def test_the_cash_is_handed_over_by_two_people_with_their_own_badges(door: Door)
         await door.rig.until(lambda: door.rig.deposit.state is State.IDLE)
 
     door.rig.run(collect())
+
+
+def test_the_screen_hears_of_headphones_from_the_jack(door: Door) -> None:
+    async def plug() -> None:
+        await door.rig.ready()
+        for plugged in (True, False):
+            door.rig.world.set_line("headphones", plugged)
+            await door.rig.until(lambda: door.rig.controller.headphones is plugged)  # noqa: B023 - awaited here
+
+    door.rig.run(plug())

@@ -429,3 +429,25 @@ async def test_after_a_power_cut_the_screen_speaks_the_language_in_which_the_dep
         at.controller.bus.push("status", IDLE)
         await browser.sees("Deposit cash")
         assert 'data-language=""' in browser.html  # and the next person is asked anew
+
+
+async def test_the_screen_is_read_aloud_when_headphones_go_in_and_not_to_the_shop_when_they_come_out() -> None:
+    async with place() as at, at.browser() as browser:
+        at.terminal._house = House(("en", "zh"), "en", speech=True)  # noqa: SLF001 - a house that can speak
+        await browser.sees("Deposit cash")
+        for plugged in (True, False, True):
+            at.controller.status = replace(IDLE, headphones=plugged)
+            at.controller.bus.push("status", at.controller.status)
+            await browser.sees('class="screen attract speech"' if plugged else 'class="screen attract"')
+        at.controller.tell("insert", headphones=True)
+        await browser.sees('class="screen insert speech"')
+        at.controller.tell("insert", headphones=False)
+        await browser.sees('class="screen insert"')
+
+
+async def test_headphones_change_nothing_where_nothing_can_be_spoken() -> None:
+    async with place() as at, at.browser() as browser:
+        await browser.sees("Deposit cash")
+        at.controller.status = replace(IDLE, headphones=True, in_service=False)
+        at.controller.bus.push("status", at.controller.status)
+        await browser.sees('class="screen out_of_service"')
