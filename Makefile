@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper audit sbom lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -68,6 +68,13 @@ test-interop: setup ## our formats before verifiers that are not ours (Go, npm);
 
 tamper: setup ## every other value in the place of every byte of what is signed, stored or printed (a quarter of an hour)
 	TAMPER=all $(BIN)/pytest -q -n 2 --dist worksteal --timeout 3600 tests/tamper
+
+audit: setup ## OFFLINE=: known vulnerabilities of what is locked, and installed files against their hashes; asks PyPI
+	@$(BIN)/python -m scripts.audit $(if $(OFFLINE),--offline)
+
+sbom: setup ## the software bill of materials (CycloneDX) of everything that is locked, as run/sbom.cdx.json
+	@mkdir -p run
+	@$(BIN)/python -m scripts.sbom requirements/all.lock run/sbom.cdx.json
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet
