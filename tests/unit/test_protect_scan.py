@@ -228,3 +228,12 @@ def test_wrong_usage_is_explained(wrong: list[str], tmp_path: Path) -> None:
     assert done.exit_code in (1, 2)
     assert "kiosk-protect: " in done.stderr
     assert "Traceback" not in done.output
+
+
+def test_an_identifier_among_many_plain_remarks_is_not_overlooked(tmp_path: Path) -> None:
+    remarks = ["ok", "late", "новый", "paid in full"] * 10 + [f"client's card {kit.card(3)} was blocked"]
+    path = tmp_path / "p.jsonl"
+    path.write_text("".join(json.dumps({"note": remark}) + "\n" for remark in remarks))
+    places = Places.of(path, None)
+    scan(path, places, options())
+    assert cells(places)[41, "note"] in {"free_text", "bank_card"}

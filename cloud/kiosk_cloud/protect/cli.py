@@ -21,7 +21,7 @@ from kiosk_cloud.protect.judging import Judge
 from kiosk_cloud.protect.reading import opening
 from kiosk_cloud.protect.reading.opening import Said
 from kiosk_cloud.protect.scanning import Options, Places
-from kiosk_cloud.protect.serve_cli import serve, token, user
+from kiosk_cloud.protect.serve_cli import retrain, serve, token, user
 from kiosk_cloud.protect.tables import InputRefused
 
 PROGRAM: Final = "kiosk-protect"
@@ -120,6 +120,7 @@ def cells_command(file: IO[str], window: int, models: Path | None) -> None:
 main.add_command(serve)
 main.add_command(user)
 main.add_command(token)
+main.add_command(retrain)
 
 
 class Meter:

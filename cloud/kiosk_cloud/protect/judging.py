@@ -21,6 +21,10 @@ IDENTIFIED: Final = Verdict(FREE_TEXT, 0.9)
 NAMED: Final = Verdict(FREE_TEXT, 0.6)
 CROWDED: Final = Verdict(FREE_TEXT, 0.5)
 CLEAN: Final = Verdict(OTHER, 0.8)
+# A column of remarks in which few hold anything makes the classifier overlook those: they are searched as well.
+OVERLOOKED: Final = Verdict(FREE_TEXT, 0.6)
+_TELLING: Final = re.compile(r"[0-9](?:[ .()-]{0,2}[0-9]){4}|@|://")
+_LETTERS_MIN: Final = 4  # a bare number is no text: of that the classifier decides
 _LONE: Final = re.compile("[\ud800-\udfff]")
 
 
@@ -49,7 +53,7 @@ class Judge:
         for name, verdicts in zip(names, judged, strict=True):
             coming = iter(verdicts)
             found[name] = [
-                next(coming)
+                _searched(cell, next(coming))
                 if _is_short(cell)
                 else known.get(id(cell)) or known.setdefault(id(cell), self._long(cell, name))
                 for cell in batch.columns[name].cells
@@ -67,6 +71,14 @@ class Judge:
             except ValueError:  # so many that look like names that it would take too long to judge each
                 return CROWDED
         return CLEAN
+
+
+def _searched(cell: Cell, verdict: Verdict) -> Verdict:
+    """The verdict on a short cell, unless it overlooked an identifier among words."""
+    if verdict.kind != OTHER or not isinstance(cell, str) or not _TELLING.search(cell):
+        return verdict
+    words = sum(map(str.isalpha, cell)) >= _LETTERS_MIN
+    return OVERLOOKED if words and spans.find(_clean(cell)) else verdict
 
 
 def _is_short(cell: Cell) -> bool:

@@ -1,17 +1,25 @@
-"""`kiosk-protect serve | user | token`: the page, and who may use it."""
+"""`kiosk-protect serve | user | token | retrain`: the page, who may use it, and what is learnt from it."""
 
+import json
 import socket
+import sys
 from pathlib import Path
 from typing import Final, cast
 
 import click
+import msgspec
 import uvicorn
 
 from kiosk.clock import SystemClock, rfc3339
 from kiosk.errors import ConfigError
 from kiosk.protection import logs
 from kiosk.protection.catalogue import CatalogueError, CatalogueFile
+from kiosk.protection.classify import Classifier
+from kiosk.protection.networks import ArtifactError
 from kiosk_cloud.explained import explained
+from kiosk_cloud.files import write_private
+from kiosk_cloud.protect import retraining
+from kiosk_cloud.protect.judging import Judge
 from kiosk_cloud.protect.web import memory, settings
 from kiosk_cloud.protect.web.app import Parts, application
 from kiosk_cloud.protect.web.book import ROLES, Role
@@ -21,6 +29,7 @@ from kiosk_cloud.protect.web.settings import Limits, Place
 PROGRAM: Final = "kiosk-protect"
 CONNECTIONS_MAX: Final = 64
 KEEP_ALIVE_S: Final = 10
+EXIT_NO_BETTER: Final = 1
 _directory = click.option(
     "--dir",
     "directory",
@@ -70,6 +79,10 @@ def serve(  # noqa: PLR0913, PLR0917 - click names every option
             catalogue = CatalogueFile(catalogue_path)
         except (CatalogueError, OSError) as error:
             raise ConfigError(f"the catalogue cannot be used: {error}") from error
+        try:
+            Judge.load(models)  # what each job will do, so that it is said now
+        except ArtifactError as error:
+            raise ConfigError(f"the models cannot be used: {error}") from error
         queue = Queue(place, limits, models, catalogue_path)
         queue.start()
         try:
@@ -142,3 +155,59 @@ def token(name: str, directory: Path) -> None:
     """A new token of NAME for the HTTP API; it is printed once and kept as a hash."""
     with explained(PROGRAM), Place.at(directory).book() as book:
         click.echo(book.new_token(name, rfc3339(SystemClock().now_utc())))
+
+
+@click.command()
+@_directory
+@click.option("--models", type=click.Path(path_type=Path, file_okay=False, exists=True),
+              help="Folder with the classifier's networks; that of the package if left out.")  # fmt: skip
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False),
+              help="New folder for the same networks with the new weights; without it only told.")  # fmt: skip
+@click.option("--export", type=click.Path(path_type=Path, dir_okay=False),
+              help="Also write the feedback IN CLEAR, for scripts/train-protection.sh.")  # fmt: skip
+@click.option("--forget", is_flag=True, help="Remove the feedback when the new folder is written.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object.")
+def retrain(
+    directory: Path, models: Path | None, out: Path | None, export: Path | None, *, forget: bool, as_json: bool
+) -> None:
+    """Fit the fusion's weights again to what reviewers have corrected, and tell what that changes.
+
+    Exit code 1 when no other weights get more of the corrected cells right: nothing is written then.
+    """
+    with explained(PROGRAM), Place.at(directory).book() as book:
+        corrections = [retraining.Correction.parse(each) for each in book.feedback()]
+        if export is not None:
+            write_private(export, retraining.exported(corrections).encode())
+        try:
+            found = retraining.refit(Classifier.load(models), retraining.weights_of(models), corrections)
+        except ArtifactError as error:
+            raise ConfigError(f"the models cannot be used: {error}") from error
+        version = retraining.write(models, out, found) if found.better and out is not None else ""
+        if version and forget:
+            book.forget_feedback()
+    _tell(found, version, out, as_json=as_json)
+    sys.exit(0 if found.better else EXIT_NO_BETTER)
+
+
+def _tell(found: retraining.Outcome, version: str, out: Path | None, *, as_json: bool) -> None:
+    if as_json:
+        row = {
+            "corrections": found.corrections,
+            "right_before": found.right_before,
+            "right_after": found.right_after,
+            "kept": round(found.kept, 4),
+            "version": version,
+            "changes": [msgspec.to_builtins(change) for change in found.changes],
+        }
+        click.echo(json.dumps(row))
+        return
+    click.echo(f"{found.corrections} corrected cells: {found.right_before} right before, {found.right_after} after")
+    click.echo(f"{found.kept:.1%} of the cells around them are judged as before")
+    for change in found.changes:
+        click.echo(f"  {change.algorithm} on {change.kind}: {change.before:.3f} -> {change.after:.3f}")
+    if version:
+        click.echo(f"{out} has version {version}: use it with --models")
+    elif not found.better:
+        click.echo(
+            "No other weights are better: the networks themselves have to learn it (--export, train-protection)."
+        )
