@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper audit sbom lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper bench-protect-tables audit sbom lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -75,6 +75,9 @@ audit: setup ## OFFLINE=: known vulnerabilities of what is locked, and installed
 sbom: setup ## the software bill of materials (CycloneDX) of everything that is locked, as run/sbom.cdx.json
 	@mkdir -p run
 	@$(BIN)/python -m scripts.sbom requirements/all.lock run/sbom.cdx.json
+
+bench-protect-tables: setup ## ROWS=5000000 CELL_MIB=100: memory and speed of `kiosk-protect scan` on a large table and a huge cell (a quarter of an hour)
+	@$(BIN)/python -m tests.protect_large --rows $(or $(ROWS),5000000) --cell-mib $(or $(CELL_MIB),100)
 
 lint: setup ## ruff, mypy --strict, import-linter
 	$(BIN)/ruff check --quiet

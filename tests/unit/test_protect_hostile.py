@@ -20,6 +20,7 @@ from kiosk_cloud.protect.reading import opening, parquet, text, zips
 from kiosk_cloud.protect.scanning import Places, scan
 from kiosk_cloud.protect.tables import InputRefused
 from tests import protect_kit as kit
+from tests import protect_large
 from tests.protect_kit import options, people
 
 
@@ -294,3 +295,8 @@ def test_links_below_a_folder_are_not_followed(tmp_path: Path) -> None:
     secret = kit.write_csv(tmp_path / "other.csv", people(2))
     (tmp_path / "in" / "link.csv").symlink_to(secret)
     assert list(opening.files((tmp_path / "in",))) == []
+
+
+def test_memory_does_not_grow_with_the_rows(tmp_path: Path) -> None:
+    peaks = [protect_large.scanned(protect_large.table(tmp_path, count))["peak_kib"] for count in (4_000, 20_000)]
+    assert peaks[1] - peaks[0] < 24 * 1024
