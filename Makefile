@@ -26,7 +26,7 @@ test: setup ## lint, types, import directions, tests
 	$(BIN)/pytest -n 2 -m "not train"
 
 hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
-	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py
+	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
 
 journal-crash: setup ## SEED=1: what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
 	@$(BIN)/python -m tests.journal_crash --seed $(or $(SEED),1)
