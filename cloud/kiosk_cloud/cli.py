@@ -20,6 +20,7 @@ from kiosk_cloud import counting
 from kiosk_cloud import directory as accounts
 from kiosk_cloud.commanding.cli import command, complaint, terms
 from kiosk_cloud.depositor.cli import depositor
+from kiosk_cloud.enrolling import enrol
 from kiosk_cloud.explained import explained
 from kiosk_cloud.fleet_cli import fleet_group
 from kiosk_cloud.keys_cli import keys
@@ -312,6 +313,7 @@ main.add_command(terms)
 main.add_command(complaint)
 main.add_command(ticket)
 main.add_command(badge_group)
+main.add_command(enrol)
 
 
 @main.command()

@@ -109,6 +109,14 @@ class Authority:
         self._write(paths[0], certificate.public_bytes(serialization.Encoding.PEM))
         return paths
 
+    def sign_request(self, wanted: x509.CertificateSigningRequest, common_name: str) -> x509.Certificate:
+        """A client's certificate for the key of a request that was checked; its name is ours to say."""
+        key = wanted.public_key()
+        if not isinstance(key, ec.EllipticCurvePublicKey):
+            message = "the certificate request has no EC key"
+            raise ConfigError(message)
+        return self._signed(key, common_name, ExtendedKeyUsageOID.CLIENT_AUTH, [])
+
     def _issue(self, name: str, common_name: str, usage: x509.ObjectIdentifier, names: list[x509.GeneralName]) -> None:
         key = self._key(name)
         path = self._directory / f"{name}.pem"

@@ -10,6 +10,7 @@ import msgspec
 
 from kiosk import __version__
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
+from kiosk.maintenance.commission import commission_group
 from kiosk.maintenance.disputes import dispute_group
 from kiosk.maintenance.keys import keys_group
 from kiosk.maintenance.models import model_group
@@ -58,7 +59,8 @@ def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> No
         "risk": risk_group.commands["map"],
         "config": config.commands["show"],
     }
-    for group in (dispute_group, keys_group, model_group, risk_group, config, service_group, show_group(shown)):
+    groups = (dispute_group, keys_group, model_group, risk_group, config, service_group, show_group(shown))
+    for group in (commission_group, *groups):
         kioskctl.add_command(group)
     for own in OWN_COMMANDS:
         people_group.add_command(own)
