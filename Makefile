@@ -4,10 +4,10 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench test-interop tamper bench-protect-tables audit sbom lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench deb deb-test arm64-test test-interop tamper bench-protect-tables audit sbom lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
-	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
+	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
 
 setup: ## what demo and test need: Debian packages, .venv (at most 5 minutes the first time)
 	@scripts/setup.sh
@@ -26,7 +26,7 @@ test: setup ## lint, types, import directions, tests
 	$(BIN)/pytest -n 2 -m "not train"
 
 hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
-	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
+	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py
 
 journal-crash: setup ## SEED=1: what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
 	@$(BIN)/python -m tests.journal_crash --seed $(or $(SEED),1)
@@ -61,6 +61,16 @@ coverage-table: setup ## every (state, fact) pair of the deposit table: reached 
 
 bench: setup ## our figures beside the machine's limits, in about six minutes; writes bench/results.json
 	@$(BIN)/python -m tests.bench
+
+deb: setup ## Debian packages for amd64 and arm64 in dist/, from the locked wheels; the same sources give the same bytes
+	@$(BIN)/python -m scripts.deb
+
+deb-test: deb ## both packages installed, upgraded, removed and purged in Debian chroots without a network (root; minutes)
+	@$(BIN)/python -m tests.packages
+
+arm64-test: setup ## a whole deposit by the arm64 package under qemu-user; each process's memory against its budget (root; minutes)
+	@$(BIN)/python -m scripts.deb --arch arm64
+	@$(BIN)/python -m tests.arm64
 
 test-interop: setup ## our formats before verifiers that are not ours (Go, npm); installs them; half a minute
 	@scripts/setup-interop.sh

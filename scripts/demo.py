@@ -112,11 +112,11 @@ def _result(
     sent, outcomes = journal_records(folder)
     result = {
         "deposits": report["deposits"],
-        "inserted_minor": _minor(world["inserted_minor"]),
-        "credited_minor": _minor(report["credited_minor"]),
-        "returned_minor": _minor(world["returned_minor"]),
-        "retained_minor": _minor(world["retained_minor"]),
-        "disputed_minor": _minor(report["disputed_minor"]),
+        "inserted_minor": minor(world["inserted_minor"]),
+        "credited_minor": minor(report["credited_minor"]),
+        "returned_minor": minor(world["returned_minor"]),
+        "retained_minor": minor(world["retained_minor"]),
+        "disputed_minor": minor(report["disputed_minor"]),
         "records_sent": sent,
         "records_verified": report["verified"],
         "risk": report["risk"],
@@ -126,8 +126,8 @@ def _result(
         "the bank's store verifies": report["ok"],
         "three deposits": report["deposits"] == len(outcomes) == 3,  # noqa: PLR2004
         "inserted = credited + returned + retained + disputed": result["inserted_minor"] == inside,
-        "what was returned: world and bank agree": result["returned_minor"] == _minor(report["returned_minor"]),
-        "what was retained: world and bank agree": result["retained_minor"] == _minor(report["retained_minor"]),
+        "what was returned: world and bank agree": result["returned_minor"] == minor(report["returned_minor"]),
+        "what was retained: world and bank agree": result["retained_minor"] == minor(report["retained_minor"]),
         "every record sent was verified": sent == report["verified"] == report["records"],
         "every deposit has a receipt on paper whose codes verify": receipts == len(outcomes),
         "every deposit was handed to the bank's books once": [len(each["handed"]["files"]) for each in report["posted"]]
@@ -146,7 +146,8 @@ def _result(
     return result
 
 
-def _minor(amounts: int | dict[str, int]) -> int:
+def minor(amounts: int | dict[str, int]) -> int:
+    """The amount in minor units, whichever currency it is in."""
     return amounts if isinstance(amounts, int) else sum(amounts.values())
 
 

@@ -31,6 +31,13 @@ def test_every_dependency_is_locked(extra: str) -> None:
     assert wanted - set(locked("all.lock")) == set(), "pyproject.toml changed: run `make lock`"
 
 
+def test_the_package_has_what_the_kiosk_needs_in_the_same_versions() -> None:
+    project, packaged, everything = PYPROJECT["project"], locked("kiosk.lock"), locked("all.lock")
+    wanted = names_of([*project["dependencies"], *project["optional-dependencies"]["hsm"]])
+    assert wanted - set(packaged) == set(), "pyproject.toml changed: run `make lock`"
+    assert {name: everything[name] for name in packaged} == packaged
+
+
 def test_torch_is_for_training_only() -> None:
     assert not {"torch", "triton"} & set(locked("all.lock"))
 
@@ -72,9 +79,9 @@ def test_ci_is_make_test_and_test_interop() -> None:
 
 def test_make_lists_every_target() -> None:
     makefile = (ROOT / "Makefile").read_text()
-    targets = set(re.findall(r"^([a-z-]+):", makefile, re.MULTILINE))
+    targets = set(re.findall(r"^([a-z0-9-]+):", makefile, re.MULTILINE))
     listed = subprocess.run(["make", "help"], cwd=ROOT, check=True, capture_output=True, text=True, timeout=20)
-    assert set(re.findall(r"make ([a-z-]+)", listed.stdout)) == targets
+    assert set(re.findall(r"make ([a-z0-9-]+)", listed.stdout)) == targets
     assert {"setup", "setup-train", "demo", "test", "train", "lint", "lock", "clean"} <= targets
 
 

@@ -1,5 +1,6 @@
 """The systemd units: what systemd makes of them, and that they say the same as the process table."""
 
+import os
 import re
 import shutil
 import subprocess
@@ -67,8 +68,6 @@ def analyze(*arguments: str) -> str:
 
 def test_there_is_a_unit_for_each_process_and_no_other() -> None:
     assert {path.name for path in SYSTEMD.glob("*.service")} == {process.unit for process in ALL} | HELPERS
-    target = parsed(SYSTEMD / "kiosk.target")
-    assert set(target["Wants"][0].split()) == {process.unit for process in ALL}
     for process in ALL:
         unit = unit_of(process)
         assert unit["WantedBy"] == unit["PartOf"] == ["kiosk.target"]
@@ -132,6 +131,14 @@ def test_limits_are_the_tables(process: Process) -> None:
     assert unit["CPUQuota"] == [f"{process.cpu_percent_max}%"]
 
 
+def test_the_installers_page_has_the_memory_budget() -> None:
+    page = (SYSTEMD.parent / "docs" / "install.md").read_text()
+    for process in PROCESSES:
+        assert process.memory_mib_budget < process.memory_mib_max
+        assert f"| {process.name} | {process.memory_mib_budget} MiB | {process.memory_mib_max} MiB |" in page
+    assert f"| all together | {sum(process.memory_mib_budget for process in PROCESSES)} MiB | |" in page
+
+
 @each_process
 def test_network_is_the_tables(process: Process) -> None:
     unit = unit_of(process)
@@ -165,6 +172,31 @@ def test_every_unit_is_hardened_and_keeps_its_uid_visible_to_the_bus(process: Pr
     assert ("PrivateUsers" in unit) == (process is SCREEN)  # the bus asks for uids (SO_PEERCRED)
     assert unit["LimitCORE"] == ["0"]  # keys and accounts are in memory
     assert "DynamicUser" not in unit
+
+
+def test_systemd_makes_the_users_and_the_directories(tmp_path: Path) -> None:
+    (tmp_path / "etc").mkdir()
+    for kind, arguments in (("sysusers", []), ("tmpfiles", ["--create"])):
+        program = shutil.which(f"systemd-{kind}")
+        assert program, f"systemd-{kind} is missing: run make setup"
+        folder = tmp_path / "usr" / "lib" / f"{kind}.d"
+        folder.mkdir(parents=True)
+        shutil.copy(SYSTEMD / f"kiosk.{kind}.conf", folder / "kiosk.conf")
+        done = subprocess.run(
+            [program, f"--root={tmp_path}", *arguments, "kiosk.conf"],
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=50,
+        )
+        said = [line for line in done.stderr.splitlines() if not line.startswith("Creating ")]
+        assert (done.returncode, said) == (0, [])
+    users = (tmp_path / "etc" / "passwd").read_text()
+    for process in ALL:
+        assert f"\n{process.user}:" in f"\n{users}"
+    if os.geteuid() == 0:
+        mode = (tmp_path / "run" / "kiosk" / "bus" / "terminal").stat().st_mode
+        assert oct(mode)[-4:] == "2750"
 
 
 @each_process

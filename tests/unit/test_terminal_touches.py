@@ -9,22 +9,7 @@ from kiosk.core import facts as f
 from kiosk.core.deposit import allowed
 from kiosk.core.facts import Fact
 from kiosk.core.state import State
-from kiosk.messages import (
-    Depositor,
-    Identify,
-    LookedUp,
-    LookUp,
-    Ok,
-    Reply,
-    Request,
-    Resume,
-    SeekTicket,
-    StaffDo,
-    StaffLeave,
-    StaffSignIn,
-    UseTicket,
-)
-from kiosk.messages.staff_view import STAFF_ACTS
+from kiosk.messages import Depositor, Identify, LookedUp, LookUp, Ok, Reply, Request, Resume
 from kiosk.terminal.render import House
 from kiosk.terminal.screens import ACTIONS, SCREEN_OF
 from kiosk.terminal.terminal import Terminal
@@ -42,21 +27,7 @@ FACTS: dict[str, type[Fact]] = {
 }
 SCREENS = (*ACTIONS, *set(SCREEN_OF.values()), "starting", "out_of_service", "attract", "trouble", "", "nonsense")
 LISTED = {act for acts in ACTIONS.values() for act in acts}
-ACTS = (
-    *sorted(LISTED),
-    *FACTS,
-    *(f"staff:{act}" for act in STAFF_ACTS),
-    "staff:",
-    "staff:x",
-    "language:en",
-    "language:xx",
-    "digit:",
-    "digit:12",
-    "confirm:",
-    ":",
-    "",
-    "__init__",
-)
+ACTS = (*sorted(LISTED), *FACTS, "language:en", "language:xx", "digit:", "digit:12", "confirm:", ":", "", "__init__")
 PICTURES = tuple(picture for picture in pictures() if picture.status is not None)
 
 
@@ -77,10 +48,8 @@ def permitted(request: Request, state: State) -> bool:
     match request:
         case Depositor(action):
             return allowed(state, FACTS[action])
-        case Identify() | LookUp() | UseTicket():
+        case Identify() | LookUp():
             return allowed(state, f.Begin)
-        case SeekTicket() | StaffSignIn() | StaffDo() | StaffLeave():
-            return state is State.IDLE
         case Resume():
             return allowed(state, f.Resume)
     return False
