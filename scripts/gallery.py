@@ -91,6 +91,7 @@ class Picture:
     looked_up: LookedUp | None = None
     staff: bool = False
     pin: bool = False  # a badge was shown
+    code: bool = False  # and the PIN typed: now the telephone's
     ticket: bool = False  # shown instead of typing
     informed: bool = False
     revealed: bool = False
@@ -108,7 +109,8 @@ class Picture:
             self.looked_up,
             1 if self.ticket else 0,
             "badge" if self.staff else "",
-            BadgeShown(3, "S-03") if self.pin else None,
+            BadgeShown(3, "S-03", second=self.code) if self.pin else None,
+            "246813" if self.code else "",
             self.informed,
             self.revealed,
             self.codes_page,
@@ -182,8 +184,10 @@ def _staff(idle: Status) -> Iterator[Picture]:
     yield Picture("badge-foreign", idle, staff=True, problem="badge_foreign")
     yield Picture("badge-no-camera", IDLE, staff=True)
     yield Picture("pin", idle, staff=True, pin=True, digits="246813")
+    yield Picture("pin-code", idle, staff=True, pin=True, code=True, digits="314")
     yield Picture("pin-wrong", idle, staff=True, pin=True, problem="wrong_pin")
     yield Picture("staff", replace(idle, staff=view))
+    yield Picture("staff-duty-only", replace(busy, staff=replace(view, offers=("duty_off",), whole=False)))
     asked = replace(view, asked="start", asked_by="K-17", offers=("duty_off", "approve", "withdraw"))
     yield Picture("staff-approve", replace(busy, staff=asked))
     yield Picture("staff-approve-end", replace(busy, staff=replace(asked, asked="end", exchange=4, emptied=True)))

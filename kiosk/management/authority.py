@@ -187,6 +187,23 @@ class AuthorityDesk:
         """Who is enrolled and what is asked for: no secret is needed to see it, and nobody waits for it."""
         return self._view(await self._load())
 
+    async def at_screen(self, shown: Shown) -> tuple[SignedInAs, bool] | Refused:
+        """Sign in whose badge was shown at the touch screen, and whether that is all of it.
+
+        Without a second factor where one is asked for there is no session: a badge can be photographed. What is left is
+        what a badge and a PIN are enough for.
+        """
+        async with self._lock:
+            try:
+                person = await self._door.enter(shown, session=True, enrolling=True)
+            except NotAuthorised as refusal:
+                return Refused(refusal.code, str(refusal), refusal.remedy)
+            whole = person.second is not None or not self._door.rules.second_factor.intersection(person.roles)
+            signed = self._signed_in(person)
+            if not whole:
+                self._door.close_session(signed.session)
+            return signed, whole
+
     async def admit(self, request: Confidential, staff: str, secret: str) -> Refused | None:
         """Whether this person may send this request (`kiosk.core.access`); what refuses it otherwise."""
         async with self._lock:

@@ -14,6 +14,7 @@ from kiosk.core.state import State
 from kiosk.guarantee import badge
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller
+from kiosk.management.sign_in import Shown
 from kiosk.management.storage_desk import StorageDesk
 from kiosk.messages import (
     ApproveAction,
@@ -25,7 +26,6 @@ from kiosk.messages import (
     RequestAction,
     RequestView,
     SignedInAs,
-    SignIn,
     SignOut,
     StaffAct,
     StaffDo,
@@ -46,8 +46,10 @@ StaffRequest = StaffSignIn | StaffDo | StaffLeave
 class Present:
     """Who stands at the screen."""
 
-    def __init__(self, staff: str, signed: SignedInAs, now_s: float) -> None:
+    def __init__(self, staff: str, signed: SignedInAs, now_s: float, *, whole: bool) -> None:
+        """`whole`: also by the second factor, where one is asked for. Otherwise there is no session behind it."""
         self.staff, self.session, self.roles, self.used_s = staff, signed.session, frozenset(signed.roles), now_s
+        self.whole = whole
         self.done: StaffAct | str = ""
 
 
@@ -62,9 +64,11 @@ class StaffDesk:
 
     # --- who is it ----------------------------------------------------------------------------------------
 
-    def shown(self, number: int, found: badge.Badge) -> None:
-        """A badge was held up."""
+    async def shown(self, number: int, found: badge.Badge) -> bool:
+        """A badge was held up; whether whom it names is asked for a one-time code, too."""
         self._badge = number, found.staff, self._c.clock.monotonic_s()
+        people = await self._authority.people()
+        return any(each.staff == found.staff and each.second for each in people.people)
 
     async def handle(self, request: StaffRequest) -> Reply:
         """Answer one."""
@@ -84,11 +88,11 @@ class StaffDesk:
             return Refused("no_badge", "No badge was shown just now.", "Show the badge again.")
         if self._c.deposit.state not in (State.IDLE, State.DONE):
             return Refused("not_now", "A deposit is under way.", "Wait until it has ended.")
-        reply = await self._authority.handle(SignIn(staff, request.secret, code=request.code))
-        if not isinstance(reply, SignedInAs):
+        reply = await self._authority.at_screen(Shown(staff, request.secret, request.code))
+        if isinstance(reply, Refused):
             return reply
         await self._leave()
-        self._present = Present(staff, reply, self._c.clock.monotonic_s())
+        self._present = Present(staff, reply[0], self._c.clock.monotonic_s(), whole=reply[1])
         return Ok()
 
     async def _leave(self) -> None:
@@ -185,6 +189,8 @@ class StaffDesk:
         offers = _second_word(present, waiting)
         if waiting is None and present.roles.intersection(actions.CASH):
             offers = _next_step(open_ is not None, emptied, len(cabinet.bundles))
+        if not present.whole:
+            offers = ()
         return StaffView(
             staff=present.staff,
             offers=(*_duty(present, await self.on_duty()), *offers),
@@ -194,6 +200,7 @@ class StaffDesk:
             exchange=0 if open_ is None else open_.number,
             emptied=emptied,
             done=str(present.done),
+            whole=present.whole,
         )
 
 

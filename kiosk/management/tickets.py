@@ -6,7 +6,7 @@ name under a number. What is shown is held in memory only, until a deposit begin
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Final
 
 from kiosk.clock import rfc3339
@@ -45,7 +45,7 @@ class TicketDesk:
     def __init__(self, controller: Controller, directory: AccountDirectory) -> None:
         self._c, self._directory = controller, directory
         self.tell: Callable[[Topic, Push], None] = lambda _topic, _push: None
-        self.badge_shown: Callable[[int, badge.Badge], None] = lambda _number, _badge: None
+        self.badge_shown: Callable[[int, badge.Badge], Awaitable[bool]] = _nobody
         self._seek_until_s = float("-inf")
         self._kind = "ticket"
         self._number = 0
@@ -80,7 +80,7 @@ class TicketDesk:
         if self._c.clock.monotonic_s() >= self._seek_until_s:
             return  # nobody asks for it any more
         if self._kind == "badge":
-            self._badge_seen(text)
+            await self._badge_seen(text)
             return
         try:
             ticket = await self._believed(text)
@@ -96,7 +96,7 @@ class TicketDesk:
         self.tell("stage", LookForTicket(0.0))
         self.tell("ticket", TicketShown(self._number, accounts.masked(ticket.account), ticket.name))
 
-    def _badge_seen(self, text: str) -> None:
+    async def _badge_seen(self, text: str) -> None:
         keys = self._directory.keys
         assert keys is not None, "without them nobody looks"
         try:
@@ -107,9 +107,10 @@ class TicketDesk:
             return
         self._number += 1
         self._seek_until_s = float("-inf")
-        self.badge_shown(self._number, found)
+        number = self._number
+        second = await self.badge_shown(number, found)
         self.tell("stage", LookForTicket(0.0))
-        self.tell("ticket", BadgeShown(self._number, found.staff))
+        self.tell("ticket", BadgeShown(number, found.staff, second))
 
     def _now(self) -> str:
         return max(self._c.journal.log.latest, rfc3339(self._c.clock.now_utc()))
@@ -138,3 +139,7 @@ class TicketDesk:
         except TicketRefused as refused:
             return Refused("ticket_used", refused.args[0], refused.remedy)
         return ticket.account, TicketUse(ticket.serial, ticket.ends)
+
+
+async def _nobody(_number: int, _badge: badge.Badge) -> bool:
+    return False

@@ -35,4 +35,5 @@ class BadgeShown(Message, frozen=True):
 
     number: int = 0
     staff: str = ""
+    second: bool = False  # a one-time code is asked for beside the PIN
     problem: Literal["", "unreadable", "foreign", "early", "expired", "used"] = ""

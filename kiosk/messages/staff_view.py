@@ -21,3 +21,4 @@ class StaffView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchange: int = 0  # the number of the hand-over that is open; 0: none
     emptied: bool = False  # and all its bundles have been taken out
     done: str = ""  # the last act that succeeded
+    whole: bool = True  # False: without the second factor that is asked for here; then only duty is offered

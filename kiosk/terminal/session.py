@@ -22,6 +22,7 @@ class Session:
     ticket: int = 0  # under which number the controller keeps the ticket that was shown; 0: the account was typed
     staff: Literal["", "badge", "pin", "in"] = ""  # somebody of the staff: how far they have shown who they are
     badge: BadgeShown | None = None
+    secret: str = ""  # the PIN while its one-time code is typed; on no page, gone with the answer
     informed: bool = False  # the account is confirmed, and the notice before the deposit is being read
     revealed: bool = False  # the amount was asked to be seen although somebody may look on
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
@@ -46,6 +47,7 @@ class Session:
     def forget(self) -> None:
         """What was typed was for another screen."""
         self.digits, self.informed, self.codes_page, self.problem = "", False, 0, ""
+        self.secret = ""
         self.unknown()
         self.revealed = False
 

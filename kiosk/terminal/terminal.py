@@ -322,8 +322,13 @@ class Terminal:
     async def _sign_in(self) -> None:
         session = self._session
         assert session.badge is not None, "the screen is there with one"
-        pin, session.digits = session.digits, ""
-        await self._staff(StaffSignIn(session.badge.number, pin))
+        typed, session.digits = session.digits, ""
+        if session.badge.second and not session.secret:
+            session.secret = typed
+            return
+        pin, code = (session.secret, typed) if session.badge.second else (typed, "")
+        session.secret = ""
+        await self._staff(StaffSignIn(session.badge.number, pin, code=code))
 
     async def _staff(self, request: Request) -> None:
         reply = await self._ask(request)

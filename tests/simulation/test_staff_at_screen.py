@@ -7,11 +7,13 @@ from typing import Any
 
 import pytest
 
-from kiosk.core.people import FREE_FAILURES
+from kiosk.core.people import FREE_FAILURES, Role
 from kiosk.core.state import State
 from kiosk.guarantee import badge
 from kiosk.guarantee.badge import Badge
+from kiosk.guarantee.one_time import STEP_S, code_at
 from kiosk.guarantee.ticket import minute
+from kiosk.management.sign_in import SignInRules
 from kiosk.management.staff_desk import STILL_S
 from kiosk.messages import (
     BadgeShown,
@@ -28,13 +30,14 @@ from kiosk.messages import (
 )
 from tests.simulation.people import PINS, ROLES, found
 from tests.simulation.rig import KIOSK
+from tests.simulation.test_sign_in import enrolled
 from tests.simulation.test_tickets import SEEN, SIGNER, Till
 
 
 class Door(Till):
     """A rig whose staff come to the screen."""
 
-    async def comes(self, staff: str, pin: str = "") -> Reply:
+    async def comes(self, staff: str, pin: str = "", code: str = "") -> Reply:
         await self.rig.ready()
         await self.rig.desk.handle("watcher", SEEN)
         assert await self.rig.desk.handle("terminal", SeekTicket(on=True, kind="badge")) == Ok()
@@ -43,7 +46,7 @@ class Door(Till):
         shown = self.told[-1][1]
         assert isinstance(shown, BadgeShown)
         assert (shown.problem, shown.staff) == ("", staff)
-        return await self.rig.desk.handle("terminal", StaffSignIn(shown.number, pin or PINS[staff]))
+        return await self.rig.desk.handle("terminal", StaffSignIn(shown.number, pin or PINS[staff], code=code))
 
     async def does(self, act: StaffAct) -> Reply:
         return await self.rig.desk.handle("terminal", StaffDo(act))
@@ -178,3 +181,26 @@ def test_the_screen_hears_of_headphones_from_the_jack(door: Door) -> None:
             await door.rig.until(lambda: door.rig.controller.headphones is plugged)  # noqa: B023 - awaited here
 
     door.rig.run(plug())
+
+
+def test_without_the_second_factor_that_is_asked_for_a_badge_is_good_for_duty_alone(door: Door) -> None:
+    async def sign_on() -> None:
+        await found(door.rig)
+        await door.use(await door.show(door.paper()))
+        await door.deposit()
+        await door.rig.touch("finish")
+        door.rig.desk.authority._door.rules = SignInRules(second_factor=frozenset(Role))  # noqa: SLF001 - as configured
+        assert await door.comes("ben") == Ok()
+        seen = await door.sees()
+        assert (seen.whole, seen.offers) == (False, ("duty_on",))  # though there is a bundle to take out
+        assert code(await door.does("collect")) == "not_now"
+        assert await door.does("duty_on") == Ok()
+        await door.leaves()
+        secret = await enrolled(door.rig, "ben")
+        await door.rig.clock.sleep(STEP_S)
+        now_s = int(door.rig.clock.now_utc().timestamp())
+        assert code(await door.comes("ben")) == "wrong_pin"  # the code is asked for, too
+        assert await door.comes("ben", code=code_at(secret, now_s)) == Ok()
+        assert (await door.sees()).offers == ("duty_off", "collect")
+
+    door.rig.run(sign_on())

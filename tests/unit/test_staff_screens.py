@@ -76,3 +76,20 @@ async def test_a_machine_out_of_service_still_lets_its_staff_in() -> None:
         await browser.sees("The safe is full")
         await browser.touches("out_of_service", "staff")
         await browser.sees("Hold your badge up")
+
+
+async def test_who_has_a_telephone_types_its_code_after_the_pin() -> None:
+    async with place() as at, at.browser() as browser:
+        await badge_shown(at, browser)
+        await browser.touches("pin", "leave")
+        await browser.sees("Start in English")
+        await browser.touches("attract", "staff")
+        await browser.sees("Hold your badge up")
+        at.controller.bus.push("ticket", BadgeShown(4, "S-03", second=True))
+        await browser.sees("Type your PIN")
+        await browser.touches("pin", *(f"digit:{digit}" for digit in PIN), "sign_in")
+        await browser.sees("Type the code of your telephone")
+        assert not [each for each in at.controller.asked if isinstance(each, StaffSignIn)]
+        await browser.touches("pin", *(f"digit:{digit}" for digit in "314159"), "sign_in")
+        await asked(at, StaffSignIn(4, PIN, code="314159"))
+        assert PIN not in browser.html
