@@ -35,7 +35,7 @@ def plain(cell: tables.Cell) -> str:
 
 
 @given(AWKWARD, DELIMITERS, st.lists(st.integers(0, 5), max_size=30))
-@settings(max_examples=400)
+@settings(max_examples=200)
 def test_rows_are_those_that_pythons_csv_reads_however_the_text_arrives(
     whole: str, delimiter: str, sizes: list[int]
 ) -> None:

@@ -165,7 +165,7 @@ def test_a_job_from_upload_to_removal_and_what_is_left_of_it(server: Server) -> 
     assert browser.ask("GET", f"/jobs/{job}/table").status == 404
     server.run()
     assert server.files() == [f"{job}.{part}" for part in ("cells", "html", "report", "review", "tagged")]
-    left = [path for path in memory.DEFAULT.glob(f"{memory.PREFIX}*") if job in path.name]
+    left = [path.name for path in memory.DEFAULT.glob(f"{memory.prefix(server.place.folder)}*")]
     assert left == []
     page = browser.ask("GET", f"/jobs/{job}").text
     assert kit.card(1000) not in page  # the report has shapes only
@@ -292,8 +292,10 @@ def test_a_restart_clears_up_and_goes_on(server: Server) -> None:
     files = server.place.folder / "files"
     for name in (f".{first}.tagged.part", f"{first}.cells", "0123abcd.upload"):
         (files / name).write_bytes(b"left behind")
-    orphan = memory.DEFAULT / f"{memory.PREFIX}{os.getuid()}-{first}-x"
+    orphan = memory.DEFAULT / f"{memory.prefix(server.place.folder)}{first}-x"
     orphan.mkdir()
+    other = memory.DEFAULT / f"{memory.prefix(server.place.folder / 'other')}{first}-x"
+    other.mkdir()  # of a server that works beside this one
     again = Queue(server.place, server.limits)
     again.start()
     try:
@@ -305,6 +307,7 @@ def test_a_restart_clears_up_and_goes_on(server: Server) -> None:
         again.stop()
     assert mine.ask("GET", f"/api/jobs/{first}").json()["state"] == "done"
     assert not orphan.exists()
+    other.rmdir()
     assert server.files() == [f"{first}.{part}" for part in ("cells", "html", "report", "review", "tagged")]
     with closing(sqlite3.connect(server.place.folder / "protect.db", isolation_level=None)) as db:
         db.execute("UPDATE jobs SET until = 0")
@@ -362,3 +365,10 @@ def test_a_memory_folder_on_a_disk_is_refused(tmp_path: Path) -> None:
     memory.check(memory.DEFAULT)
     with pytest.raises(ConfigError, match="not in memory"):
         memory.check(Path("/"))
+
+
+def test_one_server_at_a_time_has_a_folder(tmp_path: Path) -> None:
+    place = Place.at(tmp_path / "state")
+    with place.alone(), pytest.raises(ConfigError, match="another server uses"):
+        place.alone()
+    place.alone().close()

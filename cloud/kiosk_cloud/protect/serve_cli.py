@@ -84,6 +84,7 @@ def serve(  # noqa: PLR0913, PLR0917 - click names every option
         except ArtifactError as error:
             raise ConfigError(f"the models cannot be used: {error}") from error
         queue = Queue(place, limits, models, catalogue_path)
+        alone = place.alone()
         queue.start()
         try:
             options = uvicorn.Config(
@@ -101,6 +102,7 @@ def serve(  # noqa: PLR0913, PLR0917 - click names every option
             _Server(options).run()
         finally:
             queue.stop()
+            alone.close()
 
 
 class _Server(uvicorn.Server):

@@ -1,6 +1,6 @@
 """A folder in memory for what must not reach a disk in clear: checked, not believed."""
 
-import os
+import hashlib
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from typing import Final
 from kiosk.errors import ConfigError
 
 DEFAULT: Final = Path("/dev/shm")  # noqa: S108 - a file system in memory, which is the point
-PREFIX: Final = "kiosk-protect-"
 _IN_MEMORY: Final = ("tmpfs", "ramfs")
 
 
@@ -37,9 +36,9 @@ def _kind(folder: Path) -> str:
 
 
 @contextmanager
-def folder(below: Path, job: str) -> Iterator[Path]:
-    """For one job; gone with everything in it at the end."""
-    made = below / f"{PREFIX}{os.getuid()}-{job}-{secrets.token_hex(4)}"
+def folder(below: Path, state: Path, job: str) -> Iterator[Path]:
+    """For one job of the server whose state folder this is; gone with everything in it at the end."""
+    made = below / f"{prefix(state)}{job}-{secrets.token_hex(4)}"
     made.mkdir(mode=0o700)
     try:
         yield made
@@ -47,8 +46,13 @@ def folder(below: Path, job: str) -> Iterator[Path]:
         shutil.rmtree(made, ignore_errors=True)
 
 
-def clear(below: Path) -> None:
-    """Remove what a server of this user left behind when it was killed."""
-    for left in below.glob(f"{PREFIX}{os.getuid()}-*"):
+def prefix(state: Path) -> str:
+    """How names of one server's folders begin: another server must not take them for left behind."""
+    return f"kiosk-protect-{hashlib.sha256(str(state.resolve()).encode()).hexdigest()[:16]}-"
+
+
+def clear(below: Path, state: Path) -> None:
+    """Remove what the server of this state folder left behind when it was killed."""
+    for left in below.glob(f"{prefix(state)}*"):
         if left.is_dir() and not left.is_symlink():
             shutil.rmtree(left, ignore_errors=True)

@@ -39,7 +39,7 @@ class Queue:
 
     def start(self) -> None:
         """Begin with what an earlier server left: unfinished files are removed, its running job waits again."""
-        memory.clear(self._limits.memory)
+        memory.clear(self._limits.memory, self._place.folder)
         kept = self._place.vault()
         kept.clear_parts()
         with self._place.book() as book:
@@ -102,7 +102,7 @@ class Queue:
     def _one(self, book: Book, job: Job) -> None:
         self._running = job.id
         try:
-            with memory.folder(self._limits.memory, job.id) as folder:
+            with memory.folder(self._limits.memory, self._place.folder, job.id) as folder:
                 found = self._work(book, job, folder)
         except OSError as error:
             LOG.warning("job %s: %s", job.id, error)
@@ -132,7 +132,7 @@ class Queue:
         }
         command = [sys.executable, "-m", "kiosk_cloud.protect.web.worker"]
         pipe = subprocess.PIPE
-        with subprocess.Popen(command, stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True) as process:  # noqa: S603 - our own module
+        with subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True) as process:  # noqa: S603 - our own module
             self._process = process
             if self._stopping.is_set():
                 process.kill()

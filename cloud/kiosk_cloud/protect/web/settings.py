@@ -1,9 +1,11 @@
 """Where the server keeps what, and its limits."""
 
+import fcntl
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import IO, Final
 
+from kiosk.errors import ConfigError
 from kiosk_cloud.files import private_dir
 from kiosk_cloud.protect.web import memory, vault
 from kiosk_cloud.protect.web.book import Book
@@ -31,6 +33,16 @@ class Place:
     def book(self) -> Book:
         """A connection for this thread."""
         return Book(self.folder / "protect.db", self.key)
+
+    def alone(self) -> IO[bytes]:
+        """Hold the folder for one server until the file is closed. Raises ConfigError when another has it."""
+        file = (self.folder / "serve.lock").open("ab")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError as error:
+            file.close()
+            raise ConfigError(f"another server uses {self.folder}", remedy="Stop it, or name another --dir.") from error
+        return file
 
     def vault(self) -> Vault:
         """The encrypted files."""

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from kiosk.errors import KioskError
-from kiosk.protection import gate
+from kiosk.protection import gate, logs
 from kiosk.protection.catalogue import Catalogue
 from kiosk_cloud.protect import scanning, sidecar
 from kiosk_cloud.protect.judging import Judge
@@ -39,6 +39,7 @@ def main() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (task["memory_bytes_max"],) * 2)
     resource.setrlimit(resource.RLIMIT_CPU, (task["job_s_max"],) * 2)
     os.umask(0o077)
+    logs.set_up()  # a fault of ours is told on standard error, through the gate
     try:
         say(done=work(task))
     except KioskError as error:
