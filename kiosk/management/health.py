@@ -161,7 +161,7 @@ def _watching(report: RiskReport | None) -> Iterator[Sample]:
     yield from states("kiosk_lens_state", report.lens)
     yield sample("kiosk_camera_frames_per_second", report.frames_per_second)
     for pace in report.paces:
-        yield sample("kiosk_inference_p95_seconds", pace.p95_ms / 1000, pace.stream)
+        yield sample("kiosk_inference_p95_seconds", round(pace.p95_ms / 1000, 6), pace.stream)
 
 
 def _read(journal: Journal, host: Host) -> _Kept:

@@ -41,6 +41,15 @@ async def _deposit_with_akill(stage: Stage, depositor: ScriptedDepositor, name: 
     await depositor.perform((Step(do="until", state="done"), Step(do="finish")))
 
 
+async def _observed(stage: Stage) -> bool:
+    """The observer found each new controller again, and says that it takes deposits."""
+    reader, writer = await asyncio.open_connection("127.0.0.1", stage.observer_port)
+    writer.write(b"GET /readyz HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+    answer = await reader.read()
+    writer.close()
+    return answer.startswith(b"HTTP/1.1 200 ") and b'"absent":[]' in answer
+
+
 async def _play(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     stage = Stage(folder)
     try:
@@ -53,6 +62,7 @@ async def _play(folder: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         await kill(stage, "controller")  # after the point of no return: only forward
         await depositor.until("done", "idle")
         await stage.wait(stage.settled, "kiosk")
+        await stage.wait(lambda: _observed(stage), "kiosk")
         world = (await stage.world("/state"))["totals"]
     finally:
         await stage.down()
