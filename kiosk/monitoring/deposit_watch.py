@@ -75,7 +75,7 @@ class DepositWatch:
     ) -> None:
         """Streams: how many models judge together. Whole: the deposit was seen from its beginning.
 
-        `heard`: streams beside the scene that must be heard of; their silence is a fault.
+        `heard`: streams that must be heard of; their silence is a fault.
         """
         self._levels = levels
         self._heard_s = dict.fromkeys(heard, now_s)
@@ -130,6 +130,10 @@ class DepositWatch:
         for stream, last_s in self._heard_s.items():
             if now_s - last_s > SILENT_AFTER_S:
                 self._stages[self.stage].silent.add(stream)
+
+    def late(self, stream: str) -> None:
+        """Nothing of a stream was judged in time for an answer about this stage."""
+        self._stages[self.stage].silent.add(stream)
 
     def fault(self, stream: str, image: Image | None = None, now_s: float | None = None) -> None:
         """A stream's values could not be judged in this stage (nor the frame that they were made from)."""

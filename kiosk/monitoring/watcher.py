@@ -72,7 +72,7 @@ STILLS_KEPT: Final = 64
 RATE_WINDOW_S: Final = 3.0
 RATE_FRAMES_MAX: Final = 128
 IDLE_STAGE: Final[Stage] = "access"
-HEARD: Final = ("machine", "transaction")  # what the controller tells; the scene is the watcher's own
+HEARD: Final = ("machine", "transaction")  # what the controller tells; the scene is looked at here, and may be late
 _STREAMS: Final[dict[str, Stream]] = {"scene": "scene", "machine": "machine", "transaction": "transaction"}
 
 
@@ -254,8 +254,9 @@ class Watcher:
         if watch is None:
             whole = whole and stage == "access"
             streams = len(self._models)
+            heard = (*HEARD, "scene") if "scene" in self._models else HEARD
             watch = DepositWatch(
-                code, stage, now_s, lens, streams=streams, whole=whole, levels=self._levels, heard=HEARD
+                code, stage, now_s, lens, streams=streams, whole=whole, levels=self._levels, heard=heard
             )
             self._deposits[code] = watch
             while len(self._deposits) > DEPOSITS_KEPT:
@@ -275,6 +276,10 @@ class Watcher:
         while waited_s < ANSWER_WITHIN_S and watch is self._now and self._looked_too_little(watch, question.stage):
             await self._clock.sleep(ANSWER_STEP_S)
             waited_s += ANSWER_STEP_S
+        if watch is self._now:
+            watch.silence(self._clock.monotonic_s())
+            if self._looked_too_little(watch, question.stage) and not watch.rows(question.stage):
+                watch.late("scene")  # a frame is still being judged, or none came: nobody has looked
         self._send(self._report(watch, question.stage, question.request_id))
 
     def _looked_too_little(self, watch: DepositWatch, stage: Stage) -> bool:

@@ -319,6 +319,24 @@ async def test_the_still_is_a_blurred_picture_on_disk_named_by_its_hash(kiosk: K
     assert await kiosk.controller.handed_over(report.still_sha256) == still
 
 
+async def test_a_scene_that_is_judged_too_late_raises_the_grade_and_is_named(kiosk: Kiosk) -> None:
+    await kiosk.camera.show(EMPTY, 4)
+    await kiosk.camera.show(ALONE, 3)
+    kiosk.stage("L1", "access")
+    unseen = await kiosk.ask("L1", "access")  # no frame of this deposit has been judged within the time there is
+    assert unseen.grade == "medium"
+    assert any("scene" in each.stream and each.reasons for each in unseen.streams)
+    kiosk.stage("L1", "escrow")
+    await kiosk.camera.show(ALONE, 2)
+    assert (await kiosk.ask("L1", "escrow")).grade == "low"
+    for _ in range(16):  # a frame takes four seconds, or the camera's thread hangs; the board is heard of meanwhile
+        kiosk.clock.now_s += 0.25
+        kiosk.watcher.on_push(reading(kiosk.clock.now_s, CALM))
+    assert (await kiosk.ask("L1", "escrow")).grade == "medium"
+    assert any(report.stage == "escrow" and report.grade == "medium" for report in kiosk.controller.reports)
+    assert (await kiosk.ask("L1", "access")).grade == "medium"
+
+
 async def test_board_readings_are_judged_beside_the_scene(kiosk: Kiosk) -> None:
     await kiosk.camera.show(EMPTY, 2)
     await kiosk.camera.show(ALONE, 2)
