@@ -4,7 +4,7 @@ SHELL := /bin/bash
 .DEFAULT_GOAL := help
 BIN := .venv/bin
 
-.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench deb deb-test arm64-test test-interop tamper bench-protect-tables audit sbom lint format docs train setup-bench test-train bench-detector lock clean
+.PHONY: help setup setup-train train-protection setup-bench-protection bench-protection demo demo-live screenshots test hostile simulate crash-points scenarios fuzz journal-crash kill-test uplink-soak model-check coverage-table bench deb deb-test boot-test arm64-test test-interop tamper bench-protect-tables audit sbom lint format docs train setup-bench test-train bench-detector lock clean
 
 help: ## this list
 	@grep -hE '^[a-z0-9-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16 | sed 's/^/  make /'
@@ -67,6 +67,11 @@ deb: setup ## Debian packages for amd64 and arm64 in dist/, from the locked whee
 
 deb-test: deb ## both packages installed, upgraded, removed and purged in Debian chroots without a network (root; minutes)
 	@$(BIN)/python -m tests.packages
+
+boot-test: setup ## the amd64 package in a container that boots systemd: each unit lives, watchdog and restart limits act (root; minutes)
+	@command -v systemd-nspawn >/dev/null || DEBIAN_FRONTEND=noninteractive apt-get -qq install --yes --no-install-recommends systemd-container
+	@$(BIN)/python -m scripts.deb --arch amd64
+	@$(BIN)/python -m tests.packages.boot
 
 arm64-test: setup ## a whole deposit by the arm64 package under qemu-user; each process's memory against its budget (root; minutes)
 	@$(BIN)/python -m scripts.deb --arch arm64

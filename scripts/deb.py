@@ -24,6 +24,8 @@ from typing import Final
 from packaging.markers import default_environment
 from packaging.requirements import Requirement
 
+from scripts import sbom
+
 ROOT: Final = Path(__file__).parent.parent
 HOME: Final = Path("usr/lib/deposit-kiosk")
 MACHINES: Final = {"amd64": "x86_64", "arm64": "aarch64"}
@@ -150,7 +152,7 @@ def _forget(dist_info: Path) -> None:
     entry_points.write_text("\n".join(kept) + "\n")
 
 
-def system_files(root: Path, epoch: int) -> None:
+def system_files(root: Path, epoch: str) -> None:
     """Units, users, directories, templates, documentation."""
     units = root / "usr/lib/systemd/system"
     units.mkdir(parents=True)
@@ -202,11 +204,14 @@ def settle(root: Path, epoch: int) -> None:
 
 def build(arch: str, version: str, out: Path) -> Path:
     """One package; returns where it is."""
-    epoch = os.environ.get("SOURCE_DATE_EPOCH") or run("git", "log", "-1", "--format=%ct").strip()
+    epoch = sbom.epoch()
     root = ROOT / "build" / "deb" / arch
     shutil.rmtree(root, ignore_errors=True)
-    install(root, wheelhouse(arch, epoch), arch)
-    system_files(root, int(epoch))
+    house = wheelhouse(arch, epoch)
+    install(root, house, arch)
+    system_files(root, epoch)
+    bill = root / "usr/share/doc/deposit-kiosk/sbom.cdx.json"
+    bill.write_bytes(sbom.document(house / "requirements.txt", epoch))
     control(root, arch, version)
     settle(root, int(epoch))
     out.mkdir(parents=True, exist_ok=True)

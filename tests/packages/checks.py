@@ -123,6 +123,11 @@ class Installation:
         return self.chroot.run("sh", "-c", look).stdout
 
     def _runs(self) -> None:
+        bill = json.loads(self.chroot.path("/usr/share/doc/deposit-kiosk/sbom.cdx.json").read_text())
+        listed = {row["name"].lower().replace("_", "-") for row in bill["components"]}
+        site = self.chroot.path("/usr/lib/deposit-kiosk/lib").glob("python3*/site-packages/*.dist-info")
+        there = {path.name.split("-")[0].lower().replace("_", "-") for path in site} - {"deposit-kiosk"}
+        self.check("the bill of materials lists what is there", listed == there, str(listed ^ there))
         for program in ("kiosk", "kioskctl", "kiosk-verify"):
             self.did(f"{program} runs", program, "--help")
         for words, text in (("every module imports, and nothing else is there", IMPORTS), ("the models judge", MODELS)):
