@@ -11,6 +11,7 @@ from pathlib import Path
 
 from playwright.async_api import Page, async_playwright, expect
 
+from kiosk_cloud.protect.scanning import Places, scan
 from kiosk_cloud.protect.web.settings import Place
 from scripts.screenshots import CHROMIUM, FLAGS
 from scripts.vendor import path as vendored
@@ -48,6 +49,14 @@ async def look(page: Page, name: str) -> list[str]:
         await page.screenshot(path=Path(folder) / f"protect-{name}.png", full_page=True)
     await page.evaluate(AXE_SCRIPT)  # not as a script tag: the page allows none
     return [f"{name}: {fault}" for fault in await page.evaluate(AXE)]
+
+
+async def look_at_report(page: Page, table: Path) -> list[str]:
+    """The file that a scan leaves for people to pass on, opened from a disk."""
+    scan(table, Places.of(table, None), kit.options())
+    await page.goto(Places.of(table, None).html.as_uri())
+    await expect(page.locator("svg")).to_be_visible()
+    return await look(page, "report")
 
 
 async def sign_in(page: Page, url: str, name: str) -> None:
@@ -101,6 +110,7 @@ async def test_a_table_is_uploaded_looked_at_corrected_and_removed(tmp_path: Pat
             await page.get_by_role("button", name="New token for anna").click()
             await expect(page.get_by_role("status")).to_contain_text("shown only now")
             faults += await look(page, "users")
+            faults += await look_at_report(page, table)
             await browser.close()
     assert faults == []
     assert complaints == []
