@@ -9,7 +9,12 @@ from typing import Final
 
 from cellkinds.columns import Labelled
 
-PYTHON: Final = Path(".cache/bench-protection/bin/python")
+_FOLDER: Final = Path(".cache/bench-protection")
+PYTHONS: Final = {  # DataProfiler wants other versions of the same libraries
+    "argus-redact": _FOLDER / "bin/python",
+    "presidio": _FOLDER / "bin/python",
+    "dataprofiler": Path(".cache/bench-protection-dp/bin/python"),
+}
 SHARED: Final[Mapping[str, frozenset[str]]] = {
     "argus-redact": frozenset(
         (
@@ -26,6 +31,9 @@ SHARED: Final[Mapping[str, frozenset[str]]] = {
             "vehicle_plate",
         )
     ),
+    "dataprofiler": frozenset(
+        ("person_name", "postal_address", "phone", "email", "bank_card", "iban", "ip_address", "mac_address")
+    ),
     "presidio": frozenset(("phone", "email", "bank_card", "iban", "ip_address", "mac_address")),
 }
 CELLS_MAX: Final = 6000  # of one peer: some take a millisecond a cell
@@ -37,17 +45,17 @@ def compare(columns: Sequence[Labelled], verdicts: Sequence[str], number: int) -
 
     `verdicts`: ours, for every cell in order, given the columns; a peer sees cells alone, as it is made to.
     """
-    if not PYTHON.exists():
-        return {}
     cells = [
         (value, kind, each.script) for each in columns for value, kind in zip(each.values, each.kinds, strict=True)
     ]
     found: dict[str, dict[str, object]] = {}
     for name, shared in SHARED.items():
+        if not PYTHONS[name].exists():
+            continue
         mine = [at for at, (_, kind, _) in enumerate(cells) if kind in shared or kind == "other"]
         mine = Random(number).sample(mine, min(len(mine), CELLS_MAX))
         lines = "\n".join(json.dumps({"value": cells[at][0], "script": cells[at][2]}) for at in mine)
-        asked = [str(PYTHON), str(Path(__file__).with_name("peer.py")), name]
+        asked = [str(PYTHONS[name]), str(Path(__file__).with_name("peer.py")), name]
         done = subprocess.run(asked, input=lines, capture_output=True, text=True, check=False, timeout=_SECONDS_MAX)
         if done.returncode != 0:
             found[name] = {"error": done.stderr.strip().splitlines()[-1] if done.stderr.strip() else "it ended"}
