@@ -237,6 +237,12 @@ class EvidenceConfig(Section, frozen=True, kw_only=True):
     free_mib_min: Annotated[int, Meta(ge=16, le=100_000)] = 512  # kept free for records on the journal's disk, in MiB
 
 
+class ProtectionConfig(Section, frozen=True, kw_only=True):
+    """What is protected, and what of it may leave to where."""
+
+    catalogue: Path | None = None  # TOML; followed while running. Default: kiosk/protection/catalogue.toml
+
+
 Language = Annotated[str, Meta(pattern="^[a-z]{2,3}$")]  # one that kiosk/terminal/messages has a file for
 
 
@@ -323,6 +329,7 @@ class Config(Section, frozen=True, kw_only=True):
     day: DayConfig = DayConfig()
     uplink: UplinkConfig
     evidence: EvidenceConfig = EvidenceConfig()
+    protection: ProtectionConfig = ProtectionConfig()
     terminal: TerminalConfig = TerminalConfig()
     observer: ObserverConfig = ObserverConfig()
     timing: TimingConfig = TimingConfig()

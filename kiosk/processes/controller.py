@@ -65,7 +65,7 @@ from kiosk.messages import (
     TransactionReading,
 )
 from kiosk.processes import notify, watchdog
-from kiosk.processes.installed import artifacts_dir, check_clear_id, installed, levels_of, packaged
+from kiosk.processes.installed import artifacts_dir, egress_gate, installed, levels_of, packaged
 from kiosk.processes.lines import open_lines
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
@@ -401,7 +401,7 @@ def trusted(config: Config, journal: Journal) -> Policy | None:
 async def run(config_path: Path) -> None:
     """Until cancelled; `ConfigError` and `JournalError` end it before any device is touched."""
     config = load_config(config_path)
-    check_clear_id(config)
+    egress_gate(config)  # its id stands in clear in every envelope and leaf
     journal = open_journal(config)
     kek = load_kek(signers.find(config.keys_dir, VAULT_KEY))
     devices = open_devices(config)

@@ -8,7 +8,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import Config, load_config
 from kiosk.messages import Push
 from kiosk.processes import notify, watchdog
-from kiosk.processes.installed import check_clear_id
+from kiosk.processes.installed import egress_gate
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window
@@ -29,7 +29,7 @@ def link_settings(config: Config) -> LinkSettings:
 async def run(config_path: Path) -> None:
     """Run until cancelled; a controller that goes away is waited for. ConfigError for a file that cannot be used."""
     config = load_config(config_path)
-    check_clear_id(config)
+    gate = egress_gate(config)
     settings = link_settings(config)
     limits = Limits(in_flight_max=config.uplink.inflight_max)
     clock = SystemClock()
@@ -40,7 +40,7 @@ async def run(config_path: Path) -> None:
             uplink.pushed(push)
 
     async def session(client: BusClient) -> None:
-        uplink = Uplink(config.kiosk.id, client, Session(settings, clock), clock, Window(limits))
+        uplink = Uplink(config.kiosk.id, client, Session(settings, clock), clock, Window(limits), gate=gate)
         present[:] = [uplink]
         try:
             await uplink.run()

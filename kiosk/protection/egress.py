@@ -12,6 +12,7 @@ that cannot be judged is withheld. Sealed bytes do not come here: nothing can de
 import contextlib
 import hmac
 import itertools
+import logging
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -22,6 +23,8 @@ from kiosk.protection.folding import fold
 from kiosk.protection.gate import CUT, TEXT_CHARACTERS_MAX, WITHHELD, in_depth
 from kiosk.protection.kinds import Found
 from kiosk.protection.spans import find, without_overlaps
+
+log = logging.getLogger(__name__)
 
 STOPPED: Final = "[stopped]"
 LINES_AT_ONCE: Final = 64
@@ -63,6 +66,7 @@ class Gate:
         self._catalogue = catalogue
         self._key = key
         self._judge = judge
+        self._stops: Counter[str] = Counter()
         self.counts: Counter[tuple[str, str, str]] = Counter()  # (destination, kind, action) -> spans
 
     def text(self, text: str, destination: Destination, header: str = "") -> Passed:
@@ -99,9 +103,18 @@ class Gate:
                 self.counts[to, each.kind, policy[each.kind]] += 1
             stopped = sorted({each.kind for each in found if policy[each.kind] == "stop"})
             if stopped:
+                self._report(to, stopped)
                 return Passed(STOPPED, tuple(stopped))
             left = self._replaced(left, found, policy)
         return Passed(WITHHELD, ("unjudged",))
+
+    def _report(self, to: Destination, stopped: Sequence[str]) -> None:
+        """Say what was stopped, without it: the first time, the second, the fourth; no flood can follow."""
+        self._stops[to] += 1
+        if self._stops[to].bit_count() == 1:
+            log.warning(
+                "%d fields on their way to %s were stopped, the last for: %s", self._stops[to], to, ", ".join(stopped)
+            )
 
     def _spans(self, text: str, header: str) -> list[Found]:
         found = find(text)

@@ -81,7 +81,9 @@ class Bus(Protocol):
 class Uplink:
     """One kiosk's records on their way to its bank."""
 
-    def __init__(self, kiosk: str, bus: Bus, link: Link, clock: Clock, window: Window | None = None) -> None:
+    def __init__(
+        self, kiosk: str, bus: Bus, link: Link, clock: Clock, window: Window | None = None, *, gate: Gate | None = None
+    ) -> None:
         self._bus = bus
         self._link = link
         self._clock = clock
@@ -89,7 +91,7 @@ class Uplink:
         self._window = window or Window()
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
-        self._gate = Gate(Catalogue.load())
+        self._gate = gate or Gate(Catalogue.load())
         self._birth = Births(kiosk, clock, self._gate)
         self._wake = asyncio.Event()
         self._acks: deque[tuple[bytes, bool]] = deque(maxlen=ACKS_HELD_MAX)  # and whether the broker had kept it

@@ -14,7 +14,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import load_config
 from kiosk.errors import ConfigError
 from kiosk.guarantee import seal
-from kiosk.processes.installed import check_clear_id
+from kiosk.processes.installed import egress_gate
 from kiosk.protection import egress, logs
 from kiosk.protection.catalogue import DEFAULT_PATH, DESTINATIONS, Catalogue, CatalogueFile, Destination
 from kiosk.protection.egress import STOPPED, Gate
@@ -57,6 +57,17 @@ def test_each_destination_does_what_its_policy_says(gate: Gate) -> None:
     assert "called from [phone~" in tokens
     assert gate.text("password: hunter2", "bundle") == egress.Passed(STOPPED, ("secret",))
     assert Gate(Catalogue.load()).text(f"call {PHONE}", "bundle").text == "call [phone]"  # no key, no token
+
+
+def test_a_stop_is_reported_without_the_data(gate: Gate, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.WARNING):
+        for _ in range(100):
+            gate.text(f"call {PHONE}", "record")
+    assert [record.getMessage() for record in caplog.records][:1] == [
+        "1 fields on their way to record were stopped, the last for: phone"
+    ]
+    assert len(caplog.records) == 7
+    assert "912" not in caplog.text
 
 
 def test_tokens_are_keyed_and_the_same_however_a_value_is_written(gate: Gate) -> None:
@@ -172,6 +183,18 @@ def test_an_id_that_says_whose_it_is_is_refused(name: str, tmp_path: Path) -> No
     path = tmp_path / "kiosk.toml"
     path.write_text(MINIMAL.replace("demo-0001", name))
     with pytest.raises(ConfigError, match="protected data"):
-        check_clear_id(load_config(path))
-    path.write_text(MINIMAL)
-    check_clear_id(load_config(path))
+        egress_gate(load_config(path))
+
+
+def test_the_kiosks_own_catalogue_is_taken_or_refused_at_the_start(tmp_path: Path) -> None:
+    path, catalogue = tmp_path / "kiosk.toml", tmp_path / "own.toml"
+    path.write_text(MINIMAL + '[protection]\ncatalogue = "own.toml"\n')
+    with pytest.raises(ConfigError, match=r"protection\.catalogue"):
+        egress_gate(load_config(path))
+    shipped = DEFAULT_PATH.read_text(encoding="utf-8")
+    stricter = shipped.replace(
+        '[policies.telemetry]  # metrics, birth messages, status\ndefault = "mask"',
+        '[policies.telemetry]\ndefault = "stop"',
+    )
+    catalogue.write_text(stricter, encoding="utf-8")
+    assert egress_gate(load_config(path)).text(f"call {PHONE}", "telemetry").text == STOPPED
