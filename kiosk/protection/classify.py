@@ -43,6 +43,20 @@ class Column:
 
 
 _EMPTY: Final = Verdict(OTHER, 1.0)
+# What programs and people write where there is nothing.
+_NOTHING: Final = frozenset(
+    ("", "-", "--", "—", "nan", "null", "none", "n/a", "na", "nil", "нет", "не указано", "无", "空", "未填写")
+)
+_HELD_SCORE: Final = 0.9  # at least, of words around something that a check digit tells, whatever networks say
+_FREE_TEXT: Final = KINDS.index("free_text")
+_OTHER: Final = KINDS.index(OTHER)
+
+
+@dataclass(frozen=True)
+class _Judged:
+    said: Floats  # [A, n, K]
+    holds: "np.typing.NDArray[np.bool_]"  # [n], see `opinions`
+    mean: Floats  # [columns, F]: what was seen of each column
 
 
 class Classifier:
@@ -78,7 +92,7 @@ class Classifier:
 
     def said(self, columns: Sequence[Column]) -> Floats:
         """What each algorithm says of every cell, one column after the other: [A, n, K]. For measuring."""
-        parts = [self._said(group, None)[0] for group in _groups(columns)]
+        parts = [self._said(group, None).said for group in _groups(columns)]
         return np.concatenate(parts, axis=1)
 
     def _long(self, column: Column) -> list[Verdict]:
@@ -86,38 +100,41 @@ class Classifier:
         context: Floats | None = None
         for at in range(0, len(column.values), _CELLS_MAX):
             part = Column(column.values[at : at + _CELLS_MAX], column.header)
-            said, seen = self._said([part], context)
-            context = seen if context is None else context
-            done += self._decided(part.values, said)
+            judged = self._said([part], context)
+            context = judged.mean if context is None else context
+            done += self._decided(part.values, judged)
         return done
 
     def _verdicts(self, columns: Sequence[Column]) -> list[list[Verdict]]:
-        said, _ = self._said(columns, None)
-        every = self._decided([value for column in columns for value in column.values], said)
+        judged = self._said(columns, None)
+        every = self._decided([value for column in columns for value in column.values], judged)
         ends = np.cumsum([0, *(len(column.values) for column in columns)])
         return [every[a:b] for a, b in itertools.pairwise(ends.tolist())]
 
-    def _decided(self, values: Sequence[str], said: Floats) -> list[Verdict]:
+    def _decided(self, values: Sequence[str], judged: "_Judged") -> list[Verdict]:
         if not values:
             return []
-        scores = fusion.fuse(said, self._weights)
+        scores = fusion.fuse(judged.said, self._weights)
         best = scores.argmax(axis=1)
+        best[judged.holds & (best == _OTHER)] = _FREE_TEXT
         sure = scores[np.arange(len(best)), best]
+        sure[judged.holds] = np.maximum(sure[judged.holds], _HELD_SCORE)
         return [
-            Verdict(KINDS[kind], score) if value and not value.isspace() else _EMPTY
+            Verdict(KINDS[kind], score) if value.strip().lower() not in _NOTHING else _EMPTY
             for value, kind, score in zip(values, best.tolist(), sure.tolist(), strict=True)
         ]
 
-    def _said(self, columns: Sequence[Column], context: Floats | None) -> tuple[Floats, Floats]:
-        """[A, n, K] and the mean of what was seen of each column; `context`: such a mean to be used instead."""
+    def _said(self, columns: Sequence[Column], context: Floats | None) -> "_Judged":
+        """What is said of all cells, one column after the other; `context`: an earlier `mean` to be used instead."""
         sizes = np.array([len(column.values) for column in columns])
         texts = [fold(value[:TEXT_CHARACTERS_MAX]).strip() for column in columns for value in column.values]
         if not texts:
-            return np.zeros((len(ALGORITHMS), 0, len(KINDS)), dtype=np.float32), np.zeros((len(columns), 0), np.float32)
+            nothing = np.zeros((len(ALGORITHMS), 0, len(KINDS)), dtype=np.float32)
+            return _Judged(nothing, np.zeros(0, np.bool_), np.zeros((len(columns), 0), np.float32))
         at: dict[str, int] = {}
         place = np.array([at.setdefault(text, len(at)) for text in texts])
         distinct = list(at)
-        bits = opinions(distinct)
+        bits, holds = opinions(distinct)
         three, stats = say(self._networks, distinct, _BATCH)
         seen = np.concatenate([stats, bits, *three], axis=1)[place]
         owner = np.repeat(np.arange(len(columns)), sizes)
@@ -126,7 +143,8 @@ class Classifier:
         headers = encoding.encode_headers([fold(column.header) for column in columns])
         fourth = self._networks.run_columns(seen, mean[owner], rows[owner, None], headers[owner])
         checked, shaped = fusion.votes(bits)
-        return np.stack([checked[place], shaped[place], *(each[place] for each in three), fourth]), mean
+        said = np.stack([checked[place], shaped[place], *(each[place] for each in three), fourth])
+        return _Judged(said, holds[place], mean)
 
 
 def _means(seen: Floats, sizes: np.typing.NDArray[np.int64]) -> Floats:

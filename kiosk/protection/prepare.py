@@ -28,7 +28,7 @@ def prepare(lines: Sequence[str], out: Path) -> int:
         words=_wide(encoded.words[:-1]).astype(np.int16),
         shapes=_wide(encoded.shapes[:-1]).astype(np.uint8),
         stats=encoded.stats[:-1],
-        opinions=opinions(texts).astype(np.uint8),
+        opinions=opinions(texts)[0].astype(np.uint8),
         kind=np.array([INDEX[kind] for column in columns for kind in column["kinds"]], dtype=np.uint8),
         column=np.repeat(np.arange(len(columns)), [len(column["values"]) for column in columns]).astype(np.int32),
         header=encoding.encode_headers([fold(column["header"]) for column in columns]).astype(np.int16),

@@ -32,6 +32,7 @@ class Seen:
 
     checked: Opinion = ()
     shaped: Opinion = ()
+    labelled: bool = False  # words stood before it: a label, or a text that holds it
 
 
 _NOTHING: Final = Seen()
@@ -57,7 +58,8 @@ def _labelled(text: str) -> Seen:
     if label is None or label.end() >= len(text) - 2:
         return _NOTHING
     rest = text[label.end() :]
-    return _digits(rest) if _GROUPED.fullmatch(rest) else _lettered(rest)
+    seen = _digits(rest) if _GROUPED.fullmatch(rest) else _lettered(rest)
+    return Seen(seen.checked, seen.shaped, labelled=True)
 
 
 def _digits(text: str) -> Seen:

@@ -81,7 +81,6 @@ def profiler() -> tuple[Judge, Prepare]:
     tf.config.threading.set_inter_op_parallelism_threads(1)
     dataprofiler.set_verbosity(logging.CRITICAL)
     labeler = dataprofiler.DataLabeler(labeler_type="structured")
-    names = {number: name for name, number in labeler.label_mapping.items()}
     known: dict[str, str] = {}
 
     def judge(value: str, _: str) -> list[str]:
@@ -89,8 +88,7 @@ def profiler() -> tuple[Judge, Prepare]:
         return [] if kind is None else [kind]
 
     def prepare(values: list[str]) -> None:
-        for value, number in zip(values, labeler.predict(values)["pred"], strict=True):
-            known[value] = names[int(number)]
+        known.update(zip(values, map(str, labeler.predict(values)["pred"]), strict=True))
 
     return judge, prepare
 
