@@ -170,7 +170,7 @@ def system_files(root: Path, epoch: str) -> None:
     doc = root / "usr/share/doc/deposit-kiosk"
     doc.mkdir(parents=True)
     shutil.copytree(ROOT / "docs", doc / "docs")
-    for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md"):
+    for name in ("README.md", "ARCHITECTURE.md", "CHANGELOG.md", "SECURITY.md"):
         shutil.copy(ROOT / name, doc)
     shutil.copy(ROOT / "packaging" / "copyright", doc)
     (doc / "BUILT").write_text(f"SOURCE_DATE_EPOCH {epoch}\nPython {PYTHON}\n")
