@@ -1,6 +1,7 @@
 """A kiosk for its technician: simulated hardware and the real controller as processes, `kioskctl` at a terminal."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
@@ -14,12 +15,14 @@ from pathlib import Path
 from typing import Any, Final
 
 import pexpect
+from click.testing import CliRunner, Result
 
 from kiosk.bus import BusClient
 from kiosk.errors import BusError
 from kiosk.guarantee.one_time import code_at
 from kiosk.messages import GetStatus, Reply, Request, Role, Status
-from scripts.stage import KIOSK_ID, KIOSK_TOML, READY_S_MAX, free_port
+from kiosk.processes.kioskctl import main
+from scripts.stage import KIOSK_ID, KIOSK_TOML, READY_S_MAX, STOP_S_MAX, free_port
 
 PINS: Final = {"anna": "739155", "ben": "402867", "carl": "918234", "dora": "665093", "emil": "157380"}
 ROLES: Final = {"anna": "supervisor", "ben": "staff", "carl": "technician", "dora": "courier", "emil": "auditor"}
@@ -41,18 +44,26 @@ class Field:
             cwd=folder, check=True, capture_output=True,
         )  # fmt: skip
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
+        try:
+            self._come_up(broker, tables)
+        except BaseException:
+            self.close()
+            raise
+
+    def _come_up(self, broker: int, tables: str) -> None:
         self._start("hwsim", "hwsim", "run", "--dir", "sim", "--seed", "1")
-        ready = folder / "sim" / "ready.json"
+        ready = self.folder / "sim" / "ready.json"
         self._wait(ready.exists, "hwsim")
         self.ready: dict[str, Any] = json.loads(ready.read_text())
         words: dict[str, Any] = {
             "kiosk": KIOSK_ID,
             "broker": broker,
             "terminal": free_port(),
+            "observer": free_port(),
             "timing": "",
             "protocol": "ssp",
         }
-        (folder / "kiosk.toml").write_text(KIOSK_TOML.format(**words, **self.ready) + tables)
+        (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**words, **self.ready) + tables)
         self.start()
 
     def start(self) -> None:
@@ -63,7 +74,11 @@ class Field:
     def stop(self, name: str = "controller", number: int = signal.SIGTERM) -> None:
         process = self._processes.pop(name)
         process.send_signal(number)
-        process.wait(15)
+        try:
+            process.wait(STOP_S_MAX)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
     def close(self) -> None:
         for name in reversed(tuple(self._processes)):
@@ -107,12 +122,10 @@ class Field:
         return isinstance(reply, Status) and reply.devices_connected
 
 
-def kioskctl(folder: Path, *words: str, typed: str = "") -> subprocess.CompletedProcess[str]:
-    """One command of its own, as a script uses it."""
-    return subprocess.run(
-        [sys.executable, "-m", "kiosk.processes.kioskctl", *words],
-        cwd=folder, env=environment(folder), input=typed, capture_output=True, text=True, timeout=60, check=False,
-    )  # fmt: skip
+def kioskctl(folder: Path, *words: str, typed: str = "") -> Result:
+    """One command of its own, as a script uses it; in this process, since to start another takes longer."""
+    with contextlib.chdir(folder):
+        return CliRunner(env={"KIOSK_CONFIG": str(folder / "kiosk.toml")}).invoke(main, words, typed)
 
 
 def environment(folder: Path) -> dict[str, str]:

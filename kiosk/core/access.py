@@ -26,6 +26,8 @@ SIGNED: Final[Mapping[str, frozenset[Role]]] = {
     "GetJournal": LOOKS_DEEPER,
     "GetOutbox": LOOKS_DEEPER,
     "TestDevice": HANDS_ON,
+    "MakeFile": LOOKS_DEEPER,
+    "FetchFile": LOOKS_DEEPER,
     "DryRun": EVERYBODY - {Role.AUDITOR},
     # What somebody asked for: who may sign or withdraw it is a matter of its seats.
     "ApproveAction": EVERYBODY - {Role.AUDITOR},

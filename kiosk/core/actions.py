@@ -204,8 +204,58 @@ class ClearJam(Action, frozen=True):
     found: Annotated[int, msgspec.Meta(ge=0, le=1000)]  # notes, as the person counted them
 
 
+SettingKey = Annotated[str, msgspec.Meta(pattern=r"^[A-Za-z0-9_]+(\.[A-Za-z0-9_]+)+$", max_length=64)]
+SettingValue = Annotated[str, msgspec.Meta(max_length=64)]  # as TOML has it
+
+
+class ChangeSetting(Action, frozen=True):
+    """Set a value at the running kiosk, where there was `before`; undone by itself unless confirmed."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN,)
+    key: SettingKey
+    before: SettingValue
+    value: SettingValue
+
+
+class ChangeRule(Action, frozen=True):
+    """The same for what bounds the money: limits, and what a grade does."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (STAFF_OR_SUPERVISOR, SUPERVISOR)
+    key: SettingKey
+    before: SettingValue
+    value: SettingValue
+
+
+class RestoreBackup(Action, frozen=True):
+    """Take this copy of the journal back though the present one may know more: no deposit before a new log epoch.
+
+    Signed beside a controller that does not run (`kioskctl restore`), against the people of the copy.
+    """
+
+    seats: ClassVar[tuple[Seat, ...]] = (TECHNICIAN, SUPERVISOR)
+    sha256: Digest
+    size: Count  # leaves of its log
+
+
+class ConfirmSettings(Action, frozen=True):
+    """Keep what was set: it is not undone any more."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+
+
+class RevertSettings(Action, frozen=True):
+    """Undo at once what waits to be confirmed."""
+
+    seats: ClassVar[tuple[Seat, ...]] = (SERVICE,)
+
+
 AnyAction = (
     AcceptDevice
+    | ChangeSetting
+    | ChangeRule
+    | ConfirmSettings
+    | RestoreBackup
+    | RevertSettings
     | ServiceEnter
     | ServiceLeave
     | ServiceMove

@@ -47,7 +47,7 @@ from kiosk.guarantee.verify import VerifiedRecord
 
 _ACCOUNT: Final = "account"
 _CHECK: Final = "check"  # in the memory: how often the watchdog's self-check has written
-_DISTRUST: Final = "log_distrust"
+DISTRUST: Final = "log_distrust"  # in the memory: why no deposit may begin
 _FACTS: Final = msgspec.json.Decoder(AnyFact)
 _T = TypeVar("_T")
 
@@ -66,6 +66,7 @@ class Journal:
     ) -> None:
         self._lock, self._connection = journal_file.opened(path)
         self._path = path
+        self.path = path
         self._directory = path.parent
         self.clock_synchronised = clock_synchronised
         # Of the deposit that was asked about last, with the cosigned checkpoint of then.
@@ -345,7 +346,7 @@ class Journal:
             with self._transaction():  # the first one stays: what came later adds nothing to it
                 self._connection.execute(
                     "INSERT INTO memory (key, value) VALUES (?, ?) ON CONFLICT (key) DO NOTHING",
-                    (_DISTRUST, json.dumps({"why": error.args[0], "acknowledgement": ack.hex()})),
+                    (DISTRUST, json.dumps({"why": error.args[0], "acknowledgement": ack.hex()})),
                 )
             raise
 
@@ -388,7 +389,7 @@ class Journal:
 
         It stays until the bank and a second signer open a new log epoch, whatever is restarted meanwhile.
         """
-        kept = self.memory(_DISTRUST)
+        kept = self.memory(DISTRUST)
         return "" if kept is None else str(json.loads(kept)["why"])
 
     def auditing(self) -> Callable[[], int | None]:
@@ -435,7 +436,7 @@ class Journal:
             self.log.begin(topics.log_name(kiosk, epoch))
             self.bank.put("epoch", str(epoch).encode())
             self.bank.forget("complaint")
-            self._connection.execute("DELETE FROM memory WHERE key = ?", (_DISTRUST,))
+            self._connection.execute("DELETE FROM memory WHERE key = ?", (DISTRUST,))
             self._receipt = None
 
     def memory(self, key: str) -> str | None:

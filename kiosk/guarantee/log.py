@@ -213,6 +213,10 @@ class RecordLog:
             raise ValueError(f"the log has {self.size()} leaves, not {size}")
         return merkle.range_root(self._node, 0, size)
 
+    def vouch(self, payload: bytes, content_type: str) -> bytes:
+        """`payload` signed by the record key as something else than a record."""
+        return cose.sign1(payload, self._signer("record"), content_type)
+
     def checkpoint(self) -> str:
         """The signed checkpoint of the log as it is."""
         size = self.size()

@@ -1,6 +1,7 @@
 """Reading the journal row by row, for people: nothing here writes."""
 
 import sqlite3
+from typing import Literal
 
 from kiosk.guarantee import leaf
 from kiosk.guarantee.log import RecordLog
@@ -26,6 +27,11 @@ class Looks:
         """Of the record log, newest first."""
         rows = self._connection.execute("SELECT seq, kind, entry FROM leaves ORDER BY seq DESC LIMIT ?", (rows_max,))
         return [(int(seq), kind, leaf.leaf_hash(entry), leaf.parse(entry).minute) for seq, kind, entry in rows]
+
+    def count(self, table: Literal["facts", "authority", "unit_facts"]) -> int:
+        """How many rows it has."""
+        (rows,) = self._connection.execute(f"SELECT count(*) FROM {table}").fetchone()  # noqa: S608 - one of ours
+        return int(rows)
 
     def waiting(self, log: RecordLog) -> tuple[int, int, int | None, str]:
         """What the bank has not acknowledged: records, their bytes, the first one and the minute it was made."""

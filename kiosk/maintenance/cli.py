@@ -16,6 +16,7 @@ from kiosk.maintenance.keys import keys_group
 from kiosk.maintenance.models import model_group
 from kiosk.maintenance.people import COMMANDS, people_group
 from kiosk.maintenance.render import status_text
+from kiosk.maintenance.restoring import restore_command
 from kiosk.maintenance.risk import risk_group
 from kiosk.maintenance.service import service_group, test_command
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, bus_options, placed, run
@@ -23,6 +24,7 @@ from kiosk.maintenance.settings import config_command
 from kiosk.maintenance.show import show_group
 from kiosk.maintenance.sign_in import OWN_COMMANDS, SHELL_COMMANDS
 from kiosk.maintenance.units import UNIT_COMMANDS, units_command
+from kiosk.maintenance.upkeep import backup_command, bundle_group, set_group
 from kiosk.maintenance.watching import watch_command
 from kiosk.messages import GetStatus, Status
 
@@ -50,7 +52,15 @@ def build(codecs: Sequence[Codec], *, inside: bool = False) -> click.Group:
 
 
 def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> None:
-    for command in (status_command, watch_command, test_command, *COMMANDS, *UNIT_COMMANDS):
+    for command in (
+        status_command,
+        watch_command,
+        test_command,
+        backup_command,
+        restore_command,
+        *COMMANDS,
+        *UNIT_COMMANDS,
+    ):
         kioskctl.add_command(command)
     config = config_command(DEFAULT_CONFIG)
     shown = {
@@ -60,7 +70,7 @@ def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> No
         "config": config.commands["show"],
     }
     groups = (dispute_group, keys_group, model_group, risk_group, config, service_group, show_group(shown))
-    for group in (commission_group, *groups):
+    for group in (commission_group, *groups, set_group, bundle_group):
         kioskctl.add_command(group)
     for own in OWN_COMMANDS:
         people_group.add_command(own)

@@ -16,7 +16,7 @@ import msgspec
 
 from kiosk.errors import KioskError
 from kiosk.maintenance.seat import present, present_staff
-from kiosk.maintenance.session import Answer, ask, bus_options, fail, placed, run
+from kiosk.maintenance.session import REQUEST_TIMEOUT_S, Answer, ask, bus_options, fail, placed, run
 from kiosk.maintenance.words import action_in_words, duration_in_words
 from kiosk.messages import (
     ApproveAction,
@@ -112,11 +112,11 @@ class Session:
         """Who and what there is."""
         return self.ask(GetPeople(), People)
 
-    def ask(self, request: Request, answer: type[Answer]) -> Answer:
+    def ask(self, request: Request, answer: type[Answer], timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """One request, and its answer of this type."""
         if isinstance(request, Confidential) and (code := self._codes.get(getattr(request, "staff", ""))):
             request = msgspec.structs.replace(request, code=code)
-        return run(ask(*self.where, request, answer), as_json=self.as_json)
+        return run(ask(*self.where, request, answer, timeout_s), as_json=self.as_json)
 
     def fail(self, error: KioskError) -> NoReturn:
         """Tell the error and end."""

@@ -18,6 +18,7 @@ from kiosk.messages import Push, Refused, Reply, Request
 
 DEFAULT_CONFIG: Final = Path("/etc/kiosk/kiosk.toml")
 ROLE: Final = "maintenance"
+REQUEST_TIMEOUT_S: Final = 10.0
 Result = TypeVar("Result")
 Answer = TypeVar("Answer")
 
@@ -93,9 +94,9 @@ async def connect(bus_dir: Path | None, config_path: Path, on_push: Callable[[Pu
     return await BusClient.connect(directory, ROLE, on_push)
 
 
-async def asked(client: BusClient, request: Request) -> Reply:
+async def asked(client: BusClient, request: Request, timeout_s: float = REQUEST_TIMEOUT_S) -> Reply:
     """The controller's answer. Raises `KioskError` with its remedy when it refuses."""
-    reply = await client.request(request)
+    reply = await client.request(request, timeout_s=timeout_s)
     if isinstance(reply, Refused):
         if reply.code in _NOT_ALLOWED:
             raise NotAllowed(reply.code, reply.message, reply.remedy)
@@ -103,11 +104,17 @@ async def asked(client: BusClient, request: Request) -> Reply:
     return reply
 
 
-async def ask(bus_dir: Path | None, config_path: Path, request: Request, answer: type[Answer]) -> Answer:
+async def ask(
+    bus_dir: Path | None,
+    config_path: Path,
+    request: Request,
+    answer: type[Answer],
+    timeout_s: float = REQUEST_TIMEOUT_S,
+) -> Answer:
     """One request on a connection of its own; the answer is of this type."""
     client = await connect(bus_dir, config_path)
     try:
-        reply = await asked(client, request)
+        reply = await asked(client, request, timeout_s)
     finally:
         await client.close()
     if not isinstance(reply, answer):

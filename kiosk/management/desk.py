@@ -34,12 +34,14 @@ from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
 from kiosk.management.field_desk import CalibrateModels, FieldDesk, FieldRequest
+from kiosk.management.files_desk import FilesDesk, FilesRequest
 from kiosk.management.key_desk import RotateKeys
 from kiosk.management.look_desk import LookDesk, LookRequest
 from kiosk.management.machine import label_printer_status, not_ready, receipt_printer_status, store_levels
 from kiosk.management.models import InstallModels, ModelDesk, ModelRequest, RollBackModels
 from kiosk.management.refusals import Refusals
 from kiosk.management.resetting import ResetDevices
+from kiosk.management.settings_desk import SettingsDesk, SettingsRequest
 from kiosk.management.staff_desk import StaffDesk, StaffRequest
 from kiosk.management.statements import Statements
 from kiosk.management.storage_desk import StorageDesk, StorageRequest
@@ -151,6 +153,8 @@ class Desk:
         authority.register(Reset, ResetDevices(controller, randomness))
         self._certificate = Certificate(controller)
         self._looks = LookDesk(controller, authority, randomness, lambda: self.link)
+        self._settings: SettingsDesk | None = None
+        self._files: FilesDesk | None = None
         self._models: ModelDesk | None = None
         self._field: FieldDesk | None = None
         self._health: Callable[[], Awaitable[Health]] | None = None
@@ -168,6 +172,15 @@ class Desk:
     def take_health(self, health: Callable[[], Awaitable[Health]]) -> None:
         """From here on `GetHealth` is answered."""
         self._health = health
+
+    def take_upkeep(self, settings: SettingsDesk, files: FilesDesk) -> None:
+        """From here on settings can be changed at the running kiosk, and files made."""
+        self._settings, self._files = settings, files
+        self._c.at_start += [settings.start, files.start]
+
+    def follow(self, rules: Rules) -> None:
+        """What the next deposits are held to."""
+        self._rules = rules
 
     async def handle(self, role: Role, request: Request) -> Reply:  # noqa: C901, PLR0911, PLR0912 - one answer a request
         """Answer one allowed request (the bus has checked the role's list)."""
@@ -235,7 +248,7 @@ class Desk:
         self._c.announce()
         return reply
 
-    async def _service(self, request: Request) -> Reply:  # noqa: PLR0911 - one for each desk
+    async def _service(self, request: Request) -> Reply:  # noqa: C901, PLR0911 - one for each desk
         """People and what they do with the cash; evidence."""
         if isinstance(request, StorageRequest):
             return await self._units.handle(request)
@@ -243,6 +256,10 @@ class Desk:
             return await self.staff.handle(request)
         if isinstance(request, AuthorityRequest):
             return await self.authority.handle(request)
+        if isinstance(request, SettingsRequest) and self._settings is not None:
+            return await self._settings.handle(request)
+        if isinstance(request, FilesRequest) and self._files is not None:
+            return await self._files.handle(request)
         if isinstance(request, LookRequest):
             return await self._looks.handle(request)
         if isinstance(request, EvidenceRequest):

@@ -57,9 +57,9 @@ class Books:
     staff: StaffView | None = None
 
 
-@dataclass(frozen=True)
+@dataclass
 class Identity:
-    """What does not change while the process lives."""
+    """What does not change while the process lives, but for `config_hash`: of what is in force."""
 
     kiosk: str
     config_hash: str

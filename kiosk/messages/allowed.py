@@ -68,6 +68,16 @@ from kiosk.messages.terminal import (
     UseTicket,
 )
 from kiosk.messages.units import ExchangeStep, GetReport, GetUnits, ListReports, PrintSlip, Report, Reports, Units
+from kiosk.messages.upkeep import (
+    FetchFile,
+    FileMade,
+    FilePart,
+    GetSettings,
+    MakeFile,
+    PlanSetting,
+    SettingPlan,
+    Settings,
+)
 from kiosk.messages.uplink import (
     DeliverAck,
     DeliverCounts,
@@ -137,6 +147,10 @@ Request = (
     | DryRun
     | GetService
     | TestDevice
+    | GetSettings
+    | PlanSetting
+    | MakeFile
+    | FetchFile
     | SignIn
     | SignOut
     | OfferSecondFactor
@@ -171,6 +185,10 @@ Reply = (
     | Planned
     | ServiceView
     | TestReport
+    | Settings
+    | SettingPlan
+    | FileMade
+    | FilePart
     | SignedInAs
     | SecondFactorOffer
     | Health
@@ -245,6 +263,10 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             DryRun,
             GetService,
             TestDevice,
+            GetSettings,
+            PlanSetting,
+            MakeFile,
+            FetchFile,
             SignIn,
             SignOut,
             OfferSecondFactor,

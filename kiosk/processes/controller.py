@@ -17,7 +17,7 @@ from firmware_bridge.protocols.escpos.job import LETTERS_OF
 from firmware_bridge.serial_port import BOARD_SETTINGS, SerialPort, SerialSettings
 from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
-from kiosk.config import Config, bus_uids, config_hash, load_config
+from kiosk.config import Config, bus_uids, config_hash, load_config, understood
 from kiosk.core.calendar import Calendar
 from kiosk.core.facts import Fact
 from kiosk.core.people import Role as StaffRole
@@ -43,12 +43,14 @@ from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
 from kiosk.management.field import FieldBook, FieldFile
 from kiosk.management.field_desk import FieldDesk
+from kiosk.management.files_desk import FilesDesk
 from kiosk.management.health import Around, HealthDesk
 from kiosk.management.host import Host
 from kiosk.management.machine import Devices, hazards
 from kiosk.management.model_files import ModelFiles
 from kiosk.management.models import ModelDesk
 from kiosk.management.riskdesk import RiskDesk, stage_of
+from kiosk.management.settings_desk import SettingsDesk
 from kiosk.management.sign_in import SignInRules
 from kiosk.management.storage import StorageSettings
 from kiosk.management.store import ThreadRunner
@@ -67,6 +69,7 @@ from kiosk.messages import (
 from kiosk.processes import notify, watchdog
 from kiosk.processes.installed import artifacts_dir, egress_gate, installed, levels_of, packaged
 from kiosk.processes.lines import open_lines
+from kiosk.processes.live import LiveSettings
 from kiosk.processes.sensing import Sensing
 from kiosk.processes.timesync import clock_synchronised
 from kiosk.processes.validators import MAKES
@@ -77,6 +80,7 @@ POLICY: Final = "policy.txt"
 HABITS: Final = "habits.bin"  # in the state directory: who usually deposits how much, under pseudonyms
 FIELD: Final = "field.bin"  # in the state directory: scores of deposits, for calibration and drift
 MODELS: Final = "models"  # in the state directory: installed bundles, as they were signed
+OUTGOING: Final = "outgoing"  # in the state directory: files made for people to carry away
 STATUS_S: Final = 0.1  # changes within this time are told together
 
 
@@ -252,6 +256,18 @@ class Process:
         files = ModelFiles(config.paths.state_dir / MODELS, bank_commands, artifacts_dir(config))
         shelves = ModelDesk(self.controller, files, models, hashes, self._models_changed)
         self.desk.take_models(shelves, FieldDesk(self.controller, shelves, self._book, levels_of(config)))
+        self.desk.take_upkeep(
+            SettingsDesk(self.controller, self.desk.authority, LiveSettings(config, self._follow)),
+            FilesDesk(
+                self.controller,
+                self.desk.authority,
+                self._worker,
+                config.paths.state_dir / OUTGOING,
+                status=self._seen,
+                link=lambda: self.desk.link,
+                configuration=understood(config),
+            ),
+        )
         self._tally = Tally(clock, canonical.say)
         around = Around(self.desk, hashes)
         self._present = around.present
@@ -296,6 +312,14 @@ class Process:
 
     def _status(self, books: Books) -> Status:
         return status(self.controller, books, self._identity, clock_synchronised=clock_synchronised())
+
+    def _follow(self, config: Config) -> None:
+        """What is set over the file holds for the next deposits; status and births name what they are held to."""
+        self.desk.follow(rules_of(config))
+        self._identity.config_hash = config_hash(config)
+
+    async def _seen(self) -> Status:
+        return self._status(await self.desk.books())
 
     def _changed(self) -> None:
         self._tell_stage()

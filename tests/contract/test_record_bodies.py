@@ -163,6 +163,13 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
         records.service("held_note_given_back", {}),
         records.service("duty", {"staff": "ben", "before": "", "by": "ben"}),
         records.service("clock_stepped", {"moved_ms": -1500, "now": moment}),
+        records.service(
+            "setting_changed", {"key": "a.b", "before": "1", "value": "2", "until": moment, "by": ["carl"]}
+        ),
+        records.service("settings_confirmed", {"keys": ["a.b"], "by": ["carl"]}),
+        records.service("settings_reverted", {"keys": ["a.b"], "by": []}),
+        records.service("file_made", {"by": "carl", "file": "backup"}),
+        records.service("file_made", {"by": "carl", "file": "bundle", "sha256": bytes(32)}),
         records.service("service_entered", {"by": "carl"}),
         records.service("service_left", {"by": "carl"}),
         records.service("service_moved", {"by": "carl", "number": 1, "move": "open", "ok": True, "seen": "open"}),
@@ -210,7 +217,8 @@ def test_records_of_authority_are_in_the_grammar() -> None:
         a.CloseDate("2026-11-22"), clear, a.RotateKey("record", bytes(32)),
         a.InstallModel("scene", 1, bytes(32)), a.RollBackModel("scene", 0),
         a.CalibrateModel("scene", "ab" * 32, 302, (7, 9), 300, bytes(32)),
-        a.ServiceEnter(), a.ServiceLeave(), a.ServiceMove("open"), a.ClearJam("tray", 3),
+        a.ChangeSetting("a.b", "1", "2"), a.ChangeRule("a.b", "1", "2"), a.ConfirmSettings(), a.RevertSettings(),
+        a.RestoreBackup(bytes(32), 7), a.ServiceEnter(), a.ServiceLeave(), a.ServiceMove("open"), a.ClearJam("tray", 3),
         a.Enrol("carl", (Role.COURIER,), pin), a.Renew("carl", pin), a.Revoke("carl"),
     ]  # fmt: skip
     assert {type(action) for action in every} == set(a.AnyAction.__args__)

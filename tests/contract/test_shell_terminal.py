@@ -4,16 +4,20 @@ import base64
 import json
 import re
 import signal
+import subprocess
+import sys
 import time
+import zipfile
 from collections.abc import Iterator
 
 import pytest
 
 from kiosk.guarantee.one_time import STEP_S, code_at
 from kiosk.maintenance.session import Exit
-from tests.shell_kit import ENTERED, PINS, ROLES, Field, Terminal, kioskctl
+from tests.shell_kit import ENTERED, PINS, ROLES, Field, Terminal, environment, kioskctl
 
 IDLE_S = 30
+pytestmark = pytest.mark.timeout(180)
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +27,7 @@ def field(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Field]:
     try:
         everybody = [f"{staff}:{role}" for staff, role in ROLES.items()]
         founded = kioskctl(made.folder, "people", "found", *everybody, "--pin-stdin", typed="\n".join(PINS.values()))
-        assert founded.returncode == Exit.OK, founded.stderr
+        assert founded.exit_code == Exit.OK, founded.stderr
         yield made
     finally:
         made.close()
@@ -96,14 +100,18 @@ def test_nobody_gets_out(field: Field) -> None:
 
 def test_a_script_gets_json_and_exit_codes(field: Field) -> None:
     looked = kioskctl(field.folder, "status", "--json")
-    assert looked.returncode == Exit.OK
+    assert looked.exit_code == Exit.OK
     assert json.loads(looked.stdout)["in_service"]
     wrong = kioskctl(field.folder, "reset", "--as", "ben", "--pin-stdin", "--json", typed="000111\n")
-    assert wrong.returncode == Exit.NOT_ALLOWED
+    assert wrong.exit_code == Exit.NOT_ALLOWED
     assert json.loads(wrong.stdout)["code"] == "wrong_pin"
-    assert kioskctl(field.folder, "watch", "-n", "0.5", "--count", "2", "show", "units").returncode == Exit.OK
-    assert kioskctl(field.folder, "watch", "reset").returncode == Exit.FAILED
-    assert kioskctl(field.folder).returncode == Exit.USAGE, "no terminal, no shell"
+    assert kioskctl(field.folder, "watch", "-n", "0.5", "--count", "2", "show", "units").exit_code == Exit.OK
+    assert kioskctl(field.folder, "watch", "reset").exit_code == Exit.FAILED
+    alone = subprocess.run(
+        [sys.executable, "-m", "kiosk.processes.kioskctl"],
+        cwd=field.folder, env=environment(field.folder), stdin=subprocess.DEVNULL, capture_output=True, check=False,
+    )  # fmt: skip
+    assert alone.returncode == Exit.USAGE, "no terminal, no shell"
 
 
 def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Field) -> None:
@@ -116,3 +124,52 @@ def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Fie
     assert "This session has ended" in shell.type("show log")
     assert "nobody is signed in" in shell.type("whoami")
     shell.leave()
+
+
+def signed(field: Field, staff: str, *words: str) -> str:
+    result = kioskctl(field.folder, *words, "--as", staff, "--pin-stdin", typed=f"{PINS[staff]}\n")
+    assert result.exit_code == Exit.OK, result.stdout + result.stderr
+    return result.stdout
+
+
+def test_a_limit_takes_two_and_is_tentative(field: Field) -> None:
+    key = "limits.CNY.deposit_minor_max"
+    shown = kioskctl(field.folder, "set", key, "250000", "--dry-run").stdout
+    assert f"- {key} = 5000000\n+ {key} = 250000\n" in shown
+    assert "another supervisor" in shown
+    number = re.findall(r"request (\d+) waits for supervisor", signed(field, "ben", "set", key, "250000"))[0]
+    assert "carried out" in signed(field, "anna", "approve", number)
+    field.stop("controller", signal.SIGKILL)
+    field.start()
+    shown = kioskctl(field.folder, "set", "show").stdout
+    assert re.search(rf"{key} +250000  TENTATIVE, set by ben and anna; configured: 5000000", shown)
+    assert "is undone in" in shown
+    signed(field, "ben", "set", "revert")
+    assert "TENTATIVE" not in kioskctl(field.folder, "set", "show").stdout
+
+
+def test_a_bundle_and_a_backup_are_carried_away_and_taken_back(field: Field) -> None:
+    assert "bytes" in signed(field, "emil", "bundle", "make", "bundle.zip")
+    keys = json.loads(kioskctl(field.folder, "keys", "show", "--json").stdout)
+    kid = next(key["kid"] for key in keys if key["purpose"] == "record")
+    verified = kioskctl(field.folder, "bundle", "verify", "bundle.zip", "--kid", kid)
+    assert verified.exit_code == Exit.OK, verified.stderr
+    with zipfile.ZipFile(field.folder / "bundle.zip") as archive:
+        text = "".join(archive.read(name).decode(errors="replace") for name in archive.namelist())
+    assert not any(staff in re.findall(r'"([a-z]+)"', text) for staff in PINS), "staff ids are replaced"
+    assert "0123456701234567" not in text
+
+    signed(field, "anna", "backup", "journal.copy")
+    running = kioskctl(field.folder, "restore", "journal.copy")
+    assert "the controller runs" in running.stderr
+    field.stop("controller")
+    restored = kioskctl(field.folder, "restore", "journal.copy")
+    assert restored.exit_code == Exit.OK, restored.stderr
+    assert "it rolls nothing back" in restored.stdout
+    field.start()
+    assert kioskctl(field.folder, "status").exit_code == Exit.OK
+    field.stop("controller")
+    refused = kioskctl(field.folder, "restore", "journal.copy")
+    assert refused.exit_code == Exit.FAILED
+    assert "nobody signed for that" in refused.stderr
+    field.start()
