@@ -2,6 +2,7 @@
 
 import base64
 import json
+import os
 import re
 import signal
 import subprocess
@@ -18,6 +19,9 @@ from tests.shell_kit import ENTERED, PINS, ROLES, Field, Terminal, environment, 
 
 IDLE_S = 30
 pytestmark = pytest.mark.timeout(180)
+WHOLE = pytest.mark.skipif(
+    not os.environ.get("SHELL_TEST"), reason="make shell-test: the controller is started again and again"
+)
 
 
 @pytest.fixture(scope="module")
@@ -114,6 +118,7 @@ def test_a_script_gets_json_and_exit_codes(field: Field) -> None:
     assert alone.returncode == Exit.USAGE, "no terminal, no shell"
 
 
+@WHOLE
 def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Field) -> None:
     shell = Terminal(field.folder)
     shell.prompt()
@@ -132,6 +137,7 @@ def signed(field: Field, staff: str, *words: str) -> str:
     return result.stdout
 
 
+@WHOLE
 def test_a_limit_takes_two_and_is_tentative(field: Field) -> None:
     key = "limits.CNY.deposit_minor_max"
     shown = kioskctl(field.folder, "set", key, "250000", "--dry-run").stdout
@@ -148,6 +154,7 @@ def test_a_limit_takes_two_and_is_tentative(field: Field) -> None:
     assert "TENTATIVE" not in kioskctl(field.folder, "set", "show").stdout
 
 
+@WHOLE
 def test_a_bundle_and_a_backup_are_carried_away_and_taken_back(field: Field) -> None:
     assert "bytes" in signed(field, "emil", "bundle", "make", "bundle.zip")
     keys = json.loads(kioskctl(field.folder, "keys", "show", "--json").stdout)
