@@ -231,6 +231,6 @@ def test_every_action_has_seats_that_somebody_can_fill(action: type[a.Action]) -
 def test_what_moves_money_or_people_takes_two() -> None:
     two = {action.__name__ for action in a.AnyAction.__args__ if len(action.seats) == 2}
     assert two == {
-        "CalibrateModel", "ClearDispute", "Enrol", "ExchangeEnd", "ExchangeStart", "PostCount", "Renew", "ReturnTray",
-        "Revoke", "RotateKey",
+        "CalibrateModel", "ChangeRule", "ClearDispute", "Enrol", "ExchangeEnd", "ExchangeStart", "PostCount", "Renew",
+        "RestoreBackup", "ReturnTray", "Revoke", "RotateKey",
     }  # fmt: skip
