@@ -248,6 +248,13 @@ class Resettable(Protocol):
         """Returns when it has taken the command; `start` must be called again."""
 
 
+class Tappable(Protocol):
+    """A link whose traffic can be listened to."""
+
+    def set_tap(self, tap: Callable[[str, bytes], None] | None) -> None:
+        """Called with `TX` (to the device) or `RX` and the bytes, as they go; None: nobody listens."""
+
+
 # --- deposit board ------------------------------------------------------------------------------------
 
 

@@ -77,6 +77,7 @@ class SerialPort:
         self._queued_bytes = 0
         self._why = "not opened yet"
         self._closed = False
+        self._tap: Callable[[str, bytes], None] | None = None
 
     @property
     def is_open(self) -> bool:
@@ -96,6 +97,8 @@ class SerialPort:
             raise LinkDown(self._name, f"the port is not open: {self._why}")
         if self._queued_bytes + len(data) > QUEUED_BYTES_MAX:
             raise LinkDown(self._name, "the port takes no more bytes")
+        if self._tap is not None:
+            self._tap("TX", data)
         self._queue.append(data)
         self._queued_bytes += len(data)
         self._flush()
@@ -105,6 +108,10 @@ class SerialPort:
     def set_receiver(self, receiver: Callable[[bytes], None] | None) -> None:
         """Who is called with each chunk; chunks that arrive without a receiver are dropped."""
         self._receiver = receiver
+
+    def set_tap(self, tap: Callable[[str, bytes], None] | None) -> None:
+        """Who hears what goes over the line, `TX` and `RX`; None: nobody. It must not block and changes nothing."""
+        self._tap = tap
 
     def close(self) -> None:
         """Give the port back; idempotent."""
@@ -169,8 +176,11 @@ class SerialPort:
             return
         if not chunk:
             self._lost("end of file: the device was unplugged")
-        elif self._receiver is not None:
-            self._receiver(chunk)
+        else:
+            if self._tap is not None:
+                self._tap("RX", chunk)
+            if self._receiver is not None:
+                self._receiver(chunk)
 
     def _flush(self) -> None:
         while self._queue:

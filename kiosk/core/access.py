@@ -14,7 +14,6 @@ from kiosk.core.people import Role
 EVERYBODY: Final = frozenset(Role)
 LOOKS_DEEPER: Final = frozenset({Role.TECHNICIAN, Role.SUPERVISOR, Role.AUDITOR})
 HANDS_ON: Final = frozenset({Role.STAFF, Role.TECHNICIAN, Role.SUPERVISOR})
-TECHNICIANS: Final = frozenset({Role.TECHNICIAN})
 
 SIGNED: Final[Mapping[str, frozenset[Role]]] = {
     "SignIn": EVERYBODY,
@@ -27,6 +26,7 @@ SIGNED: Final[Mapping[str, frozenset[Role]]] = {
     "GetOutbox": LOOKS_DEEPER,
     "TestDevice": HANDS_ON,
     "MakeFile": LOOKS_DEEPER,
+    "Capture": frozenset({Role.TECHNICIAN, Role.AUDITOR}),
     "FetchFile": LOOKS_DEEPER,
     "DryRun": EVERYBODY - {Role.AUDITOR},
     # What somebody asked for: who may sign or withdraw it is a matter of its seats.

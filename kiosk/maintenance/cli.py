@@ -9,6 +9,7 @@ import click
 import msgspec
 
 from kiosk import __version__
+from kiosk.maintenance.capture import capture_command, replay_command
 from kiosk.maintenance.codecs import Codec, decode_command, encode_command
 from kiosk.maintenance.commission import commission_group
 from kiosk.maintenance.disputes import dispute_group
@@ -58,6 +59,8 @@ def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> No
         test_command,
         backup_command,
         restore_command,
+        capture_command,
+        replay_command(tuple(codecs)),
         *COMMANDS,
         *UNIT_COMMANDS,
     ):

@@ -119,6 +119,8 @@ COMMANDS: Final[dict[str, Takes]] = {
     "set revert": _does(a.RevertSettings),
     "backup": Takes(request="MakeFile"),
     "restore": Takes(action=a.RestoreBackup, changes=True, local=True),  # its people are those of the copy
+    "capture": Takes(request="Capture"),
+    "replay": LOCAL,
     "bundle make": Takes(request="MakeFile"),
     "bundle verify": LOCAL,
     "shell": LOOK,

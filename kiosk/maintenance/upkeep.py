@@ -173,7 +173,11 @@ def _carry(kind: Literal["backup", "bundle"], file: Path, session: Session, staf
     secret = session.lasting(staff)
     if file.exists():
         session.fail(KioskError(f"{file} is there already", remedy="Name another file."))
-    made = session.ask(MakeFile(staff, secret, kind), FileMade, MAKE_S_MAX)
+    carried(session.ask(MakeFile(staff, secret, kind), FileMade, MAKE_S_MAX), file, session, staff, secret)
+
+
+def carried(made: FileMade, file: Path, session: Session, staff: str, secret: str) -> None:
+    """Fetch what was made, part by part, into a new file."""
     digest = hashlib.sha256()
     try:
         handle = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

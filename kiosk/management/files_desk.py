@@ -20,11 +20,13 @@ from kiosk.errors import JournalError
 from kiosk.guarantee import backups, bundles
 from kiosk.management import looking
 from kiosk.management.authority import AuthorityDesk
+from kiosk.management.capturing import Listener
 from kiosk.management.controller import Controller
 from kiosk.management.device_tests import DeviceTests
 from kiosk.management.store import Runner
 from kiosk.messages import (
     FILE_PART_BYTES,
+    Capture,
     FetchFile,
     FileMade,
     FilePart,
@@ -37,7 +39,7 @@ from kiosk.messages import (
 )
 from kiosk.protection import gate
 
-FilesRequest = MakeFile | FetchFile
+FilesRequest = MakeFile | FetchFile | Capture
 ROWS: Final = 500  # of journal and log in a bundle
 _AGAIN: Final = "Make it again."
 
@@ -92,8 +94,22 @@ class FilesDesk:
             opened.seek(request.part * FILE_PART_BYTES)
             return FilePart(opened.read(FILE_PART_BYTES))
 
-    async def _make(self, request: MakeFile) -> tuple[Path, str]:
+    async def _captured(self, request: Capture, target: Path) -> tuple[Path, str]:
+        port = self._c.devices.ports.get(request.device)
+        if port is None:
+            raise JournalError(f"nobody can listen to the {request.device} here", remedy="It has no line of its own.")
+        details: dict[str, object] = {"by": request.staff, "device": request.device, "seconds": request.seconds}
+        await self._c.record(service("capture_begun", details))
+        listener = Listener(port, self._c.clock)
+        await listener.listen(request.seconds)
+        text = listener.text(request.device)
+        await self._worker.run(target.write_text, text)
+        return target, f"{text.count(chr(10)) - 1} rows; read it with `kioskctl replay`"
+
+    async def _make(self, request: MakeFile | Capture) -> tuple[Path, str]:
         await self._worker.run(self._prepare)
+        if isinstance(request, Capture):
+            return await self._captured(request, self._folder / "capture")
         target = self._folder / request.kind
         if request.kind == "backup":
             # Before the copy, which has it then: taken back at once, it rolls nothing back.

@@ -1,6 +1,6 @@
 """The hardware as the controller holds it, and what of it is known right now."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -18,6 +18,7 @@ from firmware_bridge.interfaces import (
     Lines,
     ReceiptPrinter,
     ReceiptPrinterStatus,
+    Tappable,
     Validator,
     ValidatorIdentity,
 )
@@ -36,6 +37,7 @@ class Devices:
     printer: LabelPrinter
     lines: Lines
     receipts: ReceiptPrinter | None = None  # without one, receipts are only shown on the screen
+    ports: Mapping[str, Tappable] = field(default_factory=dict)  # serial lines that can be listened to, by device
 
     def close(self) -> None:
         """Give every port back."""

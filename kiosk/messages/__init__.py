@@ -149,7 +149,10 @@ from kiosk.messages.units import (
     UnitView,
 )
 from kiosk.messages.upkeep import (
+    CAPTURE_S_MAX,
     FILE_PART_BYTES,
+    Capture,
+    CapturedDevice,
     FetchFile,
     FileMade,
     FilePart,
@@ -195,6 +198,7 @@ from kiosk.messages.watcher import (
 
 __all__ = [
     "ALLOWED",
+    "CAPTURE_S_MAX",
     "CELLS_MAX",
     "EVIDENCE_PART_BYTES",
     "FEATURES_MAX",
@@ -224,6 +228,8 @@ __all__ = [
     "BundleView",
     "CalibrationPlan",
     "CalibrationView",
+    "Capture",
+    "CapturedDevice",
     "CarryOut",
     "CashCount",
     "ChangeSecret",

@@ -69,6 +69,7 @@ from kiosk.messages.terminal import (
 )
 from kiosk.messages.units import ExchangeStep, GetReport, GetUnits, ListReports, PrintSlip, Report, Reports, Units
 from kiosk.messages.upkeep import (
+    Capture,
     FetchFile,
     FileMade,
     FilePart,
@@ -150,6 +151,7 @@ Request = (
     | GetSettings
     | PlanSetting
     | MakeFile
+    | Capture
     | FetchFile
     | SignIn
     | SignOut
@@ -266,6 +268,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             GetSettings,
             PlanSetting,
             MakeFile,
+            Capture,
             FetchFile,
             SignIn,
             SignOut,

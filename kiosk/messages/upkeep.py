@@ -59,6 +59,19 @@ class MakeFile(Confidential, frozen=True):
     kind: Literal["backup", "bundle"]
 
 
+CapturedDevice = Literal["validator", "board", "label_printer"]
+CAPTURE_S_MAX: Final = 60
+
+
+class Capture(Confidential, frozen=True):
+    """Listen to a device's line for so long; answered with `FileMade` when that is over, or `Refused`."""
+
+    staff: Staff
+    secret: Secret
+    device: CapturedDevice
+    seconds: Annotated[int, msgspec.Meta(ge=1, le=CAPTURE_S_MAX)]
+
+
 class FileMade(Message, frozen=True):
     """It is there for some time, part by part."""
 

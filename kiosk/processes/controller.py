@@ -80,6 +80,7 @@ POLICY: Final = "policy.txt"
 HABITS: Final = "habits.bin"  # in the state directory: who usually deposits how much, under pseudonyms
 FIELD: Final = "field.bin"  # in the state directory: scores of deposits, for calibration and drift
 MODELS: Final = "models"  # in the state directory: installed bundles, as they were signed
+CAPTURED: Final = ("validator", "board", "label_printer")  # not the receipts: they are a depositor's
 OUTGOING: Final = "outgoing"  # in the state directory: files made for people to carry away
 STATUS_S: Final = 0.1  # changes within this time are told together
 
@@ -174,6 +175,7 @@ def open_devices(config: Config) -> Devices:
         printer=ZplPrinter(ports[2]),
         lines=open_lines(config),
         receipts=receipts,
+        ports=dict(zip(CAPTURED, ports, strict=False)),
     )
 
 

@@ -169,6 +169,7 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
         records.service("settings_confirmed", {"keys": ["a.b"], "by": ["carl"]}),
         records.service("settings_reverted", {"keys": ["a.b"], "by": []}),
         records.service("file_made", {"by": "carl", "file": "backup"}),
+        records.service("capture_begun", {"by": "carl", "device": "board", "seconds": 10}),
         records.service("file_made", {"by": "carl", "file": "bundle", "sha256": bytes(32)}),
         records.service("service_entered", {"by": "carl"}),
         records.service("service_left", {"by": "carl"}),

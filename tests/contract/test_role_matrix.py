@@ -9,6 +9,7 @@ import json
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, Final, cast, get_args
 
 import click
@@ -109,6 +110,8 @@ ARGUMENTS: Final[dict[str, str]] = {
     "set value": "timing.confirm_s 90",
     "backup": "OUT",
     "bundle make": "OUT",
+    "capture": "board OUT --seconds 1",
+    "replay": "BUNDLE",
     "bundle verify": "BUNDLE",
     "restore": "BUNDLE",
     "decode ssp": "--sender host",
@@ -153,6 +156,8 @@ class Kiosk:
 
     async def status(self) -> Status:
         return IDLE
+
+    devices = SimpleNamespace(ports={})  # nothing to listen to
 
     async def answer(self, _: BusRole, request: Request) -> Reply:
         if isinstance(request, AuthorityRequest):
@@ -259,6 +264,7 @@ SAMPLES: Final = {
     "kind": "backup",
     "sha256": "ab" * 32,
     "part": 0,
+    "seconds": 1,
     "action": {"action": "Reset"},
 }
 
