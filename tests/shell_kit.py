@@ -27,6 +27,7 @@ from scripts.stage import KIOSK_ID, KIOSK_TOML, READY_S_MAX, STOP_S_MAX, free_po
 PINS: Final = {"anna": "739155", "ben": "402867", "carl": "918234", "dora": "665093", "emil": "157380"}
 ROLES: Final = {"anna": "supervisor", "ben": "staff", "carl": "technician", "dora": "courier", "emil": "auditor"}
 EXPECT_S: Final = 30
+PROGRAMS: Final = Path(sys.executable).parent  # of this environment, whatever PATH says
 ENTERED: Final = r"\x1b\[\?2004l"  # the line editor is done with a line
 PROMPT: Final = r"(?:demo-0001|kiosk not) [^\n]*>(?=\x1b)"
 _ESCAPES: Final = re.compile(r"\x1b\[[0-9;?]*[a-zA-Z]|\x1b[()][A-Z0-9]|\x1b[=>]|\r")
@@ -40,7 +41,7 @@ class Field:
         (folder / "logs").mkdir(parents=True, exist_ok=True)
         broker = free_port()
         subprocess.run(
-            ["kiosk-cloud", "provision", "--dir", ".", "--kiosk", KIOSK_ID, "--port", str(broker)],
+            [PROGRAMS / "kiosk-cloud", "provision", "--dir", ".", "--kiosk", KIOSK_ID, "--port", str(broker)],
             cwd=folder, check=True, capture_output=True,
         )  # fmt: skip
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
@@ -104,7 +105,7 @@ class Field:
     def _start(self, name: str, *command: str) -> None:
         with (self.folder / "logs" / f"{name}.log").open("ab") as log:
             self._processes[name] = subprocess.Popen(
-                command, cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
+                [PROGRAMS / command[0], *command[1:]], cwd=self.folder, stdout=log, stderr=log, stdin=subprocess.DEVNULL
             )
 
     def _wait(self, reached: Callable[[], bool], name: str) -> None:

@@ -17,6 +17,7 @@ import onnxruntime as ort
 
 from kiosk.appraisal.manifest import Calibration, Manifest, ModelError, Stream, read_checked
 
+ort.disable_telemetry_events()  # nothing leaves a kiosk but its records
 Row = npt.NDArray[np.float32]
 OUTPUTS: Final = ("score", "bmu", "nearest_normal", "discriminator")
 

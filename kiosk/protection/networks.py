@@ -13,6 +13,7 @@ from kiosk.protection import encoding
 from kiosk.protection.encoding import Encoded, Floats, Ints
 from kiosk.protection.kinds import KINDS
 
+ort.disable_telemetry_events()  # nothing leaves a kiosk but its records
 WORDS: Final = ("letters", "parts", "phrases")  # those that see a cell alone
 NETWORKS: Final = (*WORDS, "columns")
 ALGORITHMS: Final = ("checks", "patterns", *NETWORKS)

@@ -19,7 +19,6 @@ from websockets.exceptions import ConnectionClosed
 from websockets.typing import Origin
 
 import kiosk.terminal.web
-from kiosk.core.state import State
 from kiosk.terminal.terminal import WATCHERS_MAX
 from kiosk.terminal.web import MESSAGE_BYTES_MAX
 from tests.unit.test_terminal_service import STATUSES, WAIT_S, Place, place
@@ -106,8 +105,7 @@ async def test_hostile_messages_ask_for_nothing_that_is_not_allowed_and_crash_no
             end = hostile.sent + EACH
             while hostile.sent < end:
                 await hostile.speaks(EACH)
-                state = State(STATUSES[name].state)
-                assert all(permitted(request, state) for request in at.controller.asked), AGAIN
+                assert all(permitted(request, STATUSES[name]) for request in at.controller.asked), AGAIN
         assert hostile.heard == hostile.well_formed, AGAIN
         at.controller.tell("review")
         async with at.browser() as person:
