@@ -23,7 +23,7 @@ screenshots: setup ## every screen of the terminal as PNG in run/screens, both s
 
 test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
-	$(BIN)/pytest -n 3 -m "not train"  # one more than cores: the longest wait for real processes
+	$(BIN)/pytest -n 2 -m "not train"
 
 hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
 	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py
