@@ -15,7 +15,7 @@ from kiosk.clock import rfc3339
 from kiosk.core.actions import Action, ChangeRule, ChangeSetting, ConfirmSettings, RevertSettings
 from kiosk.core.authority_facts import NotAuthorised
 from kiosk.core.records import service
-from kiosk.errors import ConfigError
+from kiosk.errors import ConfigError, JournalError
 from kiosk.guarantee.journal import Journal
 from kiosk.management.authority import Allowed, AuthorityDesk, Performer
 from kiosk.management.controller import Controller
@@ -24,6 +24,7 @@ from kiosk.messages import GetSettings, PlanSetting, Refused, Reply, SettingPlan
 _log = logging.getLogger(__name__)
 KEPT: Final = "settings"  # in the journal's memory
 CONFIRM_S: Final = 600
+AGAIN_S: Final = 30.0  # until a journal that could not be written is tried again
 SettingsRequest = GetSettings | PlanSetting
 
 
@@ -113,7 +114,11 @@ class SettingsDesk:
                 continue
             left_s = self._due_s - self.c.clock.monotonic_s()
             if left_s <= 0:
-                await self._undo()
+                try:
+                    await self._undo()
+                except JournalError as error:
+                    _log.error("what nobody confirmed is not undone yet: %s", error)
+                    await self.c.clock.sleep(AGAIN_S)
                 continue
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(left_s):

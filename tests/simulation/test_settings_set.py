@@ -9,7 +9,8 @@ import pytest
 
 from kiosk.config import Config, load_config
 from kiosk.core.actions import ChangeRule, ChangeSetting, ConfirmSettings, RevertSettings
-from kiosk.management.settings_desk import CONFIRM_S, SettingsDesk
+from kiosk.errors import JournalError
+from kiosk.management.settings_desk import AGAIN_S, CONFIRM_S, SettingsDesk
 from kiosk.messages import Asked, GetSettings, PlanSetting, Refused, Settings, SettingView
 from kiosk.processes.live import LiveSettings
 from tests.simulation.people import approve, ask, asked, found, say
@@ -97,6 +98,30 @@ def test_it_is_undone_unless_somebody_confirms(bench: Bench) -> None:
     assert [(one["event"], one["by"]) for one in bench.events()] == [
         ("setting_changed", ["carl"]), ("settings_reverted", []),
     ]  # fmt: skip
+
+
+def test_a_full_disk_does_not_keep_what_nobody_confirmed(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    written, refused = bench.rig.journal.remember, [0]
+
+    def full(*arguments: Any) -> None:
+        refused[0] += 1
+        if refused[0] <= 2:
+            raise JournalError("the journal cannot be written: the disk is full")
+        written(*arguments)
+
+    async def play() -> None:
+        await bench.rig.ready()
+        await found(bench.rig)
+        await set_it(bench)
+        monkeypatch.setattr(bench.rig.journal, "remember", full)
+        await asyncio.sleep(CONFIRM_S + AGAIN_S + 5)
+        assert bench.config.timing.confirm_s == 90  # what is not durable is not undone either
+        await asyncio.sleep(AGAIN_S)
+        assert bench.config.timing.confirm_s == 120
+
+    bench.rig.run(play())
+    assert refused == [3]
+    assert [one["event"] for one in bench.events()] == ["setting_changed", "settings_reverted"]
 
 
 def test_confirmed_it_stays_also_after_a_restart(bench: Bench) -> None:
