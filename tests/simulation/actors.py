@@ -254,6 +254,7 @@ class Technician:
         """Everything that hands can mend."""
         self._play.tell("a technician repairs")
         self._play.cause("technician.visit")
+        self._play.repairs += 1
         rig, world = self._rig, self._rig.world
         takes = self._play.schedule.technician_takes
         note = "take" if takes else "leave"

@@ -80,6 +80,7 @@ class Play:
         self._unread: set[int] = set()  # that the validator took in unasked, at power-up, since the last durable fact
         self.untold: set[int] = set()  # those whose report went with a second power cut: it was in volatile memory
         self.crashes = 0
+        self.repairs = 0  # visits of a technician
         self.deaths = 0  # of controllers, for whatever reason
         self.died_of: list[str] = []
         self.dark = False

@@ -136,7 +136,7 @@ def _carried_off(play: Play, note: Note) -> bool:
         return False
     struck = play.fate.struck
     keeps = play.schedule.profile.get("held_at_power_up") == "out_of_order"
-    freed = keeps and struck["crash.all"] + struck["crash.validator"] > 0
+    freed = keeps and play.repairs > 0 and struck["crash.all"] + struck["crash.validator"] > 0
     return note.place is Real.REMOVED or (note.place in _HAND and (struck["validator.failure"] > 0 or freed))
 
 

@@ -16,7 +16,7 @@ import pytest
 from tests.simulation.judge import Verdict
 from tests.simulation.scripts import SCRIPTS, crash_once, glitch_once
 
-CHUNK_STEP = int(os.environ.get("CRASH_STEP", "29"))
+CHUNK_STEP = int(os.environ.get("CRASH_STEP", "17"))
 STEPS = {"frame": CHUNK_STEP, "before-write": min(CHUNK_STEP, 3), "after-write": 1}
 POINTS_MAX = 2000
 

@@ -20,7 +20,9 @@ from kiosk.protection.catalogue import CatalogueFile
 from kiosk_cloud.depositor.limits import Limits as Asking
 from kiosk_cloud.depositor.limits import Rate
 from kiosk_cloud.protect.web import memory, vault
-from kiosk_cloud.protect.web.app import COOKIE, Parts, application
+from kiosk_cloud.protect.web.app import application
+from kiosk_cloud.protect.web.common import Parts
+from kiosk_cloud.protect.web.pages import COOKIE
 from kiosk_cloud.protect.web.queue import Queue
 from kiosk_cloud.protect.web.sessions import IDLE_S, LONGEST_S, SESSIONS_MAX, Sessions
 from kiosk_cloud.protect.web.settings import Limits, Place

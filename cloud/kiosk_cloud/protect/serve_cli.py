@@ -21,8 +21,9 @@ from kiosk_cloud.files import write_private
 from kiosk_cloud.protect import retraining
 from kiosk_cloud.protect.judging import Judge
 from kiosk_cloud.protect.web import memory, settings
-from kiosk_cloud.protect.web.app import Parts, application
+from kiosk_cloud.protect.web.app import application
 from kiosk_cloud.protect.web.book import ROLES, Role
+from kiosk_cloud.protect.web.common import Parts
 from kiosk_cloud.protect.web.queue import Queue
 from kiosk_cloud.protect.web.settings import Limits, Place
 
