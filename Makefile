@@ -26,7 +26,7 @@ test: setup ## lint, types, import directions, tests
 	$(BIN)/pytest -n 2 -m "not train"
 
 hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
-	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py
+	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
 
 .PHONY: shell-test
 shell-test: setup ## the maintenance shell at a real terminal, with a controller that is stopped and killed (about a minute)

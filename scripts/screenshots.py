@@ -35,6 +35,8 @@ COLOURS_MAX: Final = 64  # of a picture in the documentation, which is then a th
 DOCUMENTED: Final = {
     "start": ("attract", "en", "800x480"),
     "identify": ("identify", "en", "800x480"),
+    "ticket": ("identify-ticket", "en", "800x480"),
+    "staff": ("staff-approve", "en", "800x480"),
     "insert": ("insert", "en", "800x480"),
     "refused": ("insert-refused", "en", "800x480"),
     "review": ("review", "en", "800x480"),

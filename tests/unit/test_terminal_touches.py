@@ -23,7 +23,9 @@ from kiosk.messages import (
     StaffLeave,
     StaffSignIn,
     Status,
+    UseTicket,
 )
+from kiosk.messages.staff_view import STAFF_ACTS
 from kiosk.terminal.render import House
 from kiosk.terminal.screens import ACTIONS, SCREEN_OF
 from kiosk.terminal.terminal import Terminal
@@ -42,13 +44,28 @@ FACTS: dict[str, type[Fact]] = {
 BEFORE: dict[type[Request], type[Fact]] = {
     Identify: f.Begin,
     LookUp: f.Begin,
+    UseTicket: f.Begin,
     SeekTicket: f.Begin,
     StaffSignIn: f.Begin,
     Resume: f.Resume,
 }
 SCREENS = (*ACTIONS, *set(SCREEN_OF.values()), "starting", "out_of_service", "attract", "trouble", "", "nonsense")
 LISTED = {act for acts in ACTIONS.values() for act in acts}
-ACTS = (*sorted(LISTED), *FACTS, "language:en", "language:xx", "digit:", "digit:12", "confirm:", ":", "", "__init__")
+ACTS = (
+    *sorted(LISTED),
+    *FACTS,
+    *(f"staff:{act}" for act in STAFF_ACTS),
+    "staff:",
+    "staff:x",
+    "language:en",
+    "language:xx",
+    "digit:",
+    "digit:12",
+    "confirm:",
+    ":",
+    "",
+    "__init__",
+)
 PICTURES = tuple(picture for picture in pictures() if picture.status is not None)
 
 
