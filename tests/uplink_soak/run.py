@@ -19,8 +19,9 @@ from tests.uplink_soak.stage import INSTANCES, Ended, Stage
 
 STUCK_S: Final = 240.0  # no record was signed for in this time
 SAY_S: Final = 10.0
-SETTLED: Final = 0.6  # of the records: from here on only the broker is ended, and memory is held against this moment
-GROWTH: Final = 0.15  # of the memory at that moment,
+ENDING: Final = 0.5  # of the records: from here on only the broker is ended, and memory is watched
+SETTLED: Final = 0.6  # of the records: the end is held against the most that was used between the two
+GROWTH: Final = 0.15  # of the memory at that time,
 GROWTH_KB: Final = 8192  # or so much
 
 
@@ -37,7 +38,7 @@ class Plan:
         for number in range(kills):
             at = (number + 1) * records // (kills + 1)
             ends.append((at, "broker stop" if number % 2 else "broker kill"))
-            if at < SETTLED * records:
+            if at < ENDING * records:
                 if number % 5 == 0:
                     ends.append((at + records // (3 * kills + 3), "uplink"))
                 if number % 4 == 0:
@@ -63,7 +64,7 @@ class Soak:
         self._ended: Counter[str] = Counter()
         self._began_s = self._moved_s = self._said_s = time.monotonic()
         self._acknowledged, self._posted = -1, 0
-        self._settled = False
+        self._watched, self._settled = False, False
 
     async def run(self) -> Outcome:
         """Until every record is signed for, or nothing moves any more."""
@@ -93,14 +94,23 @@ class Soak:
             self._say(f"{now_s - self._began_s:.0f} s: {told}, ended {dict(self._ended)}, network {network}")
         if now_s - self._moved_s > STUCK_S:
             raise Ended(f"nothing was signed for during {STUCK_S:g} s: {told}")
-        if not self._settled and self._acknowledged >= SETTLED * self._stage.records:
-            self._settled = True
-            for memory in self._stage.memory.values():
-                memory.settle()
+        self._watch_memory()
         while self._plan and self._plan[0][0] <= self._acknowledged:
             await self._end(self._plan.pop(0)[1])
         there = min(self._acknowledged, self._posted) >= self._stage.records
         return there and not self._plan and not told["evidence"]
+
+    def _watch_memory(self) -> None:
+        memory = self._stage.memory
+        if not self._watched and self._acknowledged >= ENDING * self._stage.records:
+            self._watched = True
+            for each in memory.values():
+                each.watch()
+        if not self._settled and self._acknowledged >= SETTLED * self._stage.records:
+            self._settled = True
+            receivers = [memory[f"receiver-{instance}"] for instance in INSTANCES]
+            for each in memory.values():
+                each.settle(receivers if each in receivers else ())
 
     async def _end(self, who: str) -> None:
         self._ended[who] += 1

@@ -8,7 +8,7 @@ import json
 import random
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import ExitStack
 from pathlib import Path
 from typing import IO, Any, Final
@@ -31,10 +31,15 @@ class Ended(RuntimeError):
 
 
 class Memory:
-    """Resident memory of what runs under one name, in kB, over all its lives."""
+    """Resident memory of what runs under one name, in kB, over all its lives.
+
+    The end is held against the most that was used while it was watched (`watch` until `settle`): a process that was
+    ended just before may still be starting when watching begins, and its start is no growth.
+    """
 
     def __init__(self) -> None:
         self.start = self.end = self.peak = self.before = 0
+        self._watching = False
 
     def sample(self, pid: int) -> None:
         """Look now; a process that is just ending has nothing to say."""
@@ -47,10 +52,18 @@ class Memory:
             return
         self.end = int(fields["VmRSS"].split()[0])
         self.peak = max(self.peak, int(fields["VmHWM"].split()[0]))
+        if self._watching:
+            self.start = max(self.start, self.end)
 
-    def settle(self) -> None:
-        """What is used now is the figure to compare the end with; what was used before is no growth either."""
-        self.start, self.before = self.end, self.peak
+    def watch(self) -> None:
+        """From here on what is used is the figure to compare the end with."""
+        self._watching, self.start = True, self.end
+
+    def settle(self, twins: Iterable["Memory"] = ()) -> None:
+        """Watching ends. What `twins`, processes of the same program, use is no growth either, nor an old peak."""
+        self._watching = False
+        self.start = max([self.start, *(each.start for each in twins)])
+        self.before = self.peak
 
     def grew(self, share: float, floor_kb: int) -> bool:
         """Whether it ends well above `start`, and above whatever it had used until then."""
