@@ -76,7 +76,8 @@ def _moved_on(state: Authority, at_s: int) -> tuple[Authority, tuple[RecordDraft
             replace(person, locked_until_s=min(person.locked_until_s, at_s + people.lock_s(person.failures)))
             for person in state.people
         )
-        return replace(state, at_s=at_s, people=locks, requests=alive), ended
+        tries = tuple(each.set_back(at_s) for each in state.tries)
+        return replace(state, at_s=at_s, people=locks, requests=alive, tries=tries), ended
     return replace(state, at_s=max(at_s, state.at_s), requests=alive), ended
 
 
@@ -149,12 +150,19 @@ def _failed(state: Authority, fact: Failed) -> AuthorityOutcome:
     delay_s = people.lock_s(failures)
     until_s = state.at_s + delay_s if delay_s else 0
     state = _with(state, replace(person, failures=failures, locked_until_s=until_s))
-    if not delay_s:
+    tries = state.failed_at(fact.entrance).failed(state.at_s)
+    others = tuple(each for each in state.tries if each.entrance != fact.entrance)
+    state = replace(state, tries=tuple(sorted((*others, tries), key=lambda each: each.entrance)))
+    words = []
+    if delay_s:
+        words.append(f"{fact.by} is locked out for {delay_s} s after {failures} failed tries")
+    if tries.delay_s:
+        where = f"{fact.entrance}: nobody signs in by PIN for {tries.delay_s} s"
+        words.append(f"{where} after {tries.count} failed tries of one or several people")
+    if not words:
         return AuthorityOutcome(state)
-    words = f"{fact.by} is locked out for {delay_s} s after {failures} failed tries"
-    return AuthorityOutcome(
-        state, (RecordDraft("alert", {"alert": "locked_out", "grade": "medium", "reasons": [words]}),)
-    )
+    draft = RecordDraft("alert", {"alert": "locked_out", "grade": "medium", "reasons": words})
+    return AuthorityOutcome(state, (draft,))
 
 
 def _changed(state: Authority, fact: Changed) -> AuthorityOutcome:

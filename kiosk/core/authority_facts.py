@@ -6,6 +6,7 @@ import msgspec
 
 from kiosk.core import people
 from kiosk.core.actions import AnyAction
+from kiosk.core.guessing import Entrance, Tries
 from kiosk.core.people import Credential, Person, Role, StaffId
 from kiosk.core.state import RecordDraft
 
@@ -76,9 +77,10 @@ class Used(AuthorityFact, frozen=True):
 
 
 class Failed(AuthorityFact, frozen=True):
-    """A credential did not match."""
+    """A credential did not match, at this entrance."""
 
     by: StaffId
+    entrance: Entrance = "maintenance"
 
 
 class Changed(AuthorityFact, frozen=True):
@@ -148,6 +150,7 @@ class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     people: tuple[Person, ...] = ()
     requests: tuple[OpenRequest, ...] = ()
     next_number: int = 1  # never used twice
+    tries: tuple[Tries, ...] = ()  # failed ones by entrance, of all people together
 
     def person(self, staff: str) -> Person | None:
         """The person of this id, revoked or not."""
@@ -169,6 +172,14 @@ class Authority(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         if person is None:
             return 0
         return min(max(person.locked_until_s - at_s, 0), people.lock_s(person.failures))
+
+    def failed_at(self, entrance: Entrance) -> Tries:
+        """What has failed at this entrance."""
+        return next((tries for tries in self.tries if tries.entrance == entrance), Tries(entrance))
+
+    def closed_s(self, entrance: Entrance, at_s: int) -> int:
+        """For how many more seconds nobody signs in by PIN there; 0: it is open."""
+        return self.failed_at(entrance).closed_s(at_s)
 
 
 class AuthorityOutcome(msgspec.Struct, frozen=True):

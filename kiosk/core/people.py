@@ -30,13 +30,13 @@ class Role(StrEnum):
 
 
 class Passphrase(msgspec.Struct, frozen=True, forbid_unknown_fields=True, tag=True):
-    """Argon2id of a PIN or passphrase (RFC 9106), peppered with a key of the kiosk. `memory_kib` in KiB."""
+    """scrypt of a PIN or passphrase (RFC 7914: N, r, p), peppered with a key of the kiosk. It takes 128 r N bytes."""
 
     salt: bytes
     verifier: bytes
-    iterations: int
-    lanes: int
-    memory_kib: int
+    log2_n: Annotated[int, msgspec.Meta(ge=1, le=20)]
+    r: Annotated[int, msgspec.Meta(ge=1, le=16)]
+    p: Annotated[int, msgspec.Meta(ge=1, le=16)]
 
 
 Credential = Passphrase  # a tagged union; hardware tokens would be its second member
@@ -67,11 +67,11 @@ def roles_stand(roles: Collection[Role]) -> bool:
     return bool(roles) and len(set(roles)) == len(roles) and (Role.AUDITOR not in roles or len(roles) == 1)
 
 
-def lock_s(failures: int) -> int:
-    """How long a person is locked out after so many failures in a row, seconds."""
-    if failures < FREE_FAILURES:
+def lock_s(failures: int, free: int = FREE_FAILURES) -> int:
+    """How long so many failures lock out, seconds; fewer than `free` are nothing."""
+    if failures < free:
         return 0
-    doublings = min(failures - FREE_FAILURES, LOCK_LONGEST_S.bit_length())  # bounds the shift, not the delay
+    doublings = min(failures - free, LOCK_LONGEST_S.bit_length())  # bounds the shift, not the delay
     return min(LOCK_FIRST_S << doublings, LOCK_LONGEST_S)
 
 

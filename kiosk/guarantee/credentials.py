@@ -1,8 +1,10 @@
-"""PINs and passphrases: Argon2id verifiers, peppered with a key of this kiosk, compared in constant time.
+"""PINs and passphrases: scrypt verifiers (RFC 7914), peppered with a key of this kiosk, compared in constant time.
 
-The parameters are OWASP's minimum for Argon2id (19 MiB, two passes, one lane): some 150 ms of a Raspberry Pi, and of a
-thief's machine for each guess - who needs the pepper first, which comes from the key-encryption key and is not in the
-database. Each verifier carries its parameters, so they may grow.
+The parameters are those that OWASP's Password Storage Cheat Sheet gives for 32 MiB (N = 2^15, r = 8, p = 3): as much
+memory as the controller can spare on a board of 512 MB, a quarter of a second of a desktop's processor, and of a
+thief's for each guess - who needs the pepper first, which comes from the key-encryption key and is not in the database.
+The pepper goes in before scrypt (HMAC-SHA256), which has no place of its own for it. Each verifier carries its
+parameters, so they may grow.
 """
 
 import os
@@ -12,8 +14,9 @@ from typing import Final
 
 from cryptography.exceptions import InvalidKey
 from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.argon2 import Argon2id
+from cryptography.hazmat.primitives.hmac import HMAC
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from cryptography.hazmat.primitives.kdf.scrypt import Scrypt
 
 from kiosk.core.people import Passphrase
 from kiosk.guarantee.keys import Randomness
@@ -28,11 +31,11 @@ _PEPPER: Final = b"kiosk-credential-v1"
 
 @dataclass(frozen=True)
 class Cost:
-    """What one computation takes."""
+    """What one computation takes: 128 r 2^log2_n bytes, p times one after another."""
 
-    iterations: int = 2
-    lanes: int = 1
-    memory_kib: int = 19 * 1024
+    log2_n: int = 15
+    r: int = 8
+    p: int = 3
 
 
 class Credentials:
@@ -48,27 +51,25 @@ class Credentials:
     def make(self, secret: str) -> Passphrase:
         """A verifier for `secret`, under a new salt."""
         salt, cost = self._randomness(_SALT_BYTES), self._cost
-        verifier = self._kdf(salt, cost.iterations, cost.lanes, cost.memory_kib).derive(secret.encode())
-        return Passphrase(salt, verifier, cost.iterations, cost.lanes, cost.memory_kib)
+        verifier = self._kdf(salt, cost.log2_n, cost.r, cost.p).derive(self._peppered(secret))
+        return Passphrase(salt, verifier, cost.log2_n, cost.r, cost.p)
 
     def matches(self, secret: str, credential: Passphrase) -> bool:
         """Whether `secret` is the one. The comparison takes the same time for every wrong one."""
-        kdf = self._kdf(credential.salt, credential.iterations, credential.lanes, credential.memory_kib)
+        kdf = self._kdf(credential.salt, credential.log2_n, credential.r, credential.p)
         try:
-            kdf.verify(secret.encode(), credential.verifier)
+            kdf.verify(self._peppered(secret), credential.verifier)
         except InvalidKey:
             return False
         return True
 
-    def _kdf(self, salt: bytes, iterations: int, lanes: int, memory_kib: int) -> Argon2id:
-        return Argon2id(
-            salt=salt,
-            length=_VERIFIER_BYTES,
-            iterations=iterations,
-            lanes=lanes,
-            memory_cost=memory_kib,
-            secret=self._pepper,
-        )
+    def _peppered(self, secret: str) -> bytes:
+        mac = HMAC(self._pepper, SHA256())
+        mac.update(secret.encode())
+        return mac.finalize()
+
+    def _kdf(self, salt: bytes, log2_n: int, r: int, p: int) -> Scrypt:
+        return Scrypt(salt=salt, length=_VERIFIER_BYTES, n=1 << log2_n, r=r, p=p)
 
 
 def weakness(staff: str, secret: str) -> str:

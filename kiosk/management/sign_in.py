@@ -12,6 +12,7 @@ from typing import Final
 
 from kiosk.clock import Clock
 from kiosk.core.authority_facts import AnyAuthorityFact, Authority, Failed, NotAuthorised, SecondFactorSet, SignedIn
+from kiosk.core.guessing import Entrance
 from kiosk.core.people import Credential, Person, Role
 from kiosk.guarantee.credentials import Credentials
 from kiosk.guarantee.keys import Randomness
@@ -50,6 +51,7 @@ class Shown:
     staff: str
     secret: str  # a PIN, or a session
     code: str = ""
+    entrance: Entrance = "maintenance"
 
 
 class Door:
@@ -90,6 +92,7 @@ class Door:
                 raise NotAuthorised("wrong_pin", "A session does not open another one.", "Type the PIN.")
             self._in_session(person, shown.secret)
             return person
+        await self._open(shown.entrance)
         duress = await self._matched(person, shown)
         if person.second is None and not enrolling and self.rules.second_factor.intersection(person.roles):
             raise NotAuthorised(
@@ -111,6 +114,13 @@ class Door:
             raise NotAuthorised("locked_out", f"{staff} is locked out for {locked_s} s.", _WAIT)
         return person
 
+    async def _open(self, entrance: Entrance) -> None:
+        """Before a PIN is looked at: `NotAuthorised` while too many have failed here, whoever's they were."""
+        closed_s = (await self._load()).closed_s(entrance, self.at_s())
+        if closed_s:
+            message = f"Too many tries have failed here: nobody signs in by PIN for {closed_s} s."
+            raise NotAuthorised("locked_out", message, f"Wait {closed_s} s; whoever is signed in already may go on.")
+
     async def _matched(self, person: Person, shown: Shown) -> bool:
         """Whether it is the code for duress. `NotAuthorised` when it is neither, or the one-time code is wrong."""
         known = await self._worker.run(self._credentials.matches, shown.secret, person.credential)
@@ -119,7 +129,7 @@ class Door:
         )
         if (known or duress) and (person.second is None or self._step(person, shown.code) is not None):
             return duress and not known
-        state = await self._apply(Failed(self.at_s(), person.staff))
+        state = await self._apply(Failed(self.at_s(), person.staff, shown.entrance))
         locked_s = state.locked_s(person.staff, self.at_s())
         remedy = f"Wait {locked_s} s, or let two others renew the PIN." if locked_s else "Try again."
         if person.second is None:

@@ -88,7 +88,7 @@ class StaffDesk:
             return Refused("no_badge", "No badge was shown just now.", "Show the badge again.")
         if self._c.deposit.state not in (State.IDLE, State.DONE):
             return Refused("not_now", "A deposit is under way.", "Wait until it has ended.")
-        reply = await self._authority.at_screen(Shown(staff, request.secret, request.code))
+        reply = await self._authority.at_screen(Shown(staff, request.secret, request.code, "screen"))
         if isinstance(reply, Refused):
             return reply
         await self._leave()

@@ -1,7 +1,7 @@
 """No sequence of events by one person, with clocks that jump, ever allows what takes two."""
 
 import contextlib
-from typing import Final
+from typing import Final, get_args
 
 import msgspec
 from hypothesis import given, settings
@@ -32,10 +32,12 @@ from kiosk.core.authority_facts import (
     Used,
     Withdrawn,
 )
+from kiosk.core.guessing import FORGOTTEN_S, FREE_TRIES, Entrance
 from kiosk.core.people import Passphrase, Role
 
 T: Final = 1_800_000_000
 PIN: Final = Passphrase(b"s", b"v", 1, 1, 8)
+ENTRANCES: Final[tuple[Entrance, ...]] = get_args(Entrance)
 ALL_ROLES: Final = tuple(role for role in Role if role is not Role.AUDITOR)
 NAMES: Final = ("anna", "ben", "carl", "dora")
 names = st.sampled_from(NAMES)
@@ -125,11 +127,11 @@ class Branch(RuleBasedStateMachine):
         assert all(any(seat.intersection(p.roles) for p in people if p) for seat in action.seats)
         assert all(self.at_s - when_s <= action.lifetime_s for when_s in signed.values()), "in time"
 
-    @rule(by=names, times=st.integers(1, 4))
-    def fail(self, by: str, times: int) -> None:
+    @rule(by=names, times=st.integers(1, 12), entrance=st.sampled_from(ENTRANCES))
+    def fail(self, by: str, times: int, entrance: Entrance) -> None:
         self._try(Changed(self.at_s, by, PIN))
         for _ in range(times):
-            self._try(Failed(self.at_s, by))
+            self._try(Failed(self.at_s, by, entrance))
 
     @rule(by=names, number=numbers)
     def withdraw(self, by: str, number: int) -> None:
@@ -154,6 +156,22 @@ class Branch(RuleBasedStateMachine):
     @invariant()
     def nobody_waits_for_ever(self) -> None:
         assert all(self.state.locked_s(name, self.at_s) <= 3600 for name in NAMES)
+        assert all(self.state.closed_s(entrance, self.at_s) <= 3600 for entrance in ENTRANCES)
+
+
+@given(st.lists(st.integers(0, 4000), max_size=400))
+def test_however_many_people_there_are_few_guesses_are_left_to_one_place(waits_s: list[int]) -> None:
+    """Somebody guesses at a new person each time, and knows when the entrance is open again."""
+    state, at_s = Authority(at_s=T), T
+    founders = tuple(Founder(f"S-{n}", (Role.STAFF, Role.SUPERVISOR), PIN) for n in range(64))
+    state = step(state, Founded(T, founders)).state
+    for guesses, wait_s in enumerate(waits_s, 1):
+        at_s += max(wait_s, state.closed_s("maintenance", at_s))
+        state = step(state, Failed(at_s, f"S-{guesses % 64}", "maintenance")).state
+        spent_s = at_s - T
+        # Eight more than are free: until the delay has grown beyond the time in which one try is forgotten.
+        assert guesses <= FREE_TRIES + 8 + spent_s / FORGOTTEN_S
+    assert state.closed_s("screen", at_s) == 0
 
 
 Branch.TestCase.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

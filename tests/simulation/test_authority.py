@@ -19,12 +19,16 @@ from kiosk.messages import (
     ChangeSecret,
     FoundPeople,
     GetDisputes,
+    GetLog,
+    LogRows,
     NewPerson,
     Ok,
     Refused,
     RequestAction,
     RequestEnrolment,
     RequestRenewal,
+    SignedInAs,
+    SignIn,
     WithdrawAction,
 )
 from tests.simulation.judge import judge
@@ -254,6 +258,46 @@ def test_guessing_a_pin_locks_out_over_a_restart_and_two_others_renew_it(rig: Ri
     rig.start()
     rig.run(afterwards())
     assert [alert["alert"] for alert in contents(rig, "alert")] == ["locked_out"]
+
+
+def test_guessing_at_everybody_closes_the_entrance_over_a_restart_and_stops_no_money(rig: Rig) -> None:
+    session = ""
+
+    async def guess() -> None:
+        nonlocal session
+        await found(rig)
+        signed = await say(rig, SignIn("anna", PINS["anna"]))
+        assert isinstance(signed, SignedInAs)
+        session = signed.session
+        await rig.identify()
+        await rig.feed(10000)
+        others = ["ben", "carl", "dora", "fay", "anna"] * 2
+        for staff in others:
+            assert refusal(await say(rig, SignIn(staff, "000111"))) == "wrong_pin"
+        closed = await say(rig, SignIn("ben", PINS["ben"]))
+        assert refusal(closed) == "locked_out"
+        assert "nobody signs in by PIN" in getattr(closed, "message", "")
+        assert isinstance(await say(rig, GetLog("anna", session, 5)), LogRows), "who is signed in goes on"
+        await rig.touch("done")
+        await rig.state(State.REVIEW)
+        await rig.touch("confirm")
+        await rig.state(State.DONE)
+
+    async def afterwards() -> None:
+        await rig.ready()
+        assert refusal(await say(rig, SignIn("ben", PINS["ben"]))) == "locked_out"
+        await asyncio.sleep(31)
+        assert isinstance(await say(rig, SignIn("ben", PINS["ben"])), SignedInAs)
+
+    rig.run(guess())
+    rig.crash_takes_power = False
+    rig.die()
+    rig.bury()
+    rig.start()
+    rig.run(afterwards())
+    reasons = [alert["reasons"] for alert in contents(rig, "alert") if alert["alert"] == "locked_out"]
+    assert [len(each) for each in reasons] == [1]
+    assert judge(rig).complaints == []
 
 
 def test_people_come_and_go_by_two_peoples_word(rig: Rig) -> None:

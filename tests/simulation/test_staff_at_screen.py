@@ -117,6 +117,9 @@ def test_a_pin_is_guessed_three_times_and_then_the_badge_is_worth_nothing_for_a_
         assert (await door.rig.desk.books()).staff is None
         assert await door.comes("anna") == Ok()
         assert any(each["alert"] == "locked_out" for each in door.records("alert"))
+        counted = door.rig.journal.authority()
+        assert counted.failed_at("screen").count == FREE_FAILURES
+        assert counted.failed_at("maintenance").count == 0, "nobody at the screen closes the shell"
 
     door.rig.run(guess())
 

@@ -15,15 +15,17 @@ from kiosk.core.authority_facts import (
     Founder,
     NotAuthorised,
     Requested,
+    SignedIn,
     Used,
     Withdrawn,
 )
+from kiosk.core.guessing import FORGOTTEN_S, FREE_TRIES
 from kiosk.core.people import LOCK_LONGEST_S, Passphrase, Role, lock_s, roles_stand
 from kiosk.core.state import RecordDraft
 
 T = 1_800_000_000
-PIN = Passphrase(salt=b"salt", verifier=b"verifier", iterations=1, lanes=1, memory_kib=8)
-OTHER_PIN = Passphrase(salt=b"pepper", verifier=b"other", iterations=1, lanes=1, memory_kib=8)
+PIN = Passphrase(salt=b"salt", verifier=b"verifier", log2_n=1, r=1, p=8)
+OTHER_PIN = Passphrase(salt=b"pepper", verifier=b"other", log2_n=1, r=1, p=8)
 FOUNDERS = (
     Founder("anna", (Role.SUPERVISOR,), PIN),
     Founder("ben", (Role.STAFF,), PIN),
@@ -182,6 +184,38 @@ def test_a_lock_outlasts_no_clock_that_went_astray() -> None:
     assert play.state.locked_s("anna", T) == 30
     play.do(Failed(T, "ben"))
     assert play.state.locked_s("anna", T + 30) == 0
+
+
+def test_guessing_at_one_after_another_closes_the_entrance_to_all() -> None:
+    everybody = [founder.staff for founder in FOUNDERS]
+    play = Play(*(Failed(T, everybody[n % 5]) for n in range(FREE_TRIES - 1)))
+    assert play.state.closed_s("maintenance", T) == 0
+    play.do(Failed(T, "fay"))
+    assert play.state.closed_s("maintenance", T) == 30
+    assert play.state.locked_s("fay", T) == 0, "it is not hers"
+    assert play.state.closed_s("screen", T) == 0
+    (words,) = play.records[-1].body["reasons"]  # type: ignore[misc]
+    assert "maintenance: nobody signs in by PIN for 30 s after 10" in words
+    play.do(Failed(T + 30, "fay"))
+    assert play.state.closed_s("maintenance", T + 30) == 60
+
+
+def test_a_right_pin_wipes_out_no_failed_tries_of_others_and_time_does() -> None:
+    play = Play(*(Failed(T, staff) for staff in ("anna", "ben", "carl") * 3))
+    play.do(SignedIn(T + 3600, "fay", None, session=True, duress=False))
+    assert play.state.failed_at("maintenance").count == FREE_TRIES - 1
+    forgotten_s = (FREE_TRIES - 1) * FORGOTTEN_S
+    play.do(*(Failed(T + forgotten_s, "fay") for _ in range(2)))
+    assert play.state.failed_at("maintenance").count == 2
+    assert play.state.closed_s("maintenance", T + forgotten_s) == 0
+
+
+def test_an_entrance_is_closed_by_no_clock_that_went_astray() -> None:
+    year_s = 365 * 86_400
+    play = Play(*(Failed(T + year_s, staff) for staff in ("anna", "ben", "carl", "dora", "emil") * 2))
+    assert play.state.closed_s("maintenance", T) == 30
+    play.do(Changed(T, "fay", PIN))
+    assert play.state.closed_s("maintenance", T + 30) == 0
 
 
 def test_a_new_credential_unlocks_and_is_never_on_record() -> None:
