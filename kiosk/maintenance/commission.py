@@ -15,12 +15,15 @@ import click
 import msgspec
 
 from kiosk.clock import rfc3339
-from kiosk.config import Config, load_config
+from kiosk.config import Config, config_hash, load_config
+from kiosk.core.commissioning import Entries
 from kiosk.errors import BusError, ConfigError, KioskError
 from kiosk.guarantee import enrolment
 from kiosk.guarantee.files import write_new
-from kiosk.maintenance import adapters, commissioning
+from kiosk.maintenance import adapters, commission_book, commissioning
 from kiosk.maintenance.adapters import Adapter
+from kiosk.maintenance.commission_book import by_option
+from kiosk.maintenance.commission_live import LIVE_COMMANDS
 from kiosk.maintenance.commissioning import Step
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, fail
 from kiosk.messages import GetPeople, GetStatus, People, Status
@@ -42,7 +45,14 @@ _json = click.option("--json", "as_json", is_flag=True, help="JSON, for scripts.
 
 @click.group("commission")
 def commission_group() -> None:
-    """Put a kiosk into service the first time: `commission next` says what comes next."""
+    """Put a kiosk into service the first time: `commission next` says what comes next.
+
+    Every step is written down with who took it and what came of it, and becomes a leaf of the log.
+    """
+
+
+for _live_command in LIVE_COMMANDS:
+    commission_group.add_command(_live_command)
 
 
 @commission_group.command("next")
@@ -69,33 +79,42 @@ def _steps(config_path: Path, *, as_json: bool) -> list[Step]:
     steps = [Step("configuration", done=True, seen=f"{config_path}, kiosk {config.kiosk.id}", todo="")]
     steps += commissioning.files_done(config)
     if all(step.done for step in steps[2:]):  # keys and bank: without them no controller can run
-        steps += _live(config_path)
+        try:
+            book = commission_book.done(config_path)
+        except OSError as error:
+            _failed(error, as_json=as_json)
+        steps += _live(config_path, book)
     return steps
 
 
-def _live(config_path: Path) -> list[Step]:
+def _live(config_path: Path, book: Entries) -> list[Step]:
     async def look() -> tuple[Status, People]:
         return await ask(None, config_path, GetStatus(), Status), await ask(None, config_path, GetPeople(), People)
 
     try:
         status, people = asyncio.run(look())
     except BusError:
-        return commissioning.live_done(None, people=0)
-    return commissioning.live_done(status, people=len(people.people))
+        return commissioning.live_done(None, 0, book)
+    return commissioning.live_done(status, len(people.people), book)
 
 
 @commission_group.command("devices")
 @click.option("--assign", multiple=True, metavar="DEVICE=SERIAL", help="validator, board, label or receipt; repeated.")
 @click.option("--rules", type=click.Path(path_type=Path), default=RULES, show_default=True, help="Where udev reads it.")
+@_config
+@by_option
 @_json
-def devices_command(assign: tuple[str, ...], rules: Path, *, as_json: bool) -> None:
+def devices_command(assign: tuple[str, ...], rules: Path, config_path: Path, by: str | None, *, as_json: bool) -> None:
     """List what is plugged in; with --assign write udev rules that name each device by its adapter's serial number."""
     if not assign:
         _list(adapters.found(), as_json=as_json)
         return
     try:
-        text = adapters.rules(dict(_pair(each) for each in assign))
-        _write(rules, text, 0o644)
+        by = commission_book.who(by)
+        with commission_book.step(config_path, "devices", by, {"assign": " ".join(assign)}) as outcome:
+            text = adapters.rules(dict(_pair(each) for each in assign))
+            _write(rules, text, 0o644)
+            outcome.result = f"{rules} is written"
     except (KioskError, OSError) as error:
         _failed(error, as_json=as_json)
     said = {"rules": str(rules), "next": "udevadm control --reload && udevadm trigger"}
@@ -108,51 +127,67 @@ def devices_command(assign: tuple[str, ...], rules: Path, *, as_json: bool) -> N
 @click.option("--branch", required=True, help="Whose kiosk it is; on the receipt.")
 @click.option("--staff", required=True, help="The member of staff who is responsible today.")
 @click.option("--broker", required=True, help="Host name of the bank's broker.")
+@by_option
 @_json
-def configure_command(config_path: Path, kiosk: str, branch: str, staff: str, broker: str, *, as_json: bool) -> None:
+def configure_command(
+    config_path: Path, kiosk: str, branch: str, staff: str, broker: str, by: str | None, *, as_json: bool
+) -> None:
     """Write the configuration from the template: devices as `commission devices` names them, camera /dev/video0.
 
     A configuration that is there already is never changed.
     """
+    site = {"kiosk": kiosk, "branch": branch, "staff": staff, "broker": broker}
     try:
-        text = _configured(_template("kiosk.toml.example").read_text(), kiosk, branch, staff, broker)
-        config_path.parent.mkdir(parents=True, exist_ok=True)
-        notes = config_path.parent / "cash-cny.toml"
-        if not notes.exists():
-            shutil.copy(_template("cash-cny.toml"), notes)
-        if config_path.exists():
-            raise ConfigError(f"{config_path} is there already", remedy="Edit it; `kioskctl config check` looks at it.")
-        trial = config_path.with_suffix(".trial")
-        trial.write_text(text)
-        try:
-            load_config(trial)
-        finally:
-            trial.unlink()
-        _write(config_path, text, 0o644)
+        by = commission_book.who(by)
+        with commission_book.step(config_path, "configuration", by, site) as outcome:
+            digest = _write_configuration(config_path, site)
+            outcome.result = f"{config_path} is written, hash {digest}"
     except (KioskError, OSError) as error:
         _failed(error, as_json=as_json)
     said = {"config": str(config_path)}
     click.echo(msgspec.json.encode(said) if as_json else f"{config_path} is written\n-> kioskctl commission next")
 
 
+def _write_configuration(config_path: Path, site: dict[str, str]) -> str:
+    """From the template, tried before it is there; its hash."""
+    text = _configured(_template("kiosk.toml.example").read_text(), **site)
+    notes = config_path.parent / "cash-cny.toml"
+    if not notes.exists():
+        shutil.copy(_template("cash-cny.toml"), notes)
+    if config_path.exists():
+        raise ConfigError(f"{config_path} is there already", remedy="Edit it; `kioskctl config check` looks at it.")
+    trial = config_path.with_suffix(".trial")
+    trial.write_text(text)
+    try:
+        digest = config_hash(load_config(trial))
+    finally:
+        trial.unlink()
+    _write(config_path, text, 0o644)
+    return digest
+
+
 @commission_group.command("request")
 @_config
 @click.option("--out", type=click.Path(path_type=Path), help="Write a copy there, for the bank.")
+@by_option
 @_json
-def request_command(config_path: Path, out: Path | None, *, as_json: bool) -> None:
+def request_command(config_path: Path, out: Path | None, by: str | None, *, as_json: bool) -> None:
     """Make the kiosk's own keys where they are missing, and the signing request; tell its fingerprint.
 
     Private keys never leave the kiosk. Run again it gives the same request, until the bank's answer is here.
     """
     config = _loaded(config_path, as_json=as_json)
     try:
-        made = commissioning.make_keys(config, _owner(config))
-        data = commissioning.ask(config, rfc3339(datetime.now(UTC)))
-        if out is not None:
-            out.write_bytes(data)
+        by = commission_book.who(by)
+        with commission_book.step(config_path, "request", by, {"out": str(out or "")}) as outcome:
+            made = commissioning.make_keys(config, _owner(config))
+            data = commissioning.ask(config, rfc3339(datetime.now(UTC)))
+            if out is not None:
+                out.write_bytes(data)
+            digits = enrolment.fingerprint(hashlib.sha256(data).digest())
+            outcome.result = f"made {', '.join(made) or 'nothing'}; fingerprint {digits}"
     except (KioskError, OSError) as error:
         _failed(error, as_json=as_json)
-    digits = enrolment.fingerprint(hashlib.sha256(data).digest())
     said = {"kiosk": config.kiosk.id, "fingerprint": digits, "made": made, "request": str(out or "")}
     if as_json:
         click.echo(msgspec.json.encode(said))
@@ -166,14 +201,18 @@ def request_command(config_path: Path, out: Path | None, *, as_json: bool) -> No
 @_config
 @click.argument("answer", type=click.Path(path_type=Path, exists=True, dir_okay=False))
 @click.option("--bank", required=True, help="The bank's fingerprint, from its letter (kiosk-cloud enrol bank).")
+@by_option
 @_json
-def enrol_command(config_path: Path, answer: Path, bank: str, *, as_json: bool) -> None:
+def enrol_command(config_path: Path, answer: Path, bank: str, by: str | None, *, as_json: bool) -> None:
     """Take the bank's answer: it is verified as a whole before anything of it is kept."""
     config = _loaded(config_path, as_json=as_json)
     try:
-        with answer.open("rb") as file:
-            data = file.read(ANSWER_BYTES_MAX)
-        kept = commissioning.take(config, data, bank, _owner(config))
+        by = commission_book.who(by)
+        with commission_book.step(config_path, "enrolment", by, {"answer": str(answer), "bank": bank}) as outcome:
+            with answer.open("rb") as file:
+                data = file.read(ANSWER_BYTES_MAX)
+            kept = commissioning.take(config, data, bank, _owner(config))
+            outcome.result = f"taken: {', '.join(kept)}; answer SHA-256 {hashlib.sha256(data).hexdigest()}"
     except (KioskError, OSError) as error:
         _failed(error, as_json=as_json)
     said = {"kiosk": config.kiosk.id, "kept": kept}

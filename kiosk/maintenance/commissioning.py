@@ -1,13 +1,14 @@
 """What a commissioning consists of, and how far it has come: looked up each time, so it can stop and go on anywhere.
 
-Nothing is remembered of it: a step is done when what it makes is there. `kioskctl commission` says which is next.
+A step that makes something is done when that is there; one that somebody looks at is done when the book says so
+(`kiosk.maintenance.commission_book`). `kioskctl commission next` says which comes next.
 """
 
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, Literal
 
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes, serialization
@@ -15,18 +16,22 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.x509.oid import NameOID
 
 from kiosk.config import Config
+from kiosk.core.commissioning import Entries, StepName
+from kiosk.core.metrics import LINES
 from kiosk.errors import ConfigError
 from kiosk.guarantee import enrolment, files
 from kiosk.guarantee.keys import Ed25519Signer
 from kiosk.guarantee.seal import SealPrivateKey
+from kiosk.maintenance import commission_book
 from kiosk.messages import Status
 
 REQUEST: Final = "enrolment.request"
 ANSWER_KEY: Final = "enrolment.key"  # the answer is sealed to it; destroyed when the answer is here
 OWN_KEYS: Final = ("record.key", "checkpoint.key", "vault.key")
 KEK_BYTES: Final = 32
-LIVE: Final = ("people", "devices answer", "camera", "bank's word", "golden deposit")
-GOLDEN: Final = "deposit one note of each kind; compare screen, receipt, label and the bank's record"
+LIVE: Final = ("people", "devices answer", "pins", "camera", "calibration", "bank's word", "golden deposit")
+PINS: Final = LINES  # every input of the cabinet, moved by hand once
+GOLDEN: Final = "deposit one note of each kind, then: kioskctl commission golden"
 ASK: Final = "kioskctl commission request"
 
 
@@ -63,21 +68,39 @@ def files_done(config: Config) -> list[Step]:
     ]
 
 
-def live_done(status: Status | None, people: int) -> list[Step]:
-    """The steps that need the running kiosk, which has so many people enrolled; None: it does not answer."""
+def live_done(status: Status | None, people: int, book: Entries) -> list[Step]:
+    """The steps that need the running kiosk, which has so many people enrolled; None: it does not answer.
+
+    What somebody has to look at stands in the book once they have, and stays done.
+    """
     if status is None:
         todo = "systemctl start kiosk.target; journalctl -u kiosk-controller says why when it does not stay"
         return [Step(name, False, "the controller does not answer", todo) for name in LIVE]  # noqa: FBT003
     broken = [f"{device.name}: {device.detail}" for device in status.devices if device.state != "ok"]
-    graded = status.scene_grade or "nothing"
+    still = [line for line in PINS if not _stands(book, "pin", line=line)]
+    moved = f"{len(PINS) - len(still)} of {len(PINS)} seen to move" + (f"; not {', '.join(still)}" if still else "")
     signed = f"{status.acknowledged} of {status.log_size} records signed for"
     return [
         Step("people", people > 0, f"{people} enrolled", "kioskctl people found S-1:supervisor S-2:staff"),
         Step("devices answer", not broken, "; ".join(broken) or "all of them", "kioskctl status says what to do"),
-        Step("camera", status.scene_grade == "low", f"the scene is graded {graded}", "point it; clear the shop"),
+        Step("pins", not still, moved, "kioskctl commission pins"),
+        _looked_at(book, "camera", "kioskctl commission camera"),
+        _looked_at(book, "calibration", "kioskctl commission calibration"),
         Step("bank's word", 0 < status.log_size == status.acknowledged, signed, "look at the broker and the receivers"),
-        Step("golden deposit", status.deposits_today > 0, f"{status.deposits_today} deposits today", GOLDEN),
+        _looked_at(book, "golden deposit", GOLDEN),
     ]
+
+
+def _looked_at(book: Entries, name: Literal["camera", "calibration", "golden deposit"], todo: str) -> Step:
+    taken = commission_book.newest(book, name)
+    if taken is None:
+        return Step(name, done=False, seen="not looked at yet", todo=todo)
+    return Step(name, taken.ok, f"{taken.result} ({taken.by}, {taken.at})", todo)
+
+
+def _stands(book: Entries, name: StepName, **arguments: str) -> bool:
+    taken = commission_book.newest(book, name, **arguments)
+    return taken is not None and taken.ok
 
 
 def make_keys(config: Config, owner: Callable[[Path], None]) -> list[str]:

@@ -30,6 +30,7 @@ from kiosk.management.bank_counts import BankCounts
 from kiosk.management.certificate import Certificate
 from kiosk.management.clearing import AcceptValidator, ClearDisputes
 from kiosk.management.commands import CommandDesk
+from kiosk.management.commissioned import Commissioned
 from kiosk.management.controller import Controller
 from kiosk.management.directory import BAD_ACCOUNT, AccountDirectory
 from kiosk.management.evidence import EvidenceDesk, EvidenceRequest
@@ -74,6 +75,7 @@ from kiosk.messages import (
     Role,
     SeekTicket,
     Status,
+    TakeCommissioning,
     TicketSeen,
     UseTicket,
 )
@@ -158,6 +160,7 @@ class Desk:
         self._models: ModelDesk | None = None
         self._field: FieldDesk | None = None
         self._health: Callable[[], Awaitable[Health]] | None = None
+        self._commissioned: Commissioned | None = None
         self._resume_tries = 0
         self.link = LinkReport(connected=False, detail="the uplink has not reported")
 
@@ -177,6 +180,11 @@ class Desk:
         """From here on settings can be changed at the running kiosk, and files made."""
         self._settings, self._files = settings, files
         self._c.at_start += [settings.start, files.start]
+
+    def take_commissioning(self, commissioned: Commissioned) -> None:
+        """From here on the steps of commissioning are put on record: those before now at the start."""
+        self._commissioned = commissioned
+        self._c.at_start.append(commissioned.start)
 
     def follow(self, rules: Rules) -> None:
         """What the next deposits are held to."""
@@ -219,6 +227,8 @@ class Desk:
                 return Ok()
             case GetHealth() if self._health is not None:
                 return await self._health()
+            case TakeCommissioning() if self._commissioned is not None:
+                return await self._commissioned.take()
             case GetKeys():
                 return await self._keys.listed()
             case GetDisputes():

@@ -53,6 +53,7 @@ from kiosk.messages.maintenance import (
     SignIn,
     SignOut,
     Staff,
+    TakeCommissioning,
     WithdrawAction,
 )
 from kiosk.messages.models import (
@@ -370,6 +371,7 @@ __all__ = [
     "StreamReport",
     "StreamSeen",
     "Subscribe",
+    "TakeCommissioning",
     "TestDevice",
     "TestReport",
     "TestStep",

@@ -26,6 +26,7 @@ from kiosk.messages.maintenance import (
     SignedInAs,
     SignIn,
     SignOut,
+    TakeCommissioning,
     WithdrawAction,
 )
 from kiosk.messages.models import (
@@ -159,6 +160,7 @@ Request = (
     | ConfirmSecondFactor
     | SetDuress
     | GetHealth
+    | TakeCommissioning
 )
 Reply = (
     Ok
@@ -276,6 +278,7 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
             ConfirmSecondFactor,
             SetDuress,
             GetHealth,
+            TakeCommissioning,
         }
     ),
     "observer": frozenset({GetHealth}),

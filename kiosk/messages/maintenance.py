@@ -205,6 +205,10 @@ class SetDuress(Confidential, frozen=True):
     new_secret: Secret
 
 
+class TakeCommissioning(Message, frozen=True):
+    """A step of commissioning was written down beside the configuration: put it on record. `Ok`."""
+
+
 class GetKeys(Message, frozen=True):
     """Answered with `Keys`."""
 

@@ -18,6 +18,7 @@ from firmware_bridge.serial_port import BOARD_SETTINGS, SerialPort, SerialSettin
 from kiosk.bus import BusServer
 from kiosk.clock import Clock, SystemClock
 from kiosk.config import Config, bus_uids, config_hash, load_config, understood
+from kiosk.core import commissioning
 from kiosk.core.calendar import Calendar
 from kiosk.core.facts import Fact
 from kiosk.core.people import Role as StaffRole
@@ -38,6 +39,7 @@ from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.signers import TokenPlace
 from kiosk.management.assurance import Assurance
 from kiosk.management.authority import AuthorityDesk
+from kiosk.management.commissioned import Commissioned
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
 from kiosk.management.directory import AccountDirectory
@@ -182,8 +184,13 @@ def open_devices(config: Config) -> Devices:
 class Process:
     """Controller, desk and bus, joined."""
 
-    def __init__(self, config: Config, devices: Devices, journal: Journal, kek: bytes, clock: Clock) -> None:
-        """`kek`: the kiosk's key-encryption key; credentials' pepper and pseudonyms are derived from it."""
+    def __init__(
+        self, config: Config, site: Path, devices: Devices, journal: Journal, kek: bytes, clock: Clock
+    ) -> None:
+        """`kek`: the kiosk's key-encryption key; credentials' pepper and pseudonyms are derived from it.
+
+        `site`: the folder of the configuration, where `kioskctl commission` writes down what was done.
+        """
         self._config = config
         self._clock = clock
         self._dirty = asyncio.Event()
@@ -270,6 +277,7 @@ class Process:
                 configuration=understood(config),
             ),
         )
+        self.desk.take_commissioning(Commissioned(self.controller, site / commissioning.FILE))
         self._tally = Tally(clock, canonical.say)
         around = Around(self.desk, hashes)
         self._present = around.present
@@ -432,7 +440,7 @@ async def run(config_path: Path) -> None:
     kek = load_kek(signers.find(config.keys_dir, VAULT_KEY))
     devices = open_devices(config)
     try:
-        await Process(config, devices, journal, kek, SystemClock()).run()
+        await Process(config, config_path.parent, devices, journal, kek, SystemClock()).run()
     finally:
         devices.close()
         journal.close()

@@ -35,6 +35,7 @@ from kiosk.core.authority_facts import (
     Used,
     Withdrawn,
 )
+from kiosk.core.commissioning import Entry, StepName, StepTaken
 from kiosk.core.disputes import clearing_record
 from kiosk.core.money import Claim, Place
 from kiosk.core.people import Passphrase, Role
@@ -51,6 +52,7 @@ from kiosk.guarantee.keys import Ed25519Signer, PublicKeys
 from kiosk.guarantee.log import RecordLog
 from kiosk.guarantee.seal import SealPrivateKey
 from kiosk.guarantee.signers import PURPOSES, Purpose
+from kiosk.management import commissioned
 from kiosk.messages import DeliverDirectory, DeliverStatement, Ok
 from tests.guarantee_kit import NOW, Kit
 from tests.simulation.rig import Rig
@@ -167,6 +169,8 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
             "setting_changed", {"key": "a.b", "before": "1", "value": "2", "until": moment, "by": ["carl"]}
         ),
         records.service("settings_confirmed", {"keys": ["a.b"], "by": ["carl"]}),
+        records.service("commissioned", _step("pin", line="tamper")),
+        records.service("commissioning_doubted", {"why": "line 2 is no step", "taken": 1}),
         records.service("settings_reverted", {"keys": ["a.b"], "by": []}),
         records.service("file_made", {"by": "carl", "file": "backup"}),
         records.service("capture_begun", {"by": "carl", "device": "board", "seconds": 10}),
@@ -181,6 +185,11 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
     assert fits(_signed(kit, records.alert(Deposit(), "cabinet", ("the door is open",))))
     assert not fits(_signed(kit, records.service("started", {"state": "idle", "more": 1})))
     assert not fits(_signed(kit, records.service("unheard_of", {})))
+
+
+def _step(name: StepName, **arguments: str) -> dict[str, object]:
+    step = StepTaken("", "2026-11-22T20:00:00.000Z", "T-0007", 1000, name, ok=True, result="", arguments=arguments)
+    return commissioned._body(Entry(step, "ab" * 32))  # noqa: SLF001 - what the controller puts on record
 
 
 def allowed(*actions: a.AnyAction) -> list[RecordDraft]:

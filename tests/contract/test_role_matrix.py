@@ -115,6 +115,10 @@ ARGUMENTS: Final[dict[str, str]] = {
     "bundle verify": "BUNDLE",
     "restore": "BUNDLE",
     "decode ssp": "--sender host",
+    "commission pins": "--by T-1 --seconds 1 --config OUT",
+    "commission camera": "--by T-1 --seconds 3 --config OUT",
+    "commission calibration": "--by T-1 --config OUT",
+    "commission golden": "--by T-1 --config OUT",
 }  # fmt: skip
 
 

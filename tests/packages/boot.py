@@ -94,14 +94,25 @@ def _commission(inside: chroot.Chroot, bank: Path) -> None:
         return done.stdout.strip()
 
     cloud("provision", "--dir", str(bank), "--kiosk", "first-0001")
-    site = ("--kiosk", KIOSK, "--branch", "branch-1", "--staff", "S-0001", "--broker", "mqtt.bank.example")
+    site = (
+        "--kiosk",
+        KIOSK,
+        "--branch",
+        "branch-1",
+        "--staff",
+        "S-0001",
+        "--broker",
+        "mqtt.bank.example",
+        "--by",
+        "T-0001",
+    )
     _well(inside.run("kioskctl", "commission", "configure", *site))
-    said = _well(inside.run("kioskctl", "commission", "request", "--out", "/srv/request", "--json"))
+    said = _well(inside.run("kioskctl", "commission", "request", "--out", "/srv/request", "--by", "T-0001", "--json"))
     asked, answer = inside.path("/srv/request"), inside.path("/srv/answer")
     printed = json.loads(said.splitlines()[-1])["fingerprint"]
     cloud("enrol", "approve", "--dir", str(bank), str(asked), "--fingerprint", printed, "--out", str(answer))
     letter = cloud("enrol", "bank", "--dir", str(bank))
-    _well(inside.run("kioskctl", "commission", "enrol", "/srv/answer", "--bank", letter))
+    _well(inside.run("kioskctl", "commission", "enrol", "/srv/answer", "--bank", letter, "--by", "T-0001"))
 
 
 def _well(done: subprocess.CompletedProcess[str]) -> str:

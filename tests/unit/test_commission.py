@@ -21,13 +21,13 @@ from kiosk.guarantee.log_keys import LogKeys
 from kiosk.guarantee.personal import load_kek
 from kiosk.guarantee.policy import load as load_policy
 from kiosk.guarantee.seal import SealPrivateKey
-from kiosk.maintenance import adapters, commissioning
-from kiosk.messages import DeviceView, Status
+from kiosk.maintenance import adapters, commission_book, commissioning
 from kiosk.processes.kioskctl import main as kioskctl
 from kiosk_cloud.cli import main as kiosk_cloud
 from kiosk_cloud.keyring import Keyring
 
 ID = "village-0007"
+BY = ("--by", "T-0007")
 
 
 def typed(program: Any, *words: object) -> Result:
@@ -45,7 +45,7 @@ def config(tmp_path: Path) -> Path:
     """A configuration that is all below `tmp_path`."""
     path = tmp_path / "etc" / "kiosk.toml"
     words = ("--kiosk", ID, "--branch", "branch-7", "--staff", "S-0001", "--broker", "mqtt.bank.example")
-    said(kioskctl, "commission", "configure", "--config", path, *words)
+    said(kioskctl, "commission", "configure", "--config", path, *words, *BY)
     text = path.read_text()
     for place in ("/var/lib/kiosk-watcher", "/var/lib/kiosk-uplink", "/var/lib/kiosk", "/etc/kiosk", "/run/kiosk"):
         text = text.replace(f'"{place}', f'"{tmp_path}/{place.split("/")[-1]}')
@@ -68,11 +68,13 @@ def bank(founded: Path, tmp_path: Path) -> Path:
 
 def enrolled(config: Path, bank: Path, tmp_path: Path) -> Result:
     """Request, approval and answer, as two people with a memory stick do it."""
-    asked = said(kioskctl, "commission", "request", "--config", config, "--out", tmp_path / "request")
+    asked = said(kioskctl, "commission", "request", "--config", config, *BY, "--out", tmp_path / "request")
     words = ("--dir", bank, tmp_path / "request", "--fingerprint", asked["fingerprint"], "--out", tmp_path / "answer")
     said(kiosk_cloud, "enrol", "approve", *words)
     letter = typed(kiosk_cloud, "enrol", "bank", "--dir", bank).stdout.strip()
-    return typed(kioskctl, "commission", "enrol", "--config", config, tmp_path / "answer", "--bank", letter, "--json")
+    return typed(
+        kioskctl, "commission", "enrol", "--config", config, tmp_path / "answer", "--bank", letter, *BY, "--json"
+    )
 
 
 def test_adapters_are_found_with_their_serial_numbers(tmp_path: Path) -> None:
@@ -95,7 +97,17 @@ def test_adapters_are_found_with_their_serial_numbers(tmp_path: Path) -> None:
 
 def test_rules_name_each_device_by_its_serial_number(tmp_path: Path) -> None:
     path = tmp_path / "60-kiosk.rules"
-    words = ("--assign", "validator=FT4ZX1", "--assign", "board=A50285BI", "--rules", path)
+    words = (
+        "--assign",
+        "validator=FT4ZX1",
+        "--assign",
+        "board=A50285BI",
+        "--rules",
+        path,
+        "--config",
+        tmp_path / "kiosk.toml",
+        *BY,
+    )
     said(kioskctl, "commission", "devices", *words)
     text = path.read_text()
     assert 'ENV{ID_SERIAL_SHORT}=="FT4ZX1", SYMLINK+="kiosk/validator"' in text
@@ -117,7 +129,7 @@ def test_a_configuration_that_is_there_is_never_changed(config: Path) -> None:
     found = load_config(config)
     assert (found.kiosk.id, found.kiosk.branch, found.uplink.brokers[0].host) == (ID, "branch-7", "mqtt.bank.example")
     words = ("--kiosk", "other", "--branch", "b", "--staff", "S-1", "--broker", "h")
-    done = typed(kioskctl, "commission", "configure", "--config", config, *words)
+    done = typed(kioskctl, "commission", "configure", "--config", config, *words, *BY)
     assert done.exit_code == 5
     assert config.read_bytes() == before
 
@@ -149,9 +161,9 @@ def test_it_can_stop_and_go_on_anywhere(config: Path, bank: Path, tmp_path: Path
         return {step["name"]: step["done"] for step in json.loads(done.stdout)}
 
     assert at() == {"configuration": True, "devices": False, "keys": False, "bank": False}
-    first = said(kioskctl, "commission", "request", "--config", config)
+    first = said(kioskctl, "commission", "request", "--config", config, *BY)
     assert at()["keys"]
-    again = said(kioskctl, "commission", "request", "--config", config)
+    again = said(kioskctl, "commission", "request", "--config", config, *BY)
     assert again["fingerprint"] == first["fingerprint"]
     assert again["made"] == []
     for name in ("validator", "board", "label"):
@@ -175,13 +187,13 @@ def test_without_a_configuration_that_is_what_comes_next(tmp_path: Path) -> None
 
 
 def test_a_fingerprint_that_differs_is_refused_at_both_ends(config: Path, bank: Path, tmp_path: Path) -> None:
-    said(kioskctl, "commission", "request", "--config", config, "--out", tmp_path / "request")
+    said(kioskctl, "commission", "request", "--config", config, *BY, "--out", tmp_path / "request")
     words = ("--dir", bank, tmp_path / "request", "--fingerprint", "0000 " * 8, "--out", tmp_path / "answer")
     assert typed(kiosk_cloud, "enrol", "approve", *words).exit_code == 2
     assert not (tmp_path / "answer").exists()
     shown = said(kiosk_cloud, "enrol", "show", tmp_path / "request")
     said(kiosk_cloud, "enrol", "approve", *words[:4], shown["fingerprint"].upper(), *words[5:])
-    done = typed(kioskctl, "commission", "enrol", "--config", config, tmp_path / "answer", "--bank", "ab12 " * 8)
+    done = typed(kioskctl, "commission", "enrol", "--config", config, tmp_path / "answer", "--bank", "ab12 " * 8, *BY)
     assert done.exit_code == 1
     assert "call the bank" in done.output
     assert not (load_config(config).keys_dir / "bank_command.pub").exists()
@@ -189,7 +201,7 @@ def test_a_fingerprint_that_differs_is_refused_at_both_ends(config: Path, bank: 
 
 def test_an_id_that_is_taken_is_refused(config: Path, bank: Path, tmp_path: Path) -> None:
     config.write_text(config.read_text().replace(ID, "first-0001"))
-    asked = said(kioskctl, "commission", "request", "--config", config, "--out", tmp_path / "request")
+    asked = said(kioskctl, "commission", "request", "--config", config, *BY, "--out", tmp_path / "request")
     words = ("--dir", bank, tmp_path / "request", "--fingerprint", asked["fingerprint"], "--out", tmp_path / "answer")
     done = typed(kiosk_cloud, "enrol", "approve", *words)
     assert done.exit_code == 2
@@ -197,7 +209,7 @@ def test_an_id_that_is_taken_is_refused(config: Path, bank: Path, tmp_path: Path
 
 
 def test_every_changed_byte_of_a_request_is_noticed(config: Path, tmp_path: Path) -> None:
-    said(kioskctl, "commission", "request", "--config", config, "--out", tmp_path / "request")
+    said(kioskctl, "commission", "request", "--config", config, *BY, "--out", tmp_path / "request")
     data = (tmp_path / "request").read_bytes()
     assert enrolment.read_request(data).kiosk == ID
     for at in range(0, len(data), 7):
@@ -207,7 +219,7 @@ def test_every_changed_byte_of_a_request_is_noticed(config: Path, tmp_path: Path
 
 
 def test_an_answer_is_to_one_request_and_from_one_bank(config: Path, bank: Path, tmp_path: Path) -> None:
-    said(kioskctl, "commission", "request", "--config", config)
+    said(kioskctl, "commission", "request", "--config", config, *BY)
     keys = load_config(config).keys_dir
     private = SealPrivateKey.load(keys / commissioning.ANSWER_KEY)
     enrolled(config, bank, tmp_path)
@@ -231,25 +243,14 @@ def test_an_answer_is_to_one_request_and_from_one_bank(config: Path, bank: Path,
         enrolment.read_answer(enrolment.answer(asked, swapped, command), asked, private, letter)
 
 
-def test_the_running_kiosk_says_what_is_missing() -> None:
-    status = Status(
-        kiosk=ID,
-        state="idle",
-        in_service=True,
-        out_of_service_reasons=(),
-        deposit=None,
-        devices=(DeviceView("board", "ok"),),
-        scene_grade="low",
-        log_size=3,
-        log_root="",
-        outbox_rows=0,
-        acknowledged=3,
-        deposits_today=1,
-        single_user=False,
-        clock_synchronised=True,
-        config_hash="",
-        version="",
-        uptime_s=1.0,
-    )
-    assert all(step.done for step in commissioning.live_done(status, people=3))
-    assert not any(step.done for step in commissioning.live_done(None, people=0))
+def test_every_step_is_in_the_book_with_what_came_of_it(config: Path, bank: Path, tmp_path: Path) -> None:
+    assert enrolled(config, bank, tmp_path).exit_code == 0
+    assert enrolled(config, bank, tmp_path).exit_code == 5
+    steps = [entry.step for entry in commission_book.done(config).steps]
+    assert [(step.step, step.ok) for step in steps] == [
+        ("configuration", True), ("request", True), ("enrolment", True), ("request", True), ("enrolment", False),
+    ]  # fmt: skip
+    assert {step.by for step in steps} == {"T-0007"}
+    assert "made record.key, checkpoint.key, vault.key" in steps[1].result
+    assert "enrolled already" in steps[-1].result
+    assert "kiosk-key" not in (config.parent / "commissioning.jsonl").read_text()
