@@ -10,8 +10,10 @@ from kiosk.messages import (
     Amount,
     BadgeShown,
     BankText,
+    BundleAt,
     DenominationCount,
     DepositView,
+    LabelView,
     LookedUp,
     NotesAt,
     StaffView,
@@ -77,6 +79,10 @@ PRINTED: Final = replace(
     receipt_reprints_left=3,
     receipt_qrs=("kiosk-receipt-opening " * 30, "tlog-proof " * 60),
 )
+_BUNDLES: Final = tuple(
+    BundleAt(slot, f"B000000{30 + slot}", notes, labelled=slot not in (3, 12))
+    for slot, notes in enumerate((19, 4, 40, 7, 1, 22, 13, 40, 2, 9, 31, 5, 28, 17, 11, 6))
+)
 
 
 @dataclass(frozen=True)
@@ -92,6 +98,7 @@ class Picture:
     staff: bool = False
     pin: bool = False  # a badge was shown
     code: bool = False  # and the PIN typed: now the telephone's
+    labelling: bool = False  # somebody of the staff wants a label again
     ticket: bool = False  # shown instead of typing
     informed: bool = False
     revealed: bool = False
@@ -115,6 +122,7 @@ class Picture:
             self.revealed,
             self.codes_page,
             self.problem,
+            labelling=self.labelling,
         )
 
 
@@ -194,6 +202,20 @@ def _staff(idle: Status) -> Iterator[Picture]:
     yield Picture("staff-open", replace(busy, staff=replace(view, exchange=4, offers=("duty_off", "emptied"))))
     out = replace(view, exchange=4, emptied=True, offers=("duty_off", "end"))
     yield Picture("staff-out", replace(busy, staff=out))
+    yield from _labels(replace(busy, staff=replace(out, labels=_BUNDLES)))
+
+
+def _labels(handing: Status) -> Iterator[Picture]:
+    staff = handing.staff
+    assert staff is not None
+    yield Picture("staff-labels", handing)
+    yield Picture("staff-label-hangs", handing, problem="label_hangs")
+    yield Picture("label", handing, labelling=True)
+    yield Picture("label-found", handing, labelling=True, digits="12")
+    yield Picture("label-none", handing, labelling=True, digits="17")
+    for stands in ("printing", "printed", "failed"):
+        label = LabelView("B00000042", 2, stands)
+        yield Picture(f"label-{stands}", replace(handing, staff=replace(staff, label=label)), labelling=True)
 
 
 def _cash_in() -> Iterator[Picture]:

@@ -137,6 +137,7 @@ def _told(status: HostStatus | None) -> LabelPrinterStatus:
         ribbon_out=status.ribbon_out,
         labels_remaining=status.labels_remaining,
         formats_waiting=status.formats_waiting,
+        label_waiting=status.label_waiting,
     )
 
 

@@ -16,6 +16,7 @@ class LabelPrinterStatus:
     ribbon_out: bool = False
     labels_remaining: int = 0
     formats_waiting: int = 0
+    label_waiting: bool = False  # a printed one still hangs at the peel bar
 
 
 @dataclass(frozen=True, slots=True)

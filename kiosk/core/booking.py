@@ -74,6 +74,8 @@ def booking(deposit: Deposit, at: str, date: str) -> DepositBooked:
         stored=bundle.stored,
         flags=tuple(name for name, present in flags.items() if present),
         doubts=tuple(_doubts(deposit)),
+        staff=deposit.staff,
+        copy=bundle.copy if bundled else 0,
     )
 
 
@@ -116,6 +118,8 @@ def booked(ledger: Ledger, fact: DepositBooked) -> Ledger:
             rows=merged(rows),
             slot=fact.slot if in_slot else None,
             flags=fact.flags,
+            staff=fact.staff,
+            copy=fact.copy if in_slot else 0,
         )
         units[name] = replace(units[name], items=(*units[name].items, item))
     for name, words in fact.doubts:

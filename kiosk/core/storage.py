@@ -93,7 +93,10 @@ class Item(Value, frozen=True):
     deposit_id: bytes
     rows: Rows
     slot: int | None = None
-    flags: tuple[str, ...] = ()  # unlabelled, unstrapped, short, over
+    flags: tuple[str, ...] = ()  # unlabelled, unstrapped, short, over, relabelled
+    staff: str = ""  # responsible for the deposit, as the bundle's label says
+    copy: int = 0  # of its label, the last number used up
+    printing: bool = False  # that copy was ordered by a person, and nothing is known of it yet
 
 
 class Moved(Value, frozen=True):

@@ -49,6 +49,8 @@ class DepositBooked(UnitFact, frozen=True):
     stored: bool
     flags: tuple[str, ...]
     doubts: tuple[tuple[UnitName, str], ...]  # units whose count can no longer be trusted, and why
+    staff: str = ""  # responsible
+    copy: int = 0  # of the bundle's label, the last one printed
 
 
 class Intervened(UnitFact, frozen=True):
@@ -85,6 +87,22 @@ class BundleMissing(UnitFact, frozen=True):
     """A bundle that should be in its slot is not."""
 
     bundle: str
+
+
+class LabelOrdered(UnitFact, frozen=True):
+    """A person wants the label of a bundle again; the number of its next copy is used up."""
+
+    bundle: str
+    by: str
+
+
+class LabelReported(UnitFact, frozen=True):
+    """What became of the copy that was ordered: `printed`, and all before it are void; else it is void itself."""
+
+    bundle: str
+    copy: int
+    printed: bool
+    detail: str = ""  # why not
 
 
 class UnitRemoved(UnitFact, frozen=True):
@@ -160,6 +178,8 @@ AnyUnitFact = (
     | ExchangeStarted
     | BundleTaken
     | BundleMissing
+    | LabelOrdered
+    | LabelReported
     | UnitRemoved
     | UnitInserted
     | ExchangeEnded

@@ -90,6 +90,17 @@ def exchange_started(exchange: Exchange) -> RecordDraft:
     )
 
 
+def label_ordered(bundle: str, copy: int, by: str) -> RecordDraft:
+    """A person wants a bundle's label printed again."""
+    return RecordDraft("service", {"event": "label_ordered", "bundle": bundle, "copy": copy, "by": by})
+
+
+def label_reported(bundle: str, copy: int, detail: str, *, printed: bool) -> RecordDraft:
+    """What became of that copy."""
+    body = {"event": "label_reported", "bundle": bundle, "copy": copy, "printed": printed, "detail": detail}
+    return RecordDraft("service", body)
+
+
 def hand_over(
     exchange: Exchange, at: str, by: tuple[str, ...], collected: tuple[Collected, ...], units: tuple[Unit, ...]
 ) -> RecordDraft:

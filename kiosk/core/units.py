@@ -10,7 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from msgspec.structs import replace
 
-from kiosk.core import booking, counting, day, exchange
+from kiosk.core import booking, counting, day, exchange, labels
 from kiosk.core import unit_facts as u
 from kiosk.core.state import RecordDraft
 from kiosk.core.storage import COUNTED_BY_DEVICES, Ledger, Replenishment, Threshold, Unit, UnitName
@@ -95,6 +95,8 @@ TABLE: Final[dict[type[u.UnitFact], Handler]] = {
     u.ExchangeStarted: exchange.started,
     u.BundleTaken: exchange.bundle_taken,
     u.BundleMissing: exchange.bundle_missing,
+    u.LabelOrdered: labels.ordered,
+    u.LabelReported: labels.reported,
     u.UnitRemoved: exchange.removed,
     u.UnitInserted: exchange.inserted,
     u.ExchangeEnded: exchange.ended,

@@ -7,20 +7,18 @@ has the board accepted that sequence?
 
 import asyncio
 import logging
-from collections import Counter
-from collections.abc import Awaitable, Iterator
-from datetime import datetime
+from collections.abc import Awaitable
 from typing import TYPE_CHECKING, Final, Literal
 
 from firmware_bridge.errors import CommandRefused, DeviceFault, DeviceRestarted
-from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, BunchEscrow, Label, Line, Resettable
+from firmware_bridge.interfaces import BoardCommand, BoardOpcode, BoardSnapshot, BunchEscrow, Line, Resettable
 from kiosk.clock import rfc3339
 from kiosk.core import facts as f
 from kiosk.core import orders as o
-from kiosk.core.money import Claim
 from kiosk.core.orders import AnyOrder
-from kiosk.core.state import BoardPending, Deposit, State
+from kiosk.core.state import BoardPending, State
 from kiosk.errors import VerificationError
+from kiosk.management.bundle_label import bundle_label
 from kiosk.management.machine import board_evidence, evidence, receipt_printer_status
 from kiosk.management.receipt_page import Trust, receipt_page
 
@@ -300,37 +298,3 @@ class Hands:
         except DeviceFault as fault:  # a check that failed, no more: whoever polls next goes back to reconciliation
             _log.warning("the validator's counts are not known: %s", fault)
             return None
-
-
-LABEL_LINE_CHARACTERS: Final = 40
-
-
-def bundle_label(deposit: Deposit, copy: int, now: datetime) -> Label:
-    """Bundle id, sums and denomination counts, responsible staff, time and copy; QR of the same. No account data."""
-    counts: Counter[tuple[str, int]] = Counter()
-    total: Counter[str] = Counter()
-    for note in deposit.notes:
-        if note.claim is Claim.CREDITED and note.value_minor is not None:
-            counts[note.currency, note.value_minor] += 1
-            total[note.currency] += note.value_minor
-    sums = [f"{currency} {minor // 100}.{minor % 100:02d}" for currency, minor in sorted(total.items())]
-    rows = [f"{currency} {minor / 100:g} x {count}" for (currency, minor), count in sorted(counts.items())]
-    name = deposit.bundle.name
-    qr = ";".join((name, f"C{copy}", *(f"{c}{m}x{n}" for (c, m), n in sorted(counts.items())), deposit.staff))
-    who = f"Staff {deposit.staff}"[:LABEL_LINE_CHARACTERS]
-    when = f"{now:%Y-%m-%d %H:%M} UTC, copy {copy}"
-    lines = (*_packed(sums), *_packed(rows), who, when)
-    return Label(bundle_id=name, copy=copy, lines=lines, qr=qr, barcode=f"{name}-{copy}")
-
-
-def _packed(items: list[str]) -> Iterator[str]:
-    """As many items on a line as fit."""
-    line = ""
-    for item in items:
-        longer = f"{line}, {item}" if line else item
-        if len(longer) > LABEL_LINE_CHARACTERS:
-            yield line
-            longer = item
-        line = longer
-    if line:
-        yield line

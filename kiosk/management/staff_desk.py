@@ -1,4 +1,4 @@
-"""Staff at the screen: who stands there, who is on duty, and the hand-over of the cabinet's cash.
+"""Staff at the screen: who stands there, who is on duty, the hand-over of the cabinet's cash, and labels for it.
 
 Decides nothing about rights: signing in, requests and approvals go through the authority desk like everybody's. The
 session that badge and PIN opened is kept here, for one person at a time, and ends when they leave or stand still.
@@ -14,15 +14,19 @@ from kiosk.core.state import State
 from kiosk.guarantee import badge
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.controller import Controller
+from kiosk.management.reprint import HANGS, Reprints
 from kiosk.management.sign_in import Shown
 from kiosk.management.storage_desk import StorageDesk
 from kiosk.messages import (
     ApproveAction,
     Asked,
+    BundleAt,
+    BundleView,
     ExchangeStep,
     Ok,
     Refused,
     Reply,
+    ReprintLabel,
     RequestAction,
     RequestView,
     SignedInAs,
@@ -40,7 +44,7 @@ BADGE_S: Final = 120.0  # from the badge to its PIN
 ON_DUTY: Final = "on_duty"  # in the journal's memory
 CABINET: Final = "cabinet"
 _ASKS: Final[dict[str, Literal["start", "end"]]] = {"ExchangeStart": "start", "ExchangeEnd": "end"}
-StaffRequest = StaffSignIn | StaffDo | StaffLeave
+StaffRequest = StaffSignIn | StaffDo | ReprintLabel | StaffLeave
 
 
 class Present:
@@ -58,6 +62,7 @@ class StaffDesk:
 
     def __init__(self, controller: Controller, authority: AuthorityDesk, storage: StorageDesk) -> None:
         self._c, self._authority, self._storage = controller, authority, storage
+        self._reprints = Reprints(controller)
         self._badge: tuple[int, str, float] | None = None
         self._present: Present | None = None
         self._duty: str | None = None
@@ -76,6 +81,8 @@ class StaffDesk:
             reply = await self._sign_in(request)
         elif isinstance(request, StaffDo):
             reply = await self._do(request.act)
+        elif isinstance(request, ReprintLabel):
+            reply = await self._label(request.bundle)
         else:
             await self._leave()
             reply = Ok()
@@ -128,12 +135,24 @@ class StaffDesk:
             case "emptied":
                 return await self._storage.handle(ExchangeStep("remove", CABINET, ""))
             case "end":
-                open_ = self._storage.view().exchange
-                assert open_ is not None, "it is offered only while one is open"
-                end = {"action": "ExchangeEnd", "exchange": open_.number, "steps_sha256": open_.digest}
-                return await self._authority.handle(RequestAction(staff, session, end))
+                return await self._end(present)
             case "approve" | "withdraw":
                 return await self._second(act, present)
+
+    async def _end(self, present: Present) -> Reply:
+        if await self._reprints.hangs():  # no bundle of the next deposit would get its label
+            return HANGS
+        open_ = self._storage.view().exchange
+        assert open_ is not None, "it is offered only while one is open"
+        end = {"action": "ExchangeEnd", "exchange": open_.number, "steps_sha256": open_.digest}
+        return await self._authority.handle(RequestAction(present.staff, present.session, end))
+
+    async def _label(self, bundle: str) -> Reply:
+        present, view = await self._still_there(), await self.view()
+        if present is None or view is None or all(bundle != each.bundle for each in view.labels):
+            return Refused("not_now", "This label cannot be printed now.", "Look at the screen.")
+        present.used_s = self._c.clock.monotonic_s()
+        return await self._reprints.order(bundle, present.staff)
 
     async def _second(self, act: StaffAct, present: Present) -> Reply:
         waiting = await self._waiting()
@@ -191,17 +210,27 @@ class StaffDesk:
             offers = _next_step(open_ is not None, emptied, len(cabinet.bundles))
         if not present.whole:
             offers = ()
+        on_duty, last = await self.on_duty(), self._reprints.last
+        responsible = present.whole and on_duty == present.staff
+        holds = open_ is not None and waiting is None and CABINET in open_.units
         return StaffView(
             staff=present.staff,
-            offers=(*_duty(present, await self.on_duty()), *offers),
+            offers=(*_duty(present, on_duty), *offers),
             asked_by=waiting.signers[0] if waiting else "",
             asked="" if waiting is None else _ASKS[waiting.action["action"]],
             bundles=len(cabinet.bundles),
             exchange=0 if open_ is None else open_.number,
             emptied=emptied,
             done=str(present.done),
+            labels=tuple(map(_label_of, cabinet.bundles)) if responsible and holds else (),
+            label=last if last is not None and any(last.bundle == each.id for each in cabinet.bundles) else None,
             whole=present.whole,
         )
+
+
+def _label_of(bundle: BundleView) -> BundleAt:
+    labelled = "unlabelled" not in bundle.flags or "relabelled" in bundle.flags
+    return BundleAt(bundle.slot, bundle.id, bundle.notes, labelled)
 
 
 def _duty(present: Present, on_duty: str) -> Iterator[StaffAct]:

@@ -118,8 +118,8 @@ from kiosk.messages.shared import (
     Subscribe,
     Topic,
 )
-from kiosk.messages.staff import BadgeShown, StaffDo, StaffLeave, StaffSignIn
-from kiosk.messages.staff_view import STAFF_ACTS, StaffAct, StaffView
+from kiosk.messages.staff import BadgeShown, ReprintLabel, StaffDo, StaffLeave, StaffSignIn
+from kiosk.messages.staff_view import STAFF_ACTS, BundleAt, LabelView, StaffAct, StaffView
 from kiosk.messages.terminal import (
     Depositor,
     Identify,
@@ -226,6 +226,7 @@ __all__ = [
     "AssessRequest",
     "BadgeShown",
     "BankText",
+    "BundleAt",
     "BundleView",
     "CalibrationPlan",
     "CalibrationView",
@@ -290,6 +291,7 @@ __all__ = [
     "JournalRows",
     "KeyView",
     "Keys",
+    "LabelView",
     "LinkReport",
     "ListReports",
     "LogRow",
@@ -333,6 +335,7 @@ __all__ = [
     "Report",
     "ReportRow",
     "Reports",
+    "ReprintLabel",
     "Request",
     "RequestAction",
     "RequestEnrolment",

@@ -57,7 +57,7 @@ from kiosk.messages.service import (
     TestReport,
 )
 from kiosk.messages.shared import GetStatus, Message, Ok, Refused, Role, Status, Subscribe, Topic
-from kiosk.messages.staff import BadgeShown, StaffDo, StaffLeave, StaffSignIn
+from kiosk.messages.staff import BadgeShown, ReprintLabel, StaffDo, StaffLeave, StaffSignIn
 from kiosk.messages.terminal import (
     Depositor,
     Identify,
@@ -107,6 +107,7 @@ Request = (
     | TicketSeen
     | StaffSignIn
     | StaffDo
+    | ReprintLabel
     | StaffLeave
     | RiskReport
     | FetchOutbox
@@ -211,11 +212,11 @@ Push = (
 )
 
 ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
-    # The last three are the staff's: what stands behind them is a badge and a PIN, never the socket alone.
+    # The last four are the staff's: what stands behind them is a badge and a PIN, never the socket alone.
     "terminal": frozenset(
         {
             *(GetStatus, Subscribe, Identify, LookUp, Depositor, Resume, SeekTicket, UseTicket),
-            *(StaffSignIn, StaffDo, StaffLeave),
+            *(StaffSignIn, StaffDo, ReprintLabel, StaffLeave),
         }
     ),
     "watcher": frozenset(

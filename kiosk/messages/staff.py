@@ -26,6 +26,15 @@ class StaffDo(Message, frozen=True):
     act: StaffAct
 
 
+class ReprintLabel(Message, frozen=True):
+    """Whoever is signed in at the screen, and on duty, wants the label of this bundle again. `Ok` or `Refused`.
+
+    `Ok`: it is being printed; `StaffView.label` says what becomes of it.
+    """
+
+    bundle: Annotated[str, msgspec.Meta(max_length=64)]
+
+
 class StaffLeave(Message, frozen=True):
     """Nobody of the staff stands at the screen any more. `Ok`."""
 

@@ -10,6 +10,23 @@ StaffAct = Literal["duty_on", "duty_off", "collect", "approve", "withdraw", "emp
 STAFF_ACTS: Final[tuple[StaffAct, ...]] = ("duty_on", "duty_off", "collect", "approve", "withdraw", "emptied", "end")
 
 
+class BundleAt(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A bundle of the hand-over whose label may be printed again."""
+
+    slot: int
+    bundle: str
+    notes: int
+    labelled: bool  # by the machine, or since by a person
+
+
+class LabelView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The label that was last printed again, or is being printed."""
+
+    bundle: str
+    copy: int
+    stands: Literal["printing", "printed", "failed"]
+
+
 class StaffView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """Who is signed in at the screen, and what the screen offers them."""
 
@@ -21,4 +38,6 @@ class StaffView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     exchange: int = 0  # the number of the hand-over that is open; 0: none
     emptied: bool = False  # and all its bundles have been taken out
     done: str = ""  # the last act that succeeded
+    labels: tuple[BundleAt, ...] = ()  # whose label this person may have printed again
+    label: LabelView | None = None  # the last one of them, in the hand-over that is open
     whole: bool = True  # False: without the second factor that is asked for here; then only duty is offered

@@ -10,7 +10,17 @@ import segno
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from kiosk.messages import BankText, Status
-from kiosk.terminal.screens import PART_AT, PART_OF, STEP_OF, STEPS, Screen, grouped, limit_reached, result_of
+from kiosk.terminal.screens import (
+    PART_AT,
+    PART_OF,
+    STEP_OF,
+    STEPS,
+    Screen,
+    bundle_at,
+    grouped,
+    limit_reached,
+    result_of,
+)
 from kiosk.terminal.session import OPTIONS, Session
 from kiosk.terminal.speech import spoken
 from kiosk.terminal.words import Words, words_of
@@ -67,6 +77,7 @@ class Renderer:
             lstrip_blocks=True,
         )
         self._environment.globals.update(
+            bundle_at=bundle_at,
             compensation=_compensation,
             every=tuple(words_of(code) for code in house.languages),
             grouped=grouped,

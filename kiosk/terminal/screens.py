@@ -9,9 +9,9 @@ from typing import Final
 
 from kiosk.core import accounts
 from kiosk.core.state import State
-from kiosk.messages import DepositView, Status
+from kiosk.messages import BundleAt, DepositView, StaffView, Status
 from kiosk.messages.watcher import UNSEEN
-from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, PIN_DIGITS_MAX, Session
+from kiosk.terminal.session import CODE_DIGITS_MAX, OPTIONS, PIN_DIGITS_MAX, SLOT_DIGITS_MAX, Session
 
 URGENT_S: Final = 20.0  # from here on the screen asks whether more time is needed
 
@@ -63,6 +63,7 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "badge": ("leave", "more_time"),
     "pin": (*KEYPAD, "erase", "sign_in", "leave", "more_time"),
     "staff": ("leave", "more_time"),
+    "label": (*KEYPAD, "erase", "label", "back", "more_time"),
     "account": ("yes", "no", "leave", "more_time"),
     "before": ("begin", "leave", "more_time"),
     "prepare": ("cancel",),
@@ -74,6 +75,7 @@ ACTIONS: Final[dict[str, tuple[str, ...]]] = {
     "result": ("finish", "more_time", "codes", "reprint"),
     "codes": ("codes", "result", "more_time"),
 }
+_DIGITS_MAX: Final = {"resume": CODE_DIGITS_MAX, "pin": PIN_DIGITS_MAX, "label": SLOT_DIGITS_MAX}
 # The depositor's own waits; other deadlines are the machine's and no business of the screen.
 WAITS_FOR_DEPOSITOR: Final = (
     State.CONSENTING,
@@ -158,14 +160,29 @@ def screen(status: Status | None, session: Session, deadline: Deadline | None, l
         actions = tuple(act for act in actions if act != "cancel")  # there is nothing that could be given back
     if name == "attract":
         actions = ("staff", *(f"option:{option}" for option in OPTIONS))
-    if name == "staff" and status is not None and status.staff is not None:
-        actions = (*actions, *(f"staff:{act}" for act in status.staff.offers))
+    if status is not None and status.staff is not None:
+        actions = _of_staff(name, actions, status.staff, session)
     masked = deposit is not None and name in MASKED and _looked_on(deposit) and not session.revealed
     if masked:
         actions = (*actions, "reveal")
     if name in ("attract", "identify", "badge"):
         actions = (*actions, *(f"language:{code}" for code in languages))
     return Screen(name, actions, deadline if name in ACTIONS else None, masked)
+
+
+def _of_staff(name: str, actions: tuple[str, ...], staff: StaffView, session: Session) -> tuple[str, ...]:
+    if name == "label":
+        busy = staff.label is not None and staff.label.stands == "printing"
+        may = not busy and bundle_at(staff, session.digits) is not None
+        return tuple(act for act in actions if act != "label" or may)
+    if name == "staff":
+        return (*actions, *(f"staff:{act}" for act in staff.offers), *(("labels",) if staff.labels else ()))
+    return actions
+
+
+def bundle_at(staff: StaffView, slot: str) -> BundleAt | None:
+    """The bundle from the slot that was typed, if there was one."""
+    return next((each for each in staff.labels if slot and each.slot == int(slot)), None)
 
 
 def _looked_on(deposit: DepositView) -> bool:
@@ -197,7 +214,7 @@ def _under_way(deposit: DepositView, session: Session) -> str:
 
 def _idle(status: Status, session: Session) -> str:
     if status.staff is not None:
-        return "staff"
+        return "label" if session.labelling and status.staff.labels else "staff"
     if session.staff:
         return "badge" if session.badge is None else "pin"
     if not status.in_service:
@@ -229,7 +246,7 @@ def limit_reached(deposit: DepositView) -> bool:
 
 def digits_max(name: str) -> int:
     """How many digits this screen's keypad takes."""
-    return {"resume": CODE_DIGITS_MAX, "pin": PIN_DIGITS_MAX}.get(name, accounts.ACCOUNT_DIGITS_MAX)
+    return _DIGITS_MAX.get(name, accounts.ACCOUNT_DIGITS_MAX)
 
 
 def grouped(digits: str) -> str:

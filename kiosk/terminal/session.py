@@ -9,6 +9,7 @@ from kiosk.messages import BadgeShown, LookedUp
 OPTIONS: Final = ("large", "contrast", "speech")
 CODE_DIGITS_MAX: Final = 16  # a deposit code has twelve
 PIN_DIGITS_MAX: Final = 16
+SLOT_DIGITS_MAX: Final = 4
 
 
 @dataclass
@@ -28,6 +29,7 @@ class Session:
     codes_page: int = 0  # which of the receipt's QR codes is looked at, from 1; 0: the result itself
     problem: str = ""  # a key of the catalogue's `text.problem`
     touched_s: float = 0.0  # monotonic
+    labelling: bool = False  # whoever is signed in types the slot of a bundle that needs a label
 
     def reset(self) -> None:
         """Nobody is there any more."""
@@ -49,7 +51,7 @@ class Session:
         self.digits, self.informed, self.codes_page, self.problem = "", False, 0, ""
         self.secret = ""
         self.unknown()
-        self.revealed = False
+        self.revealed = self.labelling = False
 
     def unknown(self) -> None:
         """Nobody has said yet which account it is."""

@@ -21,6 +21,7 @@ from kiosk.messages import (
     Push,
     Refused,
     Reply,
+    ReprintLabel,
     Request,
     Resume,
     SeekTicket,
@@ -34,7 +35,7 @@ from kiosk.messages import (
     UseTicket,
 )
 from kiosk.terminal.render import House, Renderer
-from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, digits_max, screen
+from kiosk.terminal.screens import URGENT_S, WAITS_FOR_DEPOSITOR, Deadline, Screen, bundle_at, digits_max, screen
 from kiosk.terminal.session import OPTIONS, Session
 from kiosk.terminal.speech import Voice
 
@@ -54,12 +55,13 @@ BEFORE_DEPOSIT: Final = (
     "badge",
     "pin",
     "staff",
+    "label",
 )  # the terminal's own wait: no controller is asked for more
 _PROBLEMS: Final = frozenset(
     {
         *("bad_account", "busy", "out_of_service", "wrong_code", "too_many_tries", "nothing_to_resume", "not_now"),
         *("ticket_used", "no_ticket", "wrong_pin", "locked_out", "no_badge", "unknown_person", "not_yet"),
-        "second_factor_needed",
+        *("second_factor_needed", "label_hangs"),
     }
 )
 SEEK_AGAIN_S: Final = 4.0  # well within the time for which one asking lets the camera look
@@ -293,6 +295,11 @@ class Terminal:
                 session.staff = "badge"
             case "sign_in":
                 await self._sign_in()
+            case "labels" | "back":
+                session.forget()
+                session.labelling = verb == "labels"
+            case "label":
+                await self._label()
             case "leave" if name in ("pin", "staff"):
                 await self._ask(StaffLeave())
                 self._leave()
@@ -329,6 +336,15 @@ class Terminal:
         pin, code = (session.secret, typed) if session.badge.second else (typed, "")
         session.secret = ""
         await self._staff(StaffSignIn(session.badge.number, pin, code=code))
+
+    async def _label(self) -> None:
+        status = self._status
+        assert status is not None
+        assert status.staff is not None, "the screen is there for somebody"
+        found = bundle_at(status.staff, self._session.digits)
+        assert found is not None, "it was offered"
+        await self._staff(ReprintLabel(found.bundle))
+        self._session.digits = ""
 
     async def _staff(self, request: Request) -> None:
         reply = await self._ask(request)

@@ -279,6 +279,8 @@ def unit_records() -> list[RecordDraft]:
         deposit(2, *some),
         deposit(3, *some),
         u.ExchangeStarted(AT, PAIR, ("cabinet", "retract")),
+        u.LabelOrdered(AT, "B00000001", PAIR[0]),
+        u.LabelReported(AT, "B00000001", 1, printed=True),
         u.BundleTaken(AT, "B00000001", "SEAL-1"),
         u.BundleTaken(AT, "B00009999", "SEAL-1", "typed"),
         u.BundleMissing(AT, "B00000002"),
@@ -301,7 +303,7 @@ def test_records_of_storage_units_are_in_the_grammar(tmp_path: Path) -> None:
     try:
         drafts = unit_records()
         assert [draft.kind for draft in drafts] == [
-            "service", "exchange", "alert", "bundle_count", "z_report", "z_report",
+            "service", "service", "service", "exchange", "alert", "bundle_count", "z_report", "z_report",
         ]  # fmt: skip
         for draft in drafts:
             sequence = rig.journal.append(draft, NOW).sequence

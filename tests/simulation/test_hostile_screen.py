@@ -26,6 +26,7 @@ from kiosk.messages import (
     Ok,
     Refused,
     Reply,
+    ReprintLabel,
     Request,
     RequestAction,
     Resume,
@@ -103,6 +104,7 @@ def said(chance: random.Random) -> Request:
         UseTicket(chance.randrange(1, 9)),
         StaffSignIn(chance.randrange(1, 9), "402867"),
         StaffDo(chance.choice(STAFF_ACTS)),
+        ReprintLabel("B00000001"),
         StaffLeave(),
     ]
     return chance.choice(asked)

@@ -17,9 +17,11 @@ from kiosk.management.sign_in import SignInRules
 from kiosk.management.staff_desk import STILL_S
 from kiosk.messages import (
     BadgeShown,
+    LabelView,
     Ok,
     Refused,
     Reply,
+    ReprintLabel,
     SeekTicket,
     StaffAct,
     StaffDo,
@@ -29,7 +31,7 @@ from kiosk.messages import (
     TicketSeen,
 )
 from tests.simulation.people import PINS, ROLES, found
-from tests.simulation.rig import KIOSK
+from tests.simulation.rig import KIOSK, Rig
 from tests.simulation.test_sign_in import enrolled
 from tests.simulation.test_tickets import SEEN, SIGNER, Till
 
@@ -174,6 +176,144 @@ def test_the_cash_is_handed_over_by_two_people_with_their_own_badges(door: Door)
         await door.rig.until(lambda: door.rig.deposit.state is State.IDLE)
 
     door.rig.run(collect())
+
+
+async def hand_over_begins(door: Door) -> None:
+    """Ben, on duty, is signed in while dora's hand-over of one bundle is open."""
+    await found(door.rig)
+    assert await door.comes("ben") == Ok()
+    assert await door.does("duty_on") == Ok()
+    await door.use(await door.show(door.paper()))
+    await door.deposit()
+    await door.rig.touch("finish")
+    assert await door.comes("dora") == Ok()
+    assert await door.does("collect") == Ok()
+    assert (await door.sees()).labels == ()
+    await door.leaves()
+    assert await door.comes("ben") == Ok()
+    assert (await door.sees()).labels == ()  # the hand-over waits for a second person
+    assert await door.does("approve") == Ok()
+
+
+async def one_leaf_more(door: Door) -> None:
+    log = door.rig.journal.log
+    before = log.size()
+    await door.rig.until(lambda: log.size() > before)
+
+
+def label_events(door: Door) -> list[tuple[Any, ...]]:
+    """What the log says of labels: ordered by whom, or how it ended."""
+    return [
+        (each["event"].removeprefix("label_"), each["bundle"], each["copy"], each.get("by", each.get("printed")))
+        for each in door.records("service")
+        if each["event"].startswith("label_")
+    ]
+
+
+def test_a_damaged_label_is_printed_again_under_the_same_id_and_nothing_else_changes(door: Door) -> None:
+    async def again() -> None:
+        rig = door.rig
+        bundle = "B00000001"
+        await hand_over_begins(door)
+        seen = await door.sees()
+        assert [(each.bundle, each.notes, each.labelled) for each in seen.labels] == [(bundle, 1, True)]
+        books, labels = sums_of(rig), len(rig.printer.printed)
+        assert code(await rig.desk.handle("terminal", ReprintLabel("B00000002"))) == "not_now"
+        assert await rig.desk.handle("terminal", ReprintLabel(bundle)) == Ok()
+        seen = await door.sees()
+        assert seen.label == LabelView(bundle, 2, "printing")
+        assert label_events(door) == [("ordered", bundle, 2, "ben")]  # before anything comes out of the printer
+        assert len(rig.printer.printed) == labels
+        assert code(await rig.desk.handle("terminal", ReprintLabel(bundle))) == "labelActive"
+        await one_leaf_more(door)
+        assert label_events(door)[-1] == ("reported", bundle, 2, True)
+        assert (await door.sees()).label == LabelView(bundle, 2, "printed")
+        first, second = (printed.format for printed in rig.printer.printed)
+        assert second.barcode == f"{bundle}-2"
+        assert second.qr == first.qr.replace(";C1;", ";C2;")  # same notes, same person responsible
+        assert any("REPRINT, copy 2" in line for line in second.lines)
+        assert (sums_of(rig), len(rig.printer.printed)) == (books, labels + 1)
+        assert await door.does("emptied") == Ok()
+        assert code(await door.does("end")) == "label_hangs"  # no bundle of the next deposit would get its label
+        assert code(await rig.desk.handle("terminal", ReprintLabel(bundle))) == "label_hangs"
+        rig.world.take_label()
+        assert await door.does("end") == Ok()
+        await door.leaves()
+        assert await door.comes("anna") == Ok()
+        assert await door.does("approve") == Ok()
+        assert [each["flags"] for each in door.records("exchange")[-1]["collected"]] == [["relabelled"]]
+        await door.leaves()
+        await door.use(await door.show(door.paper(serial=2)))
+        await door.deposit()
+        assert door.records("deposit")[-1]["bundle"]["id"] == "B00000002"
+        assert door.records("deposit")[-1]["bundle"]["labelled"] is True
+
+    def sums_of(rig: Rig) -> tuple[Any, ...]:
+        storage = rig.controller.storage.ledger
+        held = tuple((unit.name, unit.rows, tuple(item.id for item in unit.items)) for unit in storage.units)
+        return held, len(door.records("deposit")), rig.world.totals()
+
+    door.rig.run(again())
+
+
+def test_only_who_is_on_duty_prints_labels_and_a_printer_without_paper_is_told(door: Door) -> None:
+    async def fails() -> None:
+        rig = door.rig
+        await hand_over_begins(door)
+        assert await door.does("duty_off") == Ok()
+        assert (await door.sees()).labels == ()
+        assert code(await rig.desk.handle("terminal", ReprintLabel("B00000001"))) == "not_now"
+        assert await door.does("duty_on") == Ok()
+        rig.world.fault("label", "paper_out")
+        assert await rig.desk.handle("terminal", ReprintLabel("B00000001")) == Ok()
+        await one_leaf_more(door)
+        assert (await door.sees()).label == LabelView("B00000001", 2, "failed")
+        rig.world.fault("label", "paper_loaded", labels=10)
+        assert await rig.desk.handle("terminal", ReprintLabel("B00000001")) == Ok()
+        await one_leaf_more(door)
+        assert [each[2:] for each in label_events(door)] == [(2, "ben"), (2, False), (3, "ben"), (3, True)]
+        await door.leaves()
+        assert code(await rig.desk.handle("terminal", ReprintLabel("B00000001"))) == "not_now"
+
+    door.rig.run(fails())
+
+
+def test_a_label_that_was_ordered_before_a_power_cut_is_in_doubt_and_so_it_is_void(door: Door) -> None:
+    async def ordered() -> None:
+        await hand_over_begins(door)
+        assert await door.rig.desk.handle("terminal", ReprintLabel("B00000001")) == Ok()
+
+    async def after() -> None:
+        await door.rig.ready()
+        assert label_events(door) == [("ordered", "B00000001", 2, "ben"), ("reported", "B00000001", 2, False)]
+        door.rig.world.take_label()
+        assert await door.comes("ben") == Ok()
+        assert await door.rig.desk.handle("terminal", ReprintLabel("B00000001")) == Ok()
+        await one_leaf_more(door)
+        assert label_events(door)[-1] == ("reported", "B00000001", 3, True)
+
+    door.rig.run(ordered())
+    door.rig.die()
+    door.rig.bury()
+    door.start()
+    door.rig.run(after())
+
+
+def test_during_a_deposit_no_label_is_printed_again(door: Door) -> None:
+    async def depositing() -> None:
+        await found(door.rig)
+        assert await door.comes("ben") == Ok()
+        assert await door.does("duty_on") == Ok()
+        await door.use(await door.show(door.paper()))
+        await door.deposit()
+        await door.rig.touch("finish")
+        assert (await door.sees()).labels == ()  # nobody holds a bundle
+        await door.use(await door.show(door.paper(serial=2)))
+        await door.rig.state(State.CASH_IN)
+        assert code(await door.rig.desk.handle("terminal", ReprintLabel("B00000001"))) == "not_now"
+        assert label_events(door) == []
+
+    door.rig.run(depositing())
 
 
 def test_the_screen_hears_of_headphones_from_the_jack(door: Door) -> None:

@@ -6,7 +6,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from kiosk.core import counting, day, units
+from kiosk.core import counting, day, exchange, labels, units
 from kiosk.core import unit_facts as u
 from kiosk.core.calendar import Calendar
 from kiosk.core.disputes import Dispute
@@ -149,6 +149,45 @@ def test_an_exchange_takes_what_was_taken_and_leaves_the_rest() -> None:
     ]
 
 
+def test_a_label_is_printed_again_for_a_bundle_of_an_open_exchange_under_a_number_of_its_own() -> None:
+    before = after(u.ExchangeStarted(AT, PAIR, ("cabinet",)), u.BundleMissing(AT, "B00000003"), ledger=three_bundles())
+    ordered = after(u.LabelOrdered(AT, "B00000001", "staff-1"), ledger=before)
+    printing = labels.printing(ordered)
+    assert printing is not None
+    assert (printing.id, printing.copy) == ("B00000001", 1)
+    assert refused(ordered, u.LabelOrdered(AT, "B00000002", "staff-1")) == "labelActive"
+    failed = after(u.LabelReported(AT, "B00000001", 1, printed=False, detail="paper out"), ledger=ordered)
+    assert (labels.printing(failed), flags_of(failed, "B00000001")) == (None, ())
+    again = units.step(failed, u.LabelOrdered(AT, "B00000001", "staff-1"))
+    assert [draft.body for draft in again.records] == [
+        {"event": "label_ordered", "bundle": "B00000001", "copy": 2, "by": "staff-1"}
+    ]
+    done = units.step(again.ledger, u.LabelReported(AT, "B00000001", 2, printed=True))
+    assert done.records[0].body["printed"] is True
+    assert flags_of(done.ledger, "B00000001") == ("relabelled",)
+    cabinets = [ledger.unit("cabinet") for ledger in (before, done.ledger)]
+    assert len({(unit.rows, unit.count, len(unit.items)) for unit in cabinets if unit is not None}) == 1
+    assert refused(done.ledger, u.LabelOrdered(AT, "B00000003", "staff-1")) == "invalidUnit"  # called missing
+    handed = after(u.BundleTaken(AT, "B00000001"), u.ExchangeEnded(AT, PAIR), ledger=done.ledger)
+    assert [item.flags for item in handed.collected if item.id == "B00000001"] == [("relabelled",)]
+    late = units.step(handed, u.LabelReported(AT, "B00000001", 3, printed=True))  # told when it is gone already
+    assert (late.ledger, len(late.records)) == (handed, 1)
+
+
+def test_no_bundle_has_labels_without_end() -> None:
+    ledger = after(u.ExchangeStarted(AT, PAIR, ("cabinet",)), ledger=three_bundles())
+    for copy in range(1, labels.COPIES_MAX + 1):
+        order, told = u.LabelOrdered(AT, "B00000001", "a"), u.LabelReported(AT, "B00000001", copy, printed=True)
+        ledger = after(order, told, ledger=ledger)
+    assert refused(ledger, u.LabelOrdered(AT, "B00000001", "a")) == "labelsUsedUp"
+
+
+def flags_of(ledger: Ledger, bundle: str) -> tuple[str, ...]:
+    item = exchange.find(ledger, bundle)
+    assert item is not None
+    return item.flags
+
+
 def test_a_retract_bin_is_exchanged_whole_and_missing_until_another_is_put_in() -> None:
     ledger = after(
         deposit(1, notes(Place.RETRACT, Claim.DISPUTED, 3), bundle=""),
@@ -171,6 +210,7 @@ def test_a_retract_bin_is_exchanged_whole_and_missing_until_another_is_put_in() 
     [
         (u.ExchangeEnded(AT, PAIR), "noExchangeActive"),
         (u.BundleTaken(AT, "B1"), "noExchangeActive"),
+        (u.LabelOrdered(AT, "B1", "one"), "noExchangeActive"),
         (u.ExchangeStarted(AT, PAIR, ("cassette",)), "invalidUnit"),
         (u.ExchangeStarted(AT, ("one", "one"), ("cabinet",)), "notAuthorised"),
         (u.ExchangeStarted(AT, ("one",), ("cabinet",)), "notAuthorised"),

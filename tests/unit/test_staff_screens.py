@@ -2,7 +2,19 @@
 
 from msgspec.structs import replace
 
-from kiosk.messages import BadgeShown, Ok, Refused, SeekTicket, StaffDo, StaffLeave, StaffSignIn, StaffView
+from kiosk.messages import (
+    BadgeShown,
+    BundleAt,
+    LabelView,
+    Ok,
+    Refused,
+    ReprintLabel,
+    SeekTicket,
+    StaffDo,
+    StaffLeave,
+    StaffSignIn,
+    StaffView,
+)
 from scripts.gallery import IDLE
 from tests.unit.test_terminal_service import IDLE_S, Browser, Place, place
 from tests.unit.test_tickets import asked
@@ -93,3 +105,31 @@ async def test_who_has_a_telephone_types_its_code_after_the_pin() -> None:
         await browser.touches("pin", *(f"digit:{digit}" for digit in "314159"), "sign_in")
         await asked(at, StaffSignIn(4, PIN, code="314159"))
         assert PIN not in browser.html
+
+
+async def test_a_label_is_printed_again_for_the_bundle_of_the_slot_that_is_typed() -> None:
+    bundles = (BundleAt(3, "B00000033", 7, labelled=True), BundleAt(12, "B00000042", 28, labelled=False))
+    staff = StaffView("S-03", ("duty_off", "end"), exchange=4, labels=bundles)
+    async with place() as at, at.browser() as browser:
+        tell(at, staff)
+        await browser.sees("Print a label again")
+        await browser.touches("staff", "labels")
+        await browser.sees("No label, slot: 12")
+        await browser.touches("label", "digit:1", "label")
+        await browser.sees("No bundle was in slot 1.")
+        await browser.touches("label", "digit:2")
+        await browser.sees("Slot 12: B00000042")
+        await browser.touches("label", "label")
+        await asked(at, ReprintLabel("B00000042"))
+        tell(at, replace(staff, label=LabelView("B00000042", 2, "printing")))
+        await browser.sees("is being printed")
+        await browser.touches("label", "digit:3", "label")  # one after the other
+        tell(at, replace(staff, label=LabelView("B00000042", 2, "printed")))
+        await browser.sees("Slot 3: B00000033")
+        await browser.touches("label", "erase")
+        await browser.sees("copy 2 is printed")
+        await browser.touches("label", "back")
+        await browser.sees("End the hand-over")
+        tell(at, StaffView("S-03", ("duty_off",)))
+        await browser.touches("staff", "labels")
+        assert [each for each in at.controller.asked if isinstance(each, ReprintLabel)] == [ReprintLabel("B00000042")]

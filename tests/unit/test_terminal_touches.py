@@ -16,6 +16,7 @@ from kiosk.messages import (
     LookUp,
     Ok,
     Reply,
+    ReprintLabel,
     Request,
     Resume,
     SeekTicket,
@@ -85,6 +86,8 @@ def permitted(request: Request, status: Status) -> bool:
     """Whether the controller takes it in this state: by its table, or, of staff, by what it offers them."""
     if isinstance(request, StaffDo):
         return status.staff is not None and request.act in status.staff.offers
+    if isinstance(request, ReprintLabel):
+        return status.staff is not None and request.bundle in {each.bundle for each in status.staff.labels}
     if isinstance(request, StaffLeave) or (isinstance(request, SeekTicket) and not request.on):
         return True  # whoever leaves is never kept
     fact = FACTS[request.action] if isinstance(request, Depositor) else BEFORE.get(type(request))
@@ -99,7 +102,8 @@ async def test_only_what_the_table_allows_is_ever_asked(picture: Picture) -> Non
     for screen in SCREENS:
         for act in ACTS:
             terminal._session = picture.session("en")  # noqa: SLF001 - as if typed
-            terminal._session.digits = terminal._session.digits and ACCOUNT  # noqa: SLF001
+            if not picture.labelling:  # there it is a slot
+                terminal._session.digits = terminal._session.digits and ACCOUNT  # noqa: SLF001
             terminal._status = picture.status  # noqa: SLF001 - as if pushed, and nothing forgotten
             await terminal.touch(screen, act)
             assert all(permitted(request, picture.status) for request in asked.requests), (screen, act, asked.requests)
