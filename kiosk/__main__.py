@@ -15,6 +15,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import config_hash, load_config
 from kiosk.errors import ConfigError, KioskError
 from kiosk.processes.entry import EXIT_CONFIG, EXIT_FAILED, run_process
+from kiosk.processes.gates import egress_gate
 from kiosk.processes.supervisor import Supervisor, python_command, selected
 from kiosk.processes.table import PROCESSES, SCREEN, Process
 from kiosk.protection import logs
@@ -68,6 +69,7 @@ def up(
         if restart_window_s is not None:
             processes = tuple(replace(process, restart_window_s=restart_window_s) for process in processes)
         config = load_config(config_path)
+        logs.use(egress_gate(config))  # for what libraries print past their process's own logging
     except ConfigError as error:
         click.echo(f"kiosk: {error}", err=True)
         sys.exit(EXIT_CONFIG)

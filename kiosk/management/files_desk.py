@@ -18,6 +18,7 @@ from kiosk.clock import rfc3339
 from kiosk.core.records import service
 from kiosk.errors import JournalError
 from kiosk.guarantee import backups, bundles
+from kiosk.guarantee.sealed_values import SealedValues
 from kiosk.management import looking
 from kiosk.management.authority import AuthorityDesk
 from kiosk.management.capturing import Listener
@@ -37,7 +38,9 @@ from kiosk.messages import (
     Status,
     TestedDevice,
 )
-from kiosk.protection import gate
+from kiosk.protection.bundles import bundle_gate
+from kiosk.protection.catalogue import CatalogueError
+from kiosk.protection.egress import Gate
 
 FilesRequest = MakeFile | FetchFile | Capture
 ROWS: Final = 500  # of journal and log in a bundle
@@ -57,8 +60,13 @@ class FilesDesk:
         status: Callable[[], Any],
         link: Callable[[], LinkReport],
         configuration: Mapping[str, Any],
+        catalogue: Path | None = None,
     ) -> None:
-        """`folder` is this desk's alone. `configuration`: as it was understood, without secrets."""
+        """`folder` is this desk's alone. `configuration`: as it was understood, without secrets.
+
+        `catalogue`: what of a bundle may leave, destination `bundle`; that of the package where none is named.
+        """
+        self._catalogue = catalogue
         self._c, self._authority, self._worker, self._folder = controller, authority, worker, folder
         self._status, self._link, self._configuration = status, link, configuration
         self._tests = DeviceTests(controller, link)
@@ -141,7 +149,7 @@ class FilesDesk:
             "machine": _machine(c.journal.path.parent),
         }
         people = {person.staff for person in (await self._authority.people()).people}
-        masked = {name: _cleaned(value, people) for name, value in files.items()}
+        masked = await self._worker.run(self._gated, status.kiosk, files, people)
         about = {"kiosk": status.kiosk, "made_at": rfc3339(c.clock.now_utc()), "version": status.version}
 
         def sign() -> bytes:
@@ -150,18 +158,35 @@ class FilesDesk:
 
         return await c.runner.run(sign)
 
+    def _gated(self, kiosk: str, files: Mapping[str, Any], people: set[str]) -> dict[str, Any]:
+        """What may leave of each file, and the sealed values in a file of their own. Raises JournalError: none may."""
+        sealed = SealedValues(kiosk, self._c.journal.log.bank_seal)
+        try:
+            gate = bundle_gate(self._catalogue, sealed)
+        except (CatalogueError, OSError) as error:
+            raise JournalError(
+                f"no catalogue to make a bundle by: {error}", remedy="Mend protection.catalogue."
+            ) from error
+        left = {name: _cleaned(value, people, gate) for name, value in files.items()}
+        values = sealed.file()
+        return left if values is None else {**left, "sealed": values}
+
     async def _test(self, name: TestedDevice) -> list[dict[str, Any]]:
         return [msgspec.structs.asdict(step) for step in (await self._tests.run(name)).steps]
 
 
-def _cleaned(value: Any, people: set[str]) -> Any:  # noqa: ANN401 - plain values, as JSON has them
+def _cleaned(value: Any, people: set[str], gate: Gate, name: str = "") -> Any:  # noqa: ANN401 - plain values, as JSON has them
     """Without personal data: texts go through the gate, and staff ids are the same short pseudonym everywhere."""
     if isinstance(value, str):
-        return _pseudonym(value) if value in people else gate.mask(_known(value, people))
+        return _pseudonym(value) if value in people else gate.text(_known(value, people), "bundle", name).text
     if isinstance(value, Mapping):
-        return {str(key): _cleaned(each, people) for key, each in value.items() if key not in _LEFT_OUT}
+        return {
+            gate.text(_known(str(key), people), "bundle").text: _cleaned(each, people, gate, str(key))
+            for key, each in value.items()
+            if key not in _LEFT_OUT
+        }
     if isinstance(value, list | tuple):
-        return [_cleaned(each, people) for each in value]
+        return [_cleaned(each, people, gate, name) for each in value]
     return value
 
 

@@ -20,7 +20,8 @@ from kiosk.management.machine import not_ready
 from kiosk.management.tally import Tally
 from kiosk.management.view import Identity, device_views
 from kiosk.messages import Health, LinkReport, RiskReport
-from kiosk.protection.gate import mask
+from kiosk.protection.bundles import usual_gate
+from kiosk.protection.egress import Gate
 
 REASONS_MAX: Final = 32
 _SHA256: Final = re.compile(r"[0-9a-f]{64}")
@@ -64,14 +65,19 @@ class HealthDesk:
         host: Host,
         around: Around,
         clock_synchronised: Callable[[], bool],
+        gate: Gate | None = None,
     ) -> None:
+        """`gate`: what of the reasons may be told (destination `telemetry`)."""
+        self._gate = gate or usual_gate()
         self._c, self._identity, self._tally, self._host, self._around = controller, identity, tally, host, around
         self._clock_synchronised = clock_synchronised
 
     async def health(self) -> Health:
         """Now. Raises JournalError when the journal cannot be read."""
         kept = await self._c.runner.run(_read, self._c.journal, self._host)
-        reasons = tuple(mask(words) for words in not_ready(self._c.machine, self._c.devices))
+        reasons = tuple(
+            self._gate.text(words, "telemetry").text for words in not_ready(self._c.machine, self._c.devices)
+        )
         under_way = self._c.deposit.state not in (State.IDLE, State.DONE)
         samples = (
             *self._kiosk(in_service=not reasons, under_way=under_way),

@@ -6,13 +6,13 @@ from kiosk.appraisal.fusion import fuse, told
 from kiosk.appraisal.manifest import Stream
 from kiosk.messages import FEATURES_MAX, REASON_CHARACTERS_MAX, SEEN_REASONS_MAX, DepositSeen, StreamSeen
 from kiosk.monitoring.deposit_watch import DepositWatch
-from kiosk.protection.gate import mask
+from kiosk.protection.egress import Gate
 
 _STREAMS: Final[dict[str, Stream]] = {"scene": "scene", "machine": "machine", "transaction": "transaction"}
 
 
-def deposit_seen(watch: DepositWatch, now_s: float) -> DepositSeen:
-    """The summary of a deposit that ended at `now_s`; bounded whatever it was like, reasons masked like a report's."""
+def deposit_seen(watch: DepositWatch, now_s: float, gate: Gate) -> DepositSeen:
+    """The summary of a deposit that ended at `now_s`; bounded whatever it was like, reasons gated like a report's."""
     whole = watch.whole(now_s)
     streams = tuple(
         StreamSeen(
@@ -24,7 +24,9 @@ def deposit_seen(watch: DepositWatch, now_s: float) -> DepositSeen:
             duration_s=round(whole.duration_s, 1),
             bmu=verdict.bmu,
             cells=cells,
-            reasons=tuple(mask(reason)[:REASON_CHARACTERS_MAX] for reason in told(moment)[:SEEN_REASONS_MAX]),
+            reasons=tuple(
+                gate.text(reason, "caption").text[:REASON_CHARACTERS_MAX] for reason in told(moment)[:SEEN_REASONS_MAX]
+            ),
             row=tuple(float(value) for value in moment.row[:FEATURES_MAX]),
             nearest=tuple(float(value) for value in moment.judged.nearest_normal[:FEATURES_MAX]),
         )

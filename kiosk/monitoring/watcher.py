@@ -56,7 +56,8 @@ from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.steadiness import SensorWatch
 from kiosk.monitoring.still import StillRing, blurred_jpeg
 from kiosk.monitoring.tickets import TicketEye
-from kiosk.protection.gate import mask
+from kiosk.protection.bundles import usual_gate
+from kiosk.protection.egress import Gate
 
 _log = logging.getLogger(__name__)
 
@@ -86,7 +87,7 @@ class Controller(Protocol):
 class Watcher:
     """Give it a frame source, the models there are, a clock and a place for stills; then run its loops."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917 - what a process has, given once
         self,
         source: FrameSource,
         models: Mapping[Stream, StreamModel],
@@ -96,12 +97,15 @@ class Watcher:
         shop: ShopFile | None = None,
         keeper: ModelKeeper | None = None,
         ring: FrameRing | None = None,
+        gate: Gate | None = None,
     ) -> None:
         """Models: by stream; a missing one is reported as a fault of its stream. Levels: false alarms a deposit.
 
         `shop`: where the empty shop is kept over restarts. `keeper`: has the models, and follows the controller's word.
         `ring`: keeps the last seconds for the case that the grade rises; without it there are no clips.
+        `gate`: what of a reason may be told (destination `caption`); by the package's catalogue where none is given.
         """
+        self._gate = gate or usual_gate()
         self._shop = shop
         self._levels = levels
         self._source = source
@@ -245,7 +249,7 @@ class Watcher:
     def _enter(self, code: str | None, stage: Stage, *, whole: bool = True) -> None:
         now_s, lens = self._clock.monotonic_s(), self._lens.state
         if self._now is not None and code != self._now.code:
-            self._seen_due.append(deposit_seen(self._now, now_s))
+            self._seen_due.append(deposit_seen(self._now, now_s, self._gate))
         if code is None:
             self._now = None
             return
@@ -395,7 +399,7 @@ class Watcher:
             deposit_code=watch.code,
             stage=stage,
             grade=seen.grade,
-            streams=_streams(seen),
+            streams=_streams(seen, self._gate),
             lens=seen.lens,
             frames_per_second=self._rate(),
             still_sha256=self._still(seen.image) if wanted else None,
@@ -423,7 +427,7 @@ class Watcher:
         self._reports.put_nowait(report)
 
 
-def _streams(seen: Summary) -> tuple[StreamReport, ...]:
+def _streams(seen: Summary, gate: Gate) -> tuple[StreamReport, ...]:
     judged = tuple(
         StreamReport(
             stream=_STREAMS[each.stream],
@@ -431,7 +435,9 @@ def _streams(seen: Summary) -> tuple[StreamReport, ...]:
             p_value=round(each.p_value, 6),
             grade=each.grade,
             bmu=each.bmu,
-            reasons=tuple(mask(reason)[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]),
+            reasons=tuple(
+                gate.text(reason, "caption").text[:REASON_CHARACTERS_MAX] for reason in each.reasons[:REASONS_MAX]
+            ),
             model_sha256=each.model_sha256,
         )
         for each in seen.verdicts

@@ -69,7 +69,8 @@ from kiosk.messages import (
     TransactionReading,
 )
 from kiosk.processes import notify, watchdog
-from kiosk.processes.installed import artifacts_dir, egress_gate, installed, levels_of, packaged
+from kiosk.processes.gates import egress_gate
+from kiosk.processes.installed import artifacts_dir, installed, levels_of, packaged
 from kiosk.processes.lines import open_lines
 from kiosk.processes.live import LiveSettings
 from kiosk.processes.sensing import Sensing
@@ -275,6 +276,7 @@ class Process:
                 status=self._seen,
                 link=lambda: self.desk.link,
                 configuration=understood(config),
+                catalogue=config.protection.catalogue,
             ),
         )
         self.desk.take_commissioning(Commissioned(self.controller, site / commissioning.FILE))
@@ -282,7 +284,9 @@ class Process:
         around = Around(self.desk, hashes)
         self._present = around.present
         host = Host(config.paths.state_dir)
-        health = HealthDesk(self.controller, self._identity, self._tally, host, around, clock_synchronised)
+        health = HealthDesk(
+            self.controller, self._identity, self._tally, host, around, clock_synchronised, egress_gate(config)
+        )
         self.desk.take_health(health.health)
         self._journal = journal
         self.bus = BusServer(

@@ -15,7 +15,9 @@ from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any, Final
 
+from kiosk.config import load_config
 from kiosk.errors import ConfigError, KioskError
+from kiosk.processes.gates import egress_gate
 from kiosk.processes.table import Process
 from kiosk.protection import logs
 
@@ -32,12 +34,26 @@ def run_process(process: Process, config_path: Path) -> int:
     logs.set_up()
     end_with_parent()
     try:
+        by_policy(config_path)
         module = importlib.import_module(process.module)
         asyncio.run(_until_stopped(module.run(config_path)))
     except Exception as error:  # noqa: BLE001 - the last line of defence: told in full, not hidden by exit code 0
         return _failed(process, error)
     _log.info("%s stopped", process.name)
     return 0
+
+
+def by_policy(config_path: Path) -> None:
+    """From here on log lines follow the bank's catalogue. Raises ConfigError: one that cannot be taken.
+
+    Of a configuration that cannot be read the process itself tells.
+    """
+    try:
+        config = load_config(config_path)
+    except ConfigError:
+        return
+    if config.protection.catalogue is not None:
+        logs.use(egress_gate(config))
 
 
 def _failed(process: Process, error: Exception) -> int:

@@ -9,11 +9,8 @@ import kiosk
 from kiosk.appraisal.conformal import Levels
 from kiosk.appraisal.manifest import ModelError, Stream, read_checked
 from kiosk.config import Config
-from kiosk.errors import ConfigError
 from kiosk.management.installed import Installed, digest
 from kiosk.protection import logs
-from kiosk.protection.catalogue import CatalogueError, CatalogueFile
-from kiosk.protection.egress import Gate
 
 _PACKAGES: Final = tuple(Path(module.__path__[0]) for module in (firmware_bridge, kiosk))
 
@@ -40,24 +37,6 @@ def packaged(config: Config) -> tuple[dict[Stream, tuple[str, str]], dict[str, s
             found[stream] = manifest.version, manifest.sha256
             hashes[stream] = manifest.sha256
     return found, hashes
-
-
-def egress_gate(config: Config) -> Gate:
-    """The gate of this installation's catalogue, by patterns; what stands in clear with every record has passed it.
-
-    Raises ConfigError: a catalogue that cannot be taken, or a kiosk.id that tells something protected.
-    """
-    try:
-        gate = Gate(CatalogueFile(config.protection.catalogue))
-    except (CatalogueError, OSError) as error:
-        message = f"protection.catalogue: {error}"
-        raise ConfigError(
-            message, remedy="Take kiosk/protection/catalogue.toml and change what is to be changed."
-        ) from error
-    if gate.text(config.kiosk.id, "record").stopped:
-        message = "kiosk.id looks like protected data (a phone number, an account, a name's e-mail)"
-        raise ConfigError(message, remedy="It leaves in clear with every record: let it say nothing of anybody.")
-    return gate
 
 
 def levels_of(config: Config) -> Levels:

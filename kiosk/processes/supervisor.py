@@ -23,7 +23,7 @@ from kiosk.clock import Clock
 from kiosk.errors import ConfigError
 from kiosk.processes.entry import EXIT_CONFIG, EXIT_FAILED, PARENT_VARIABLE
 from kiosk.processes.table import PROCESSES, Process
-from kiosk.protection.gate import mask
+from kiosk.protection import logs
 
 RESTART_DELAY_S_MAX: Final = 10.0
 OUTPUT_TIMEOUT_S: Final = 1.0  # of the machine, not of the clock: a pipe is emptied, nobody waits
@@ -206,7 +206,7 @@ class Supervisor:
 
     def _pass_on(self, process: Process, line: bytes, log: BinaryIO | None) -> None:
         """What a library printed past the process's own logging goes through the gate here."""
-        words = mask(line.decode(errors="replace"))
+        words = logs.gated(line.decode(errors="replace"))
         if log is None:
             self._say(process.name, words)
         else:

@@ -8,7 +8,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import Config, load_config
 from kiosk.messages import Push
 from kiosk.processes import notify, watchdog
-from kiosk.processes.installed import egress_gate
+from kiosk.processes.gates import egress_gate
 from kiosk.uplink.session import Broker, LinkSettings, Session
 from kiosk.uplink.uplink import Uplink
 from kiosk.uplink.window import Limits, Window

@@ -23,10 +23,18 @@ from kiosk.monitoring.shop import ShopFile
 from kiosk.monitoring.still import StillRing
 from kiosk.monitoring.watcher import Watcher
 from kiosk.processes import notify, watchdog
+from kiosk.processes.gates import egress_gate
 from kiosk.processes.installed import artifacts_dir, levels_of
+from kiosk.protection import logs
+from kiosk.protection.classify import Classifier
+from kiosk.protection.egress import Judge
+from kiosk.protection.judge import FieldJudge
+from kiosk.protection.networks import ArtifactError
+from kiosk.protection.suspects import Suspects
 
 _log = logging.getLogger(__name__)
 
+_RELEASE: Final = 0.85  # of a caption or a log line: below, what is written like a name is hidden
 NAMES: Final[dict[Stream, tuple[str, ...]]] = {
     "scene": features.NAMES,
     "machine": machine.NAMES,
@@ -50,6 +58,15 @@ def load_models(folder: Path, faults: dict[Stream, str] | None = None) -> dict[S
     return models
 
 
+def name_judge() -> Judge:
+    """Names and addresses by the networks; where those cannot be loaded, whatever looks like one is taken for one."""
+    try:
+        return FieldJudge(Classifier.load(), Suspects(), release=_RELEASE)
+    except ArtifactError as error:
+        _log.error("watcher: names are told by how they are written alone: %s", error)
+        return Suspects()
+
+
 async def run(config_path: Path) -> None:
     """Run until cancelled; a controller or camera that goes away is waited for. ConfigError for a bad file."""
     config = load_config(config_path)
@@ -67,7 +84,10 @@ async def run(config_path: Path) -> None:
     models = load_models(artifacts_dir(config), faults)
     ring = FrameRing() if config.evidence.clips else None
     keeper = ModelKeeper(models, NAMES, faults)
-    watcher = Watcher(source, models, clock, stills, levels_of(config), ShopFile(config.stills_dir), keeper, ring)
+    gate = egress_gate(config, name_judge())
+    logs.use(gate)
+    shop = ShopFile(config.stills_dir)
+    watcher = Watcher(source, models, clock, stills, levels_of(config), shop, keeper, ring, gate)
 
     async def session(client: BusClient) -> None:
         await watcher.run_session(client)

@@ -3,7 +3,8 @@
 Which events there are and which fields each has is the table `EVENTS`; docs/observing.md describes it and a test
 compares. Under systemd (`JOURNAL_STREAM` names our standard error) a line goes to the journal in its native protocol,
 each field a field `KIOSK_...` of its own; otherwise it is one line of JSON on standard error. Either way every text
-goes through the gate. Like any log it is a courtesy: what counts is in the records.
+goes through the gate of this process's log lines (`logs`). Like any log it is a courtesy: what counts is in the
+records.
 """
 
 import json
@@ -14,7 +15,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Final, Literal, TextIO
 
-from kiosk.protection import gate
+from kiosk.protection import logs
+from kiosk.protection.gate import in_depth
 
 Event = Literal["deposit", "alert", "fault"]
 Scalar = str | int | float | bool
@@ -64,7 +66,8 @@ def _line(event: Event, fields: Mapping[str, Scalar]) -> dict[str, object]:
         if type(value) is not table.get(name):
             message = f"{event}: {name if name in table else 'a field that the table does not have'}"
             raise ValueError(message)
-    return {"event": event, **{name: gate.mask_values({name: fields[name]})[name] for name in table if name in fields}}
+    said = {name: fields[name] for name in table if name in fields}
+    return {"event": event, **in_depth(said, lambda text, name: logs.gated(text) if name else text)}
 
 
 def _in_journal(out: TextIO, environ: Mapping[str, str]) -> bool:

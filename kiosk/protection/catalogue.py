@@ -25,6 +25,14 @@ LANGUAGES: Final = ("en", "zh", "ru")
 _VERSION_CHARACTERS: Final = 16
 _NEVER_CLEAR: Final[tuple[Kind, ...]] = ("secret", "device_token")  # whoever has them is the person
 _DEFAULT: Final = "default"
+# Where a sealed value cannot go, and why: `encrypt` is refused there, or it would quietly be a mask.
+NOT_SEALED: Final[Mapping[Destination, str]] = {
+    "record": "what is protected is in the record's own sealed part already, and its clear part has no room for more",
+    "telemetry": "a message of a few kilobytes that may expire cannot carry values of 1.2 kB each",
+    "log": "processes that write lines hold no key of the bank's, and a line is for whoever reads it at the machine",
+    "caption": "a caption has at most 200 characters, a sealed value 1.2 kB",
+    "table": "what is said of a table is for people who read it; the cells themselves stay in the table",
+}
 
 Weight = Annotated[float, msgspec.Meta(ge=0.0, le=100.0)]
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=32)]
@@ -123,6 +131,9 @@ def _check(file: _File) -> None:
         _holds(by.get(OTHER) == "pass", f"policy {to}: {OTHER} passes, or nothing could be said at all")
         for kind in _NEVER_CLEAR:
             _holds(by.get(kind, by[_DEFAULT]) != "pass", f"policy {to}: {kind} never leaves in clear")
+        if to in NOT_SEALED:
+            sealed = sorted(kind for kind, action in by.items() if action == "encrypt")
+            _holds(not sealed, f"policy {to}: {', '.join(sealed)} cannot be encrypted: {NOT_SEALED[to]}; mask or stop")
 
 
 def _holds(condition: bool, otherwise: str) -> None:  # noqa: FBT001

@@ -20,6 +20,7 @@ ALGORITHMS: Final = ("checks", "patterns", *NETWORKS)
 MANIFEST: Final = "manifest.json"
 GRAPHS_BYTES_MAX: Final = 3_000_000  # together
 _MANIFEST_BYTES_MAX: Final = 1 << 18
+_FEW: Final = 8  # so many texts are not worth to be sorted by length
 
 Share = Annotated[float, msgspec.Meta(ge=0.0, le=1.0)]
 
@@ -111,6 +112,9 @@ def _session(path: Path, sha256: str | None) -> ort.InferenceSession:
 
 def say(networks: Networks, folded: Sequence[str], batch: int) -> tuple[Floats, Floats]:
     """What the three say of texts, [3, n, K], and their stats [n, STATS]; short ones are not padded to the longest."""
+    if len(folded) <= _FEW:
+        few = encoding.encode(folded)
+        return np.stack(networks.run(few)), few.stats
     order = sorted(range(len(folded)), key=lambda at: min(len(folded[at]), encoding.CHARACTERS_MAX))
     said = np.empty((len(WORDS), len(folded), len(KINDS)), dtype=np.float32)
     stats = np.empty((len(folded), encoding.STATS), dtype=np.float32)

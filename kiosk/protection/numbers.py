@@ -13,7 +13,7 @@ import phonenumbers
 from stdnum import iban, luhn
 from stdnum.cn import ric, uscc
 from stdnum.exceptions import ValidationError
-from stdnum.ru import inn, ogrn
+from stdnum.ru import inn
 
 from kiosk.protection.kinds import Found, Kind
 
@@ -61,6 +61,17 @@ def snils(digits: str) -> bool:
     if int(number) < _SNILS_CHECKED_FROM:
         return digits.startswith("00")
     return sum(int(digit) * weight for digit, weight in zip(number, range(9, 0, -1), strict=True)) % 101 % 100 == check
+
+
+def ogrn(digits: str) -> bool:
+    """A Russian register number: 13 digits of a company, 15 of a sole trader, the last one a check digit.
+
+    Not `stdnum.ru.ogrn`: of 15 digits it takes the remainder modulo 13 whole, which may have two digits; the rules
+    (Ministry of Finance, order 165n of 2017) take its last one. Sole traders' numbers begin with 3 or 4.
+    """
+    if len(digits) == 13:  # noqa: PLR2004
+        return digits[0] != "0" and int(digits[:-1]) % 11 % 10 == int(digits[-1])
+    return len(digits) == 15 and digits[0] in "34" and int(digits[:-1]) % 13 % 10 == int(digits[-1])  # noqa: PLR2004
 
 
 def bank_card(digits: str) -> bool:
@@ -117,14 +128,26 @@ _phone_cn = partial(national_phone, region="CN")
 _phone_ru = partial(national_phone, region="RU")
 _phone_us = partial(national_phone, region="US")
 # Lengths of the digit groups as people write them -> what it then may be. The first that fits names the kind.
-_CARD_LAYOUTS: Final = ("4-4-4-4", "4-4-4-4-1", "4-4-4-4-2", "4-4-4-4-3", "4-6-5", "4-6-4", "6-13", "6-10", "4-4-4-1")
+_CARD_LAYOUTS: Final = (
+    "4-4-4-4",
+    "4-4-4-4-1",
+    "4-4-4-4-2",
+    "4-4-4-4-3",
+    "4-6-5",
+    "4-6-4",
+    "6-13",
+    "6-10",
+    "4-4-4-1",
+    "4-4-4-2",
+    "4-4-4-3",
+)
 _LAYOUTS: Final[tuple[tuple[Kind, tuple[str, ...], Callable[[str], bool]], ...]] = (
     ("resident_id_cn", ("18", "15", "6-8-4"), resident_id_cn),
     ("uscc_cn", ("18",), lambda text: bool(uscc.is_valid(text))),
     ("bank_card", (*_CARD_LAYOUTS, *map(str, _CARD_DIGITS)), bank_card),
     ("snils_ru", ("11", "3-3-3-2", "3-3-5"), snils),
     ("inn_ru", ("10", "12", "4-6", "4-8"), lambda text: bool(inn.is_valid(text))),
-    ("ogrn_ru", ("13", "15"), lambda text: bool(ogrn.is_valid(text))),
+    ("ogrn_ru", ("13", "15", "1-2-2-8", "1-2-2-10"), ogrn),
     ("phone", ("11", "3-4-4", "3-8", "4-7", "4-8", "12", "3-7", "13", "2-11", "2-3-4-4"), _phone_cn),
     ("phone", ("11", "1-3-3-2-2", "1-3-3-4", "1-10", "3-3-2-2", "3-3-4", "1-3-7"), _phone_ru),
     ("phone", ("3-3-4", "1-3-3-4"), _phone_us),
@@ -138,9 +161,14 @@ _BY_LAYOUT: Final = {
 }
 
 
+def without_hashes(text: str) -> str:
+    """`text` with a line in place of hashes and ids in hex: their digits are no numbers."""
+    return _HASH.sub(lambda match: "_" * len(match.group()), text)
+
+
 def find(text: str) -> Iterator[Found]:
     """All identifiers in `text` that are digits in groups. Linear: each group starts at most six windows."""
-    hidden = _HASH.sub(lambda match: "_" * len(match.group()), text)  # digits of hashes and ids are no numbers
+    hidden = without_hashes(text)
     for run in _RUN.finditer(hidden):
         yield from _windows(hidden, [(run.start() + a, run.start() + b) for a, b in _groups(run.group())])
 

@@ -16,9 +16,9 @@ EMAIL: Final = r"[\w.+%'-]{1,64}@[\w-]{1,63}(?:\.[\w-]{1,63}){1,8}"
 _MAC: Final = r"(?<![0-9A-Fa-f:-])(?:[0-9A-Fa-f]{2}[:-]){5}[0-9A-Fa-f]{2}(?![:-]?[0-9A-Fa-f])"
 _IPV4: Final = r"(?<![\d.])\d{1,3}(?:\.\d{1,3}){3}(?![\d]|\.\d)"
 _IPV6: Final = r"(?<![\w:])[0-9A-Fa-f:]{2,39}(?:\.\d{1,3}){0,3}(?![\w:])"
-_PROVINCES: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
+PROVINCES: Final = "京津沪渝冀豫云辽黑湘皖鲁新苏浙赣鄂桂甘晋蒙陕吉闽贵粤青藏川宁琼"
 PLATE_CN: Final = (
-    rf"[{_PROVINCES}][A-HJ-NP-Z][·. ]?[A-HJ-NP-Z0-9]{{4,5}}"
+    rf"[{PROVINCES}][A-HJ-NP-Z][·. ]?[A-HJ-NP-Z0-9]{{4,5}}"
     r"[A-HJ-NP-Z0-9挂学警港澳](?![A-Za-z0-9])"
 )
 _RU_LETTERS: Final = "АВЕКМНОРСТУХавекмнорстух"
@@ -90,7 +90,7 @@ _RULES: Final = (
     _Rule("mac_address", (":", "-"), re.compile(_MAC)),
     _Rule("ip_address", (".",), re.compile(_IPV4), holds=_address),
     _Rule("ip_address", (":",), re.compile(_IPV6), holds=_address),
-    _Rule("vehicle_plate", tuple(_PROVINCES), re.compile(PLATE_CN)),
+    _Rule("vehicle_plate", tuple(PROVINCES), re.compile(PLATE_CN)),
     _Rule("vehicle_plate", tuple(_RU_LETTERS), re.compile(PLATE_RU)),
     _Rule("bic", ("bic", "swift", "бик"), re.compile(_BIC), 1),
     _Rule("birth_date", ("birth", "dob", "born", "рожден", "родил", "出生", "生日"), re.compile(_BIRTH), 1),

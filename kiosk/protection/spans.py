@@ -9,7 +9,7 @@ from kiosk.protection.kinds import Found
 
 def find(text: str) -> list[Found]:
     """What of `text` is protected, in order, without overlaps."""
-    return without_overlaps(_all(fold(text)))
+    return without_overlaps(every(fold(text)))
 
 
 def without_overlaps(spans: Iterable[Found]) -> list[Found]:
@@ -24,7 +24,8 @@ def without_overlaps(spans: Iterable[Found]) -> list[Found]:
     return kept
 
 
-def _all(folded: str) -> Iterator[Found]:
+def every(folded: str) -> Iterator[Found]:
+    """Each span of a folded text, in no order, also those that overlap."""
     yield from patterns.find(folded)
     yield from numbers.find(folded)
     yield from numbers.find_phones(folded)

@@ -13,7 +13,7 @@ from typing import Final
 
 from stdnum import iban, luhn
 from stdnum.cn import uscc
-from stdnum.ru import inn, ogrn
+from stdnum.ru import inn
 
 from kiosk.protection import numbers, patterns
 from kiosk.protection.kinds import Kind
@@ -98,7 +98,7 @@ _RULES: Final[tuple[tuple[Kind, tuple[int, ...], Callable[[str], bool]], ...]] =
     ("bank_card", tuple(range(12, 20)), _card),
     ("snils_ru", (11,), numbers.snils),
     ("inn_ru", (10, 12), lambda bare: bool(inn.is_valid(bare))),
-    ("ogrn_ru", (13, 15), lambda bare: bool(ogrn.is_valid(bare))),
+    ("ogrn_ru", (13, 15), numbers.ogrn),
     ("bank_account", tuple(range(10, 20)), lambda bare: bool(luhn.is_valid(bare))),
 )
 _CHECKED: Final = {

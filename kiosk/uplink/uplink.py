@@ -48,7 +48,7 @@ from kiosk.messages import (
     Status,
     Subscribe,
 )
-from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.bundles import usual_gate
 from kiosk.protection.egress import Gate
 from kiosk.uplink.evidence import ROWS_MAX as EVIDENCE_ROWS_MAX
 from kiosk.uplink.evidence import Chunk, EvidenceLane
@@ -91,7 +91,7 @@ class Uplink:
         self._window = window or Window()
         self._directory_topic = topics.topic(kiosk, "directory")
         self._counts_topic = topics.topic(kiosk, "counts")
-        self._gate = gate or Gate(Catalogue.load())
+        self._gate = gate or usual_gate()
         self._birth = Births(kiosk, clock, self._gate)
         self._wake = asyncio.Event()
         self._acks: deque[tuple[bytes, bool]] = deque(maxlen=ACKS_HELD_MAX)  # and whether the broker had kept it
@@ -113,7 +113,6 @@ class Uplink:
         self._polled_s = 0.0
         self._report: LinkReport | None = None  # due to the controller
         self._telemetry_topic = topics.topic(kiosk, "telemetry")
-        self._gate = Gate(Catalogue.load())
         self._health_due_s = 0.0  # when the bank is told again how the kiosk is doing
         self._patience_s = PATIENCE_S
         self._unanswered_since_s = 0.0

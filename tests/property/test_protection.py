@@ -9,6 +9,7 @@ from stdnum.cn import ric, uscc
 from stdnum.ru import inn, ogrn
 
 from kiosk.protection import gate, numbers
+from kiosk.protection.bundles import usual_gate
 from kiosk.protection.gate import WITHHELD, mask
 from kiosk.protection.kinds import PATTERN_KINDS
 from kiosk.protection.spans import find
@@ -178,6 +179,27 @@ def test_amounts_ids_hashes_and_times_are_left_alone(line: str) -> None:
     assert mask(line) == line
 
 
+GATE = usual_gate()
+
+
+@given(st.lists(HARMLESS, min_size=1, max_size=5).map(", ".join))
+@settings(max_examples=150)
+def test_the_gate_of_log_lines_leaves_them_alone_too(line: str) -> None:
+    assert GATE.text(line, "log").text == line
+
+
+@given(st.lists(st.one_of(st.text(max_size=30), *IDENTIFIERS.values()), max_size=6).map(" ".join))
+@settings(max_examples=60)
+def test_what_passed_the_gate_once_passes_again(line: str) -> None:
+    once = GATE.text(line, "bundle").text
+    assert GATE.text(once, "bundle").text == once
+
+
+@pytest.mark.parametrize("phrase", ["SMART EMPTY", "NOTE CLEARED FROM FRONT", "Bill Validator"])
+def test_what_our_programs_say_in_capitals_is_nobodys_name(phrase: str) -> None:
+    assert GATE.text(f"validator: {phrase}, again", "log").text == f"validator: {phrase}, again"
+
+
 # --- closed when in doubt, and in time --------------------------------------------------------------------
 
 
@@ -198,6 +220,7 @@ def test_any_text_is_masked_without_an_exception(text: str) -> None:
 EXPLODING = (
     "a", "1 ", "1", "a@", "1-", "+1", "aa11 ", "eyJ", "(123) ", "a:", "1.1.",
     "'\" ", "password", "born ", "://a", "Bearer ",
+    "Ab ", "A. ", "1 Ab ", "王", "路1", "ул. \u0410", "Ул ", "00 ", "1111 ", "AB12", "sk-", "огрн ", "1,", "¥1 ",
     "-----BEGIN A PRIVATE KEY-----", "@", "a" * 63 + ".", "\u3000\uff11",
 )  # fmt: skip
 
@@ -206,6 +229,7 @@ EXPLODING = (
 def test_what_makes_careless_patterns_explode_is_judged(part: str) -> None:
     """A pattern with two ways to match would take hours here, and `pytest-timeout` would name it."""
     assert mask(part * (gate.TEXT_CHARACTERS_MAX // len(part))) != WITHHELD
+    assert GATE.text(part * (gate.TEXT_CHARACTERS_MAX // len(part)), "log").text != ""
 
 
 def test_a_text_of_any_length_is_cut_before_it_is_read() -> None:
@@ -215,6 +239,10 @@ def test_a_text_of_any_length_is_cut_before_it_is_read() -> None:
 
 
 def test_numbers_that_the_library_has_not() -> None:
+    assert numbers.ogrn("306384118025670"), "remainder 10 modulo 13: the last digit counts"
+    assert not numbers.ogrn("306384118025671")
+    assert numbers.ogrn("1022200525819")
+    assert not numbers.ogrn("1022500001328")
     assert numbers.snils("11223344595")
     assert not numbers.snils("11223344596")
     assert numbers.bank_card("6222020200112230" + luhn.calc_check_digit("6222020200112230"))

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from kiosk.processes.table import PROCESSES
-from kiosk.protection import gate, logs
+from kiosk.protection import egress, gate, logs
 
 CARD = "4111 1111 1111 1111"
 
@@ -53,7 +53,7 @@ def test_a_fault_of_the_gate_withholds_the_line(said: io.StringIO, monkeypatch: 
     def broken(_: str) -> str:
         raise RuntimeError("broken")
 
-    monkeypatch.setattr(gate, "_once", broken)
+    monkeypatch.setattr(egress, "every", broken)
     logging.getLogger("kiosk.test").warning("card %s", CARD)
     assert said.getvalue() == f"{gate.WITHHELD}\n"
 

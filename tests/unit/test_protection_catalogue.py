@@ -34,6 +34,19 @@ def test_the_shipped_one_says_for_each_kind_and_destination_what_is_done() -> No
         ("schema = 1", "schema = 2", "schema"),
         ("weight = 0.7", "weight = -1", "0"),
         ("schema = 1", "schema =", "no catalogue"),
+        (
+            "[policies.record]",
+            '[policies.record]\nphone = "encrypt"',
+            "phone cannot be encrypted: what is protected is in",
+        ),
+        (
+            "[policies.telemetry]",
+            '[policies.telemetry]\nphone = "encrypt"',
+            "policy telemetry: phone cannot be encrypted",
+        ),
+        ("[policies.log]", '[policies.log]\nphone = "encrypt"', "hold no key of the bank's"),
+        ("[policies.caption]", '[policies.caption]\nphone = "encrypt"', "200 characters"),
+        ("[policies.table]", '[policies.table]\nphone = "encrypt"', "policy table: phone cannot be encrypted"),
         ('kinds = ["phone", "bank_card"]', 'kinds = ["phone", "fax"]', "fax"),
     ],
 )

@@ -14,7 +14,7 @@ from kiosk.clock import SystemClock
 from kiosk.config import load_config
 from kiosk.errors import ConfigError
 from kiosk.guarantee import seal
-from kiosk.processes.installed import egress_gate
+from kiosk.processes.gates import egress_gate
 from kiosk.protection import egress, logs
 from kiosk.protection.catalogue import DEFAULT_PATH, DESTINATIONS, Catalogue, CatalogueFile, Destination
 from kiosk.protection.egress import STOPPED, Gate
@@ -84,7 +84,7 @@ def test_it_fails_closed_and_counts_without_data(gate: Gate, monkeypatch: pytest
     assert gate.text("anything", "log", "broken") == egress.Passed(WITHHELD, ("unjudged",))
     gate.text(f"call {PHONE}", "log")
     assert gate.counts == {("log", "unjudged", "stop"): 1, ("log", "phone", "mask"): 1}
-    monkeypatch.setattr(egress, "find", lambda _: 1 / 0)
+    monkeypatch.setattr(egress, "every", lambda _: 1 / 0)
     assert gate.text("deposit of 12 notes", "telemetry").text == WITHHELD
 
 
