@@ -165,6 +165,9 @@ def _before() -> Iterator[Picture]:
         ),
         language=False,
     )
+    reasons = ("an exchange is open [4: cabinet]", "the cabinet door is open")
+    handed = replace(IDLE, in_service=False, out_of_service_reasons=reasons)
+    yield Picture("out-of-service-exchange", handed, language=False)
     yield Picture("attract", IDLE, language=False)
     yield Picture("attract-options", IDLE, language=False, options=frozenset({"contrast", "speech"}))
     yield Picture("attract-bank-texts", replace(IDLE, bank_texts=SAID), language=False)

@@ -149,7 +149,7 @@ def hindrances(ledger: Ledger, thresholds: dict[UnitName, Threshold]) -> tuple[s
     """Why no deposit may begin, in words."""
     found = []
     if ledger.exchange is not None:
-        found.append(f"exchange {ledger.exchange.number} of {', '.join(ledger.exchange.units)} is open")
+        found.append(f"an exchange is open [{ledger.exchange.number}: {', '.join(ledger.exchange.units)}]")
     for unit in ledger.units:
         if unit.status == "missing":
             found.append(f"the {unit.name} container is missing")

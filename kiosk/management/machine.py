@@ -189,7 +189,7 @@ def not_ready(machine: Machine, devices: Devices) -> Iterator[str]:
     if machine.bank_hold:
         yield f"the bank has put it out of service [{machine.bank_hold}]"
     if machine.service is not None:
-        yield f"{machine.service[0]} works on it [service mode]"
+        yield f"the machine is being serviced [{machine.service[0]}, service mode]"
     if machine.damage:
         yield f"the record log does not add up [{machine.damage}]"
     if not machine.connected:

@@ -97,7 +97,7 @@ def test_in_service_mode_no_deposit_begins_and_every_movement_is_on_record(rig: 
         assert refusal(await ask(rig, "ben", ServiceEnter())) == "already"
         status = await say(rig, GetStatus())
         assert isinstance(status, Status)
-        assert status.out_of_service_reasons == ("carl works on it [service mode]",)
+        assert status.out_of_service_reasons == ("the machine is being serviced [carl, service mode]",)
         assert refusal(await say(rig, Identify(ACCOUNT))) == "out_of_service"
         for move in ("open", "close", "home", "shutter", "lamp", "alarm", "self_test"):
             view = await moved(rig, move)

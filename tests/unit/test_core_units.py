@@ -228,7 +228,7 @@ def test_one_exchange_at_a_time_and_only_of_its_units() -> None:
     ledger = after(u.ExchangeStarted(AT, PAIR, ("retract",)), ledger=three_bundles())
     assert refused(ledger, u.ExchangeStarted(AT, PAIR, ("cabinet",))) == "exchangeActive"
     assert refused(ledger, u.BundleTaken(AT, "B00000001")) == "invalidUnit"
-    assert units.hindrances(ledger, {}) == ("exchange 1 of retract is open",)
+    assert units.hindrances(ledger, {}) == ("an exchange is open [1: retract]",)
 
 
 # --- the bank's count -----------------------------------------------------------------------------------

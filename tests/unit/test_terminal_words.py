@@ -14,6 +14,7 @@ from kiosk.config.schema import TerminalConfig
 from kiosk.core import risk
 from kiosk.core.cash_in import FISHED
 from kiosk.management.handling import REACHED_IN, TAKEN
+from kiosk.management.machine import OBSTACLES
 from kiosk.management.transactions import OFTEN
 from kiosk.management.translate import STOPS
 from kiosk.messages import Amount
@@ -104,6 +105,12 @@ def machine_words() -> set[str]:
     """All reasons that our code knows to give, in its own English."""
     management = (ROOM.parent / "management" / "machine.py").read_text()
     found = set(re.findall(r'(?:yield |or |            )"([a-z][^"{]+)"', management))
+    # What stands in front of figures or names, which a screen leaves out.
+    units = (ROOM.parent / "core" / "units.py").read_text()
+    found |= set(re.findall(r'f"([a-z][^"{\[(]+) [\[(]', management + units))
+    found |= {words.partition(":")[0] for words in OBSTACLES.values()}
+    found |= {f"the {name} container is missing" for name in ("retract", "cassette")}
+    found |= {f"the {name} is full" for name in ("retract", "cassette", "cabinet")}
     found |= {risk.WATCHER_SILENT, "no cabinet slot is free", "an unusual combination of otherwise usual values"}
     found |= {words for _, words in risk._LENS.values() if words} | set(STOPS.values())  # noqa: SLF001 - its table
     found |= {FISHED, TAKEN, REACHED_IN, OFTEN.split(" (")[0], *(UNHEARD.format(name) for name in HEARD)}
@@ -116,7 +123,7 @@ def machine_words() -> set[str]:
 @pytest.mark.parametrize("language", ["zh", "ru"])
 def test_every_reason_of_the_machine_is_told_in_other_languages(language: str) -> None:
     words = words_of(language)
-    assert "no straps are left" in machine_words()
+    assert {"no straps are left", "an exchange is open", "the machine is being serviced"} <= machine_words()
     assert [reason for reason in sorted(machine_words()) if reason not in words.catalogue.reason] == []
 
 
@@ -124,6 +131,13 @@ def test_a_reason_is_told_without_its_figures() -> None:
     told = "a single head (second head 0.3 share, usually 0 to 0.1) [map cell 3,4 of 10 x 10]"
     assert words_of("en").reason(told) == "A single head."
     assert words_of("zh").reason(told) == "只有一个头"
+
+
+@each_language
+def test_a_device_that_fails_is_named_in_words_and_not_by_the_fault(words: Words) -> None:
+    for device in ("validator", "board", "label printer", "receipt printer", "lines"):
+        told = words.reason(f"{device}: it does not answer (0.5 s)")
+        assert told == words.catalogue.reason[device]
 
 
 def test_a_reason_that_nobody_translated_is_shown_as_it_is() -> None:
