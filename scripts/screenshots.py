@@ -37,6 +37,7 @@ DOCUMENTED: Final = {
     "identify": ("identify", "en", "800x480"),
     "ticket": ("identify-ticket", "en", "800x480"),
     "staff": ("staff-approve", "en", "800x480"),
+    "label": ("label-found", "en", "800x480"),
     "insert": ("insert", "en", "800x480"),
     "refused": ("insert-refused", "en", "800x480"),
     "review": ("review", "en", "800x480"),

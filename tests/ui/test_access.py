@@ -36,7 +36,7 @@ def looks() -> list[Look]:
     return [(picture, *ways[7 * number % len(ways)]) for number, picture in enumerate(pictures())]
 
 
-@pytest.mark.timeout(1800 if os.environ.get("AXE") == "all" else 180)  # of a busy machine
+@pytest.mark.timeout(3600 if os.environ.get("AXE") == "all" else 180)  # of a busy machine
 async def test_axe_finds_no_barrier_on_any_screen() -> None:
     renderer = Renderer(House(LANGUAGES, "zh", "0000 123 4567", speech=True))
     found: list[str] = []

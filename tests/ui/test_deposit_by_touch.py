@@ -1,8 +1,9 @@
-"""A whole deposit by touches in Chromium, on the real stage: simulated cabinet, controller, bank, all processes."""
+"""Deposits and a hand-over by touches in Chromium on the real stage: simulated cabinet, controller, bank, the rest."""
 
 import json
 import tempfile
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -10,8 +11,9 @@ from kiosk.terminal.screens import grouped
 from scripts.depositor import ACCOUNTS
 from scripts.stage import KIOSK_ID, Stage
 from tests.ui.person import Person, person_at
+from tests.ui.staff import colleagues, hand_over
 
-pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(240)]  # of a busy machine; 40 s on an idle one
+pytestmark = [pytest.mark.mosquitto, pytest.mark.timeout(480)]  # of a busy machine; 60 s on an idle one
 
 ACCOUNT = ACCOUNTS["first"]
 
@@ -79,13 +81,18 @@ async def by_ticket(person: Person, text: str) -> None:
     await person.sees("现金存款")
 
 
-async def test_a_deposit_by_touch_survives_reloads_and_a_dead_terminal() -> None:
+async def test_deposits_by_touch_survive_reloads_and_a_dead_terminal_and_two_people_take_the_cash_out() -> None:
     with tempfile.TemporaryDirectory(prefix="kiosk-ui-") as folder:  # short: socket paths have a limit
         stage = Stage(Path(folder))
         try:
             await stage.up()
             await stage.scene({"depositor": True, "onlooker": False})
+            staff, courier = await colleagues(stage)
             async with person_at(stage) as person:
+                await staff.comes(person)
+                await person.touches("I am on duty")
+                await person.sees("On duty: S-03")
+                await staff.leaves(person)
                 await identify(person)
                 await feed(person)
                 await person.touches("That is all")
@@ -94,7 +101,7 @@ async def test_a_deposit_by_touch_survives_reloads_and_a_dead_terminal() -> None
                 status = await stage.status()
                 assert status.deposit is not None
                 code = status.deposit.code
-                stage.kill("terminal")  # it comes back in the kiosk's own language: it holds nothing but that
+                await person.outlives(lambda: stage.kill("terminal"))
                 await person.touches("Yes, deposit it")
                 await person.sees("Money deposited")
                 await person.sees("150 yuan")
@@ -102,8 +109,12 @@ async def test_a_deposit_by_touch_survives_reloads_and_a_dead_terminal() -> None
                 await person.reloads()
                 await person.touches("Finish")
                 await by_ticket(person, await ticket(stage))
+                await hand_over(person, staff, courier)
                 assert [text for text in person.complaints if "WebSocket" not in text] == []
             world = (await stage.world("/state"))["totals"]
             assert (world["inserted_minor"], world["returned_minor"]) == (25_000, 0)
+            labels: Any = await stage.world("/labels")
+            assert [each["barcode"] for each in labels] == ["B00000001-1", "B00000002-1", "B00000002-2"]
+            assert all("Staff S-03" in each["lines"] for each in labels)
         finally:
             await stage.down()
