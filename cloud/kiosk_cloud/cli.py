@@ -32,6 +32,7 @@ from kiosk_cloud.provision import Plan, Provisioned, provision, renew
 from kiosk_cloud.publishing import publish_retained
 from kiosk_cloud.service import ReceiverService
 from kiosk_cloud.tickets import badge_group, ticket
+from kiosk_cloud.unseal_cli import unseal
 from kiosk_cloud.verify import Report, verify_store
 from kiosk_cloud.witness import service as witness
 
@@ -304,6 +305,7 @@ def publish_count(  # noqa: PLR0913 - the options of one command
 
 main.add_command(fleet_group)
 main.add_command(keys)
+main.add_command(unseal)
 main.add_command(model)
 main.add_command(post)
 main.add_command(depositor)

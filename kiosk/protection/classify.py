@@ -18,6 +18,7 @@ import numpy as np
 from kiosk.protection import encoding, fusion
 from kiosk.protection.encoding import Floats
 from kiosk.protection.folding import fold
+from kiosk.protection.forms import possible
 from kiosk.protection.kinds import KINDS, OTHER
 from kiosk.protection.networks import ALGORITHMS, Networks, default_folder, read_manifest, say
 from kiosk.protection.opinions import opinions
@@ -48,6 +49,7 @@ _EMPTY: Final = Verdict(OTHER, 1.0)
 _NOTHING: Final = frozenset(
     ("", "-", "--", "—", "nan", "null", "none", "n/a", "na", "nil", "нет", "не указано", "无", "空", "未填写")
 )
+_FORM_CHARACTERS_MAX: Final = 64  # a longer cell has enough of everything
 _HELD_SCORE: Final = 0.9  # at least, of words around something that a check digit tells, whatever networks say
 _FREE_TEXT: Final = KINDS.index("free_text")
 _OTHER: Final = KINDS.index(OTHER)
@@ -130,7 +132,7 @@ class Classifier:
         if not values:
             return []
         scores = fusion.fuse(judged.said, self._weights)
-        best = scores.argmax(axis=1)
+        best = _best(scores, values)
         best[judged.holds & (best == _OTHER)] = _FREE_TEXT
         sure = scores[np.arange(len(best)), best]
         sure[judged.holds] = np.maximum(sure[judged.holds], _HELD_SCORE)
@@ -160,6 +162,19 @@ class Classifier:
         checked, shaped = fusion.votes(bits)
         said = np.stack([checked[place], shaped[place], *(each[place] for each in three), fourth])
         return _Judged(said, holds[place], mean)
+
+
+def _best(scores: Floats, values: Sequence[str]) -> "np.typing.NDArray[np.int64]":
+    """The kind of the highest score that a cell may be of by its form; `other` may be anything."""
+    best: np.typing.NDArray[np.int64] = scores.argmax(axis=1)
+    for row, (value, kind) in enumerate(zip(values, best.tolist(), strict=True)):
+        if kind == _OTHER or len(value) > _FORM_CHARACTERS_MAX:
+            continue
+        text = fold(value)
+        if not possible(KINDS[kind], text):
+            ranked = scores[row].argsort()[::-1].tolist()
+            best[row] = next(each for each in ranked if each == _OTHER or possible(KINDS[each], text))
+    return best
 
 
 @lru_cache(maxsize=256)  # names of fields are few

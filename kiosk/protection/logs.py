@@ -29,11 +29,18 @@ class MaskingFormatter(logging.Formatter):
     def format(self, record: logging.LogRecord) -> str:
         try:
             line = super().format(record)
-            passed = mask(line) if self._gate is None else self._gate.text(line, "log").text
+            if self._gate is None:
+                return mask(line)
+            at = f"{self.formatTime(record)} "
+            at = (
+                at if line.startswith(at) else ""
+            )  # the clock's own words are nobody's, and most of a short line's work
+            passed = self._gate.text(line[len(at) :], "log").text
         except Exception:  # noqa: BLE001 - arguments that do not fit, a broken __str__
-            passed = WITHHELD
-            return f"{self.formatTime(record)} {record.levelname} {passed}"
-        return f"{self.formatTime(record)} {record.levelname} {STOPPED}" if passed == STOPPED else passed
+            return f"{self.formatTime(record)} {record.levelname} {WITHHELD}"
+        if passed == WITHHELD:
+            return WITHHELD
+        return f"{self.formatTime(record)} {record.levelname} {STOPPED}" if passed == STOPPED else at + passed
 
 
 def _packaged() -> Gate | None:

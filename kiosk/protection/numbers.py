@@ -47,6 +47,7 @@ _HASH: Final = re.compile(
     r"(?<![0-9A-Za-z])(?:[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}|(?=[0-9]{0,127}[a-f])[0-9a-f]{16,128})(?![0-9A-Za-z])"
 )
 _GROUPS_MAX: Final = 6
+_RUN_CHARACTERS_MIN: Final = 10  # no layout below has fewer digits
 _IBAN_CHARACTERS_MIN: Final = 15  # Norway's
 
 
@@ -170,6 +171,8 @@ def find(text: str) -> Iterator[Found]:
     """All identifiers in `text` that are digits in groups. Linear: each group starts at most six windows."""
     hidden = without_hashes(text)
     for run in _RUN.finditer(hidden):
+        if run.end() - run.start() < _RUN_CHARACTERS_MIN:
+            continue
         yield from _windows(hidden, [(run.start() + a, run.start() + b) for a, b in _groups(run.group())])
 
 
@@ -215,8 +218,8 @@ _USCC: Final = re.compile(r"(?<![A-Za-z0-9])[0-9A-Za-z]{2}\d{6}[0-9A-Za-z]{10}(?
 
 def find_phones(text: str) -> Iterator[Found]:
     """Numbers with a plus, and those with brackets around their area code."""
-    for pattern, regions in ((_PLUS, ("ZZ",)), (_BRACKETS, ("RU", "CN", "US"))):
-        for match in pattern.finditer(text):
+    for sign, pattern, regions in (("+", _PLUS, ("ZZ",)), ("(", _BRACKETS, ("RU", "CN", "US"))):
+        for match in pattern.finditer(text) if sign in text else ():
             for candidate in _shortened(match.group()):
                 if any(national_phone(candidate, region) for region in regions):
                     yield Found(match.start(), match.start() + len(candidate), "phone")

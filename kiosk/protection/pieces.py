@@ -69,13 +69,17 @@ _STREET_EN: Final = (
 )
 _ADDRESS: Final = re.compile(f"{_ADDRESS_ZH}|{_ADDRESS_RU}|{_STREET_RU}|{_ADDRESS_EN}")
 _ADDRESS_PLAIN: Final = re.compile(f"{_ADDRESS_ZH}|{_ADDRESS_RU}|{_STREET_RU}|{_STREET_EN}")
+# Without one of these there can be none: cheaper to ask first.
+_CAPITAL: Final = re.compile(rf"{_UP}|[А-ЯЁ]")
+_PLACE: Final = re.compile(r"[A-Z\u0400-\u04ff\u4e00-\u9fff]")
 
 Span = tuple[int, int]
 
 
 def names(folded: str) -> list[Span]:
     """Where something stands that is written like a full name; of Chinese both lengths that it may have."""
-    found = [match.span() for match in _NAME.finditer(folded) if not _ours(match.group())]
+    capitals = _CAPITAL.search(folded) is not None
+    found = [match.span() for match in _NAME.finditer(folded) if not _ours(match.group())] if capitals else []
     if not folded.isascii():
         for match in _NAME_ZH.finditer(folded):
             start, end = match.span(1)
@@ -89,9 +93,9 @@ def _ours(piece: str) -> bool:
 
 def addresses(folded: str) -> list[Span]:
     """Where something stands that may be an address; a judge has to say whether it is one ("12 Notes" is not)."""
-    return [match.span() for match in _ADDRESS.finditer(folded)]
+    return [match.span() for match in _ADDRESS.finditer(folded)] if _PLACE.search(folded) else []
 
 
 def plain_addresses(folded: str) -> list[Span]:
     """Where an address stands that its words tell: a street's kind and a number."""
-    return [match.span() for match in _ADDRESS_PLAIN.finditer(folded)]
+    return [match.span() for match in _ADDRESS_PLAIN.finditer(folded)] if _PLACE.search(folded) else []

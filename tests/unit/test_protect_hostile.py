@@ -15,7 +15,9 @@ import pyarrow.parquet as pq
 import pytest
 import xlsxwriter
 
-from kiosk_cloud.protect import tables
+from kiosk.protection.classify import Verdict
+from kiosk_cloud.protect import judging, tables
+from kiosk_cloud.protect.judging import Judge
 from kiosk_cloud.protect.reading import opening, parquet, text, zips
 from kiosk_cloud.protect.scanning import Places, scan
 from kiosk_cloud.protect.tables import InputRefused
@@ -199,6 +201,56 @@ def test_a_huge_cell_is_judged_by_its_parts_and_not_copied_many_times(kind: str,
     assert (line["row"], line["column"], line["kind"]) == (1, "text", "free_text")
     (tagged,) = tmp_path.glob("*.tagged.*")
     assert tagged.stat().st_size > path.stat().st_size
+
+
+JUDGE = kit.options().judge
+STEP = judging.WINDOW_CHARACTERS - judging.OVERLAP_CHARACTERS
+
+
+@pytest.mark.parametrize(
+    ("held", "found"),
+    [
+        (kit.card(3), judging.IDENTIFIED),
+        ("+7 916 555-10-77", judging.IDENTIFIED),
+        ("ivan.petrov@bank.example", judging.IDENTIFIED),
+        ("GB82 WEST 1234 5698 7654 32", judging.IDENTIFIED),
+        ("Смирнов Алексей Викторович", judging.NAMED),
+    ],
+)
+def test_what_stands_over_a_border_of_windows_or_deep_in_a_cell_is_found(held: str, found: Verdict) -> None:
+    words = "lorem ipsum, 12 " * 20_000  # 300,000 characters: 178 windows
+    for place in (
+        0,
+        judging.WINDOW_CHARACTERS - 5,
+        STEP - 3,
+        7 * STEP + judging.WINDOW_CHARACTERS - 12,
+        250_003,
+        len(words),
+    ):
+        cell = tables.cell(f"{words[:place]} {held} {words[place:]}")
+        batch = tables.Batch(1, 1, {"note": tables.Column([1], [cell])})
+        assert JUDGE.batch(batch)["note"] == [found], place
+
+
+def test_the_networks_work_on_one_cell_is_bounded_and_what_they_did_not_read_is_not_clean(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(judging, "NAMED_WINDOWS_MAX", 5)
+    words = "The order of Quota Exceeded is open, nothing else. " * 1000  # each window has something like a name
+    judge = Judge(JUDGE._classifier)  # noqa: SLF001 - loaded once
+    cell = tables.cell(words)
+    assert judge.batch(tables.Batch(1, 1, {"note": tables.Column([1], [cell])}))["note"] == [judging.CROWDED]
+    assert judge.windows.by_networks == 5
+    assert judge.windows.passed_over == judge.windows.read - 5 > 10
+    deep = tables.cell(words + kit.card(5))
+    assert judge.batch(tables.Batch(1, 1, {"note": tables.Column([1], [deep])}))["note"] == [judging.IDENTIFIED]
+
+
+def test_the_report_says_what_a_long_text_was_read_by(tmp_path: Path) -> None:
+    path = tmp_path / "p.csv"
+    path.write_text('id,text\n1,"' + "lorem ipsum, " * 1000 + '"\n')
+    found = scan(path, Places.of(path, None), options(copy=False))
+    assert any(note.startswith("long texts: 8 windows of 2,048 characters, all read") for note in found["notes"])
 
 
 def test_hostile_json_lines_are_read(tmp_path: Path) -> None:

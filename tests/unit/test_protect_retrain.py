@@ -66,7 +66,10 @@ def test_corrections_are_learnt_and_told(tmp_path: Path, mistaken: Path) -> None
     told = json.loads(retrain(*common, "--json").stdout)
     assert told["right_after"] > told["right_before"]
     assert not out.exists()
+    twin = tmp_path / "state" / "twin"
+    assert retrain(*common, "--out", twin).exit_code == 0
     done = retrain(*common, "--out", out, "--export", export, "--forget")
+    assert (twin / MANIFEST).read_bytes() == (out / MANIFEST).read_bytes(), "the same feedback, the same weights"
     assert done.exit_code == 0, done.output
     assert "  checks on bank_card: 0.020 -> " in done.stdout
     assert told_cards(out) > before

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 from typing import Any, Final, cast
 
 import pytest
+from click.testing import CliRunner
 
 from cellkinds import identifiers as ids
 from cellkinds.columns import TEMPLATES
@@ -28,7 +29,7 @@ from kiosk.core.metrics import METRICS, sample
 from kiosk.core.topics import FROM_KIOSK, topic
 from kiosk.errors import ConfigError, VerificationError
 from kiosk.guarantee import bundles, evidence
-from kiosk.guarantee.sealed_values import open_values
+from kiosk.guarantee.sealed_values import SealedValues, open_values
 from kiosk.management.controller import Controller
 from kiosk.management.files_desk import FilesDesk
 from kiosk.messages import Health, LinkReport
@@ -45,9 +46,13 @@ from kiosk.protection.judge import FieldJudge
 from kiosk.protection.kinds import KINDS
 from kiosk.protection.suspects import Suspects
 from kiosk.uplink.uplink import Births, Uplink
+from kiosk_cloud.cli import main as cloud
+from kiosk_cloud.pki import utc_now
+from kiosk_cloud.provision import provision
 from tests.guarantee_kit import Kit
 from tests.unit.test_config import MINIMAL
 from tests.unit.test_uplink_loop import HandLink
+from tests.uplink_kit import KIOSK, KioskSide, plan
 
 PASSING: Final = ("amount", "other")  # by the shipped catalogue, everywhere
 Made = Callable[[random.Random], str]
@@ -373,6 +378,39 @@ def test_what_is_encrypted_in_a_bundle_is_read_by_the_bank_alone(desk: FilesDesk
     ):
         with pytest.raises(VerificationError, match="no file of sealed values"):
             open_values(broken, "demo-0001", lambda _: bank)
+
+
+def test_the_bank_opens_what_is_sealed_in_a_bundle_of_its_own_kiosk_alone(tmp_path: Path) -> None:
+    done = provision(plan(tmp_path / "run"), utc_now())
+    kiosk = KioskSide(done.kiosk_keys)
+    sealed = SealedValues(KIOSK, kiosk.records.bank_seal)
+    sealed.keep("phone!abc", "+7 912 345-67-89")
+    records = kiosk.records
+
+    def made(name: str, files: dict[str, Any]) -> str:
+        data = bundles.make(
+            {"kiosk": KIOSK}, files, records.record_key.pem, lambda data: records.vouch(data, bundles.TYPE)
+        )
+        (tmp_path / name).write_bytes(data)
+        return str(tmp_path / name)
+
+    out = tmp_path / "values.json"
+    common = ("--config", str(done.bank_config), "--out", str(out))
+    said = CliRunner().invoke(cloud, ["unseal", made("a.zip", {"sealed": sealed.file()}), *common])
+    assert said.exit_code == 0, said.output
+    assert json.loads(out.read_text()) == {"phone!abc": "+7 912 345-67-89"}
+    assert out.stat().st_mode & 0o777 == 0o600
+    assert "912" not in said.output
+    assert (
+        "nothing in this bundle is sealed"
+        in CliRunner().invoke(cloud, ["unseal", made("b.zip", {"journal": []}), *common]).output
+    )
+    stranger = Kit().records
+    records = stranger
+    said = CliRunner().invoke(cloud, ["unseal", made("c.zip", {"sealed": sealed.file()}), *common])
+    assert said.exit_code == 3
+    assert "no record key" in said.output
+    kiosk.close()
 
 
 def test_a_value_that_cannot_be_sealed_does_not_leave() -> None:

@@ -1,6 +1,7 @@
 """Cells judged in their column by the shipped networks, and the fusion behind it."""
 
 import json
+import random
 import shutil
 from pathlib import Path
 
@@ -9,18 +10,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cellkinds.columns import TEMPLATES
 from kiosk.protection import encoding, fusion
 from kiosk.protection.bundles import bundle_gate
 from kiosk.protection.catalogue import Catalogue
 from kiosk.protection.classify import Classifier, Column
 from kiosk.protection.egress import Gate
 from kiosk.protection.folding import fold
+from kiosk.protection.forms import FORMS, possible
 from kiosk.protection.judge import FieldJudge
 from kiosk.protection.kinds import KINDS
 from kiosk.protection.networks import ALGORITHMS, GRAPHS_BYTES_MAX, ArtifactError, default_folder, read_manifest
 from kiosk.protection.whole import see
+from tests import protect_kit as kit
 from tests.protection_bench.measure import measure
 from tests.protection_bench.table import table
+from tests.protection_bench.templates import TEMPLATES as BENCH
 
 CLASSIFIER = Classifier.load()
 
@@ -154,6 +159,56 @@ def test_names_and_numbers_of_a_bundle_stay_the_same_person_within_it_alone() ->
     assert len({line.partition(": ")[2] for line in first}) == 1
     assert not {line for line in first if "Смирнов" in line or "4111" in line}
     assert first != second
+
+
+def test_a_few_texts_alone_are_judged_as_columns_of_one() -> None:
+    texts = [
+        "Margaret Thompson",
+        "4111 1111 1111 1111",
+        "ул. Мира, д. 5",
+        "x" * 5000,
+        "王建国",
+        "",
+        "12 notes",
+        "a@b.example",
+        "ok",
+    ]
+    for header in ("", "note", "карта"):
+        alone = CLASSIFIER.lone(texts, header)
+        columns = [verdict for (verdict,) in CLASSIFIER.cells([Column([text], header) for text in texts])]
+        assert [each.kind for each in alone] == [each.kind for each in columns]
+        assert np.allclose([each.score for each in alone], [each.score for each in columns], atol=1e-4)
+        assert CLASSIFIER.lone(texts[:2], header)[0].kind == alone[0].kind
+    assert CLASSIFIER.lone([]) == []
+
+
+def test_the_column_alone_makes_nothing_of_a_cell_that_cannot_be_of_its_kind() -> None:
+    """What a card's column holds beside cards; codes of branches, which are written like plates."""
+    cards = [kit.card(number) for number in range(30)]
+    verdicts = CLASSIFIER.column(["2", *cards, "12/29", "B7"], "card")
+    assert [verdict.kind for verdict in verdicts[1:31]] == ["bank_card"] * 30
+    assert "bank_card" not in {verdicts[at].kind for at in (0, 31, 32)}
+    assert {verdict.kind for verdict in CLASSIFIER.column(["B123", "C771", "B200", "A14"], "branch")} == {"other"}
+
+
+@given(st.sampled_from(KINDS).filter(lambda kind: kind not in ("other", "secret", "email")), st.text(max_size=3))
+@settings(max_examples=60)
+def test_three_characters_are_no_number_of_anybody(kind: str, text: str) -> None:
+    short = ("person_name", "postal_address", "amount", "birth_date", "ip_address")
+    assert not possible(kind, fold(text)) or kind in short
+
+
+@pytest.mark.parametrize("kind", sorted(FORMS))
+def test_the_least_form_of_a_kind_takes_everything_that_training_and_benchmark_know_of_it(kind: str) -> None:
+    chance = random.Random(kind)
+    for by in (TEMPLATES, BENCH):
+        for templates in by.get(kind, {}).values():
+            for made in templates:
+                for _ in range(20):
+                    value = made(chance)
+                    assert possible(kind, fold(value)), value
+                    typo = value[:-1]
+                    assert possible(kind, fold(typo)) or kind == "amount", typo  # of one digit none is left
 
 
 def test_the_manifest_says_what_it_was_made_of() -> None:

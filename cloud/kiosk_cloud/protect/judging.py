@@ -2,10 +2,11 @@
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from kiosk.protection import spans
+from kiosk.protection import pieces, spans
 from kiosk.protection.classify import Classifier, Column, Verdict
 from kiosk.protection.folding import fold
 from kiosk.protection.judge import FieldJudge
@@ -21,11 +22,23 @@ IDENTIFIED: Final = Verdict(FREE_TEXT, 0.9)
 NAMED: Final = Verdict(FREE_TEXT, 0.6)
 CROWDED: Final = Verdict(FREE_TEXT, 0.5)
 CLEAN: Final = Verdict(OTHER, 0.8)
+# So many windows of one cell are asked about names; patterns and check digits read all of them. A cell with more
+# windows in which something is written like a name, and none found so far, is CROWDED: what was not read is not clean.
+NAMED_WINDOWS_MAX: Final = 4096
 # A column of remarks in which few hold anything makes the classifier overlook those: they are searched as well.
 OVERLOOKED: Final = Verdict(FREE_TEXT, 0.6)
 _TELLING: Final = re.compile(r"[0-9](?:[ .()-]{0,2}[0-9]){4}|@|://")
 _LETTERS_MIN: Final = 4  # a bare number is no text: of that the classifier decides
 _LONE: Final = re.compile("[\ud800-\udfff]")
+
+
+@dataclass
+class Windows:
+    """Windows of long texts: read by patterns and check digits; of these also by the networks, or too many for them."""
+
+    read: int = 0
+    by_networks: int = 0
+    passed_over: int = 0
 
 
 class Judge:
@@ -35,6 +48,7 @@ class Judge:
         self._classifier = classifier
         self._names = FieldJudge(classifier)
         self.models = models or {}
+        self.windows = Windows()
 
     @classmethod
     def load(cls, artifacts: Path | None = None) -> "Judge":
@@ -62,15 +76,26 @@ class Judge:
 
     def _long(self, cell: Cell, header: str) -> Verdict:
         """Free text if any window holds anything: what check digits and patterns find, then names and addresses."""
+        asked, verdict = 0, CLEAN
         for window in windows(cell):
+            self.windows.read += 1
             if spans.find(window):
                 return IDENTIFIED
+            folded = fold(window)
+            if not (pieces.names(folded) or pieces.addresses(folded)):
+                continue
+            asked += 1
+            if asked > NAMED_WINDOWS_MAX:
+                self.windows.passed_over += 1
+                verdict = CROWDED
+                continue
+            self.windows.by_networks += 1
             try:
-                if self._names.find(fold(window), header):
+                if self._names.find(folded, header):
                     return NAMED
             except ValueError:  # so many that look like names that it would take too long to judge each
                 return CROWDED
-        return CLEAN
+        return verdict
 
 
 def _searched(cell: Cell, verdict: Verdict) -> Verdict:

@@ -13,8 +13,8 @@ from typing import Any, Final
 import jinja2
 import msgspec
 
-from kiosk.protection import gate
 from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.egress import Gate
 from kiosk.protection.kinds import OTHER
 from kiosk.protection.table_grade import grade_table
 from kiosk_cloud.protect.colours import colour
@@ -40,9 +40,10 @@ def build(
 ) -> Report:
     """All that is known of a finished scan. Names that could be somebody's data pass the gate."""
     cells = sum(table.cells for table in current.tables)
+    gate = Gate(catalogue)
     return {
         "format": FORMAT,
-        "file": gate.mask(name),
+        "file": gate.text(name, "table").text,
         "kind": kind,
         "sha256": sha256,
         "catalogue": catalogue.version,
@@ -51,18 +52,18 @@ def build(
         "cells": cells,
         "seconds": round(current.seconds, 3),
         "cells_per_second": round(cells / current.seconds) if current.seconds > 0 else None,
-        "notes": [gate.mask(note) for note in notes],
+        "notes": [gate.text(note, "table").text for note in notes],
         "outputs": outputs,
-        "tables": [_table(table, catalogue) for table in current.tables],
+        "tables": [_table(table, catalogue, gate) for table in current.tables],
         "basis": msgspec.to_builtins(current.basis),
     }
 
 
-def _table(tally: TableTally, catalogue: Catalogue) -> Report:
+def _table(tally: TableTally, catalogue: Catalogue, gate: Gate) -> Report:
     counts = tally.counts()
     grade = grade_table({kind: count for kind, count in counts.items() if kind != OTHER}, tally.rows, catalogue)
     return {
-        "name": gate.mask(tally.name),
+        "name": gate.text(tally.name, "table").text,
         "rows": tally.rows,
         "cells": tally.cells,
         "grade": grade.grade,

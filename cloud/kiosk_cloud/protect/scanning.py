@@ -8,14 +8,15 @@ import hashlib
 import os
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
 from kiosk.protection.catalogue import Catalogue
+from kiosk.protection.egress import Gate
 from kiosk_cloud.files import write_private
 from kiosk_cloud.protect import report, sidecar, state
-from kiosk_cloud.protect.judging import Judge
+from kiosk_cloud.protect.judging import WINDOW_CHARACTERS, Judge, Windows
 from kiosk_cloud.protect.reading import opening
 from kiosk_cloud.protect.reading.opening import Said
 from kiosk_cloud.protect.state import State
@@ -106,6 +107,7 @@ class _Scan:
             "header": str(said.header),
             "copy": str(options.copy),
         }
+        self._gate = Gate(options.catalogue)
         self._basis = state.basis(path, options.catalogue.version, options.judge.models, how)
         self._resumed_row = 0
 
@@ -144,8 +146,10 @@ class _Scan:
         self._resumed_row = tally.rows
         begun = saved = time.monotonic()
         for batch in table.batches(tally.rows):
+            before = replace(self._options.judge.windows)
             verdicts = self._options.judge.batch(batch)
-            tally.add(batch, verdicts, self._options.threshold)
+            _count(current, before, self._options.judge.windows)
+            tally.add(batch, verdicts, self._options.threshold, self._gate)
             current.row_characters_max = max(current.row_characters_max, _widest(batch))
             lines.write(sidecar.lines(table.name, batch, verdicts, self._options.threshold).encode("ascii"))
             self._progress(table.name, tally.rows, table.progress())
@@ -193,6 +197,12 @@ class _Scan:
         return found
 
 
+def _count(current: State, before: Windows, now: Windows) -> None:
+    current.windows_read += now.read - before.read
+    current.windows_by_networks += now.by_networks - before.by_networks
+    current.windows_passed_over += now.passed_over - before.passed_over
+
+
 def _widest(batch: Batch) -> int:
     """Characters of the widest row: no more than all of the batch's, no less than its longest cell."""
     rows: dict[int, int] = {}
@@ -204,6 +214,12 @@ def _widest(batch: Batch) -> int:
 
 def _notes(current: State) -> list[str]:
     notes = []
+    if current.windows_read:
+        notes.append(
+            f"long texts: {current.windows_read:,} windows of {WINDOW_CHARACTERS:,} characters, all read by patterns"
+            f" and check digits; {current.windows_by_networks:,} with something written like a name or an address by"
+            f" networks, too, {current.windows_passed_over:,} more were too many for them and count as free text"
+        )
     for table in current.tables:
         if table.irregular:
             notes.append(

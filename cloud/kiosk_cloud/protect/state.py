@@ -43,6 +43,9 @@ class State(msgspec.Struct):
     lines_bytes: int = 0
     row_characters_max: int = 0
     seconds: float = 0.0
+    windows_read: int = 0  # of long texts, by patterns and check digits
+    windows_by_networks: int = 0  # of these, also by the networks
+    windows_passed_over: int = 0  # these were too many for the networks: the cell counts as free text
 
 
 def basis(path: Path, catalogue: str, models: dict[str, str], options: dict[str, str]) -> Basis:

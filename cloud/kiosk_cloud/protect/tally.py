@@ -8,8 +8,8 @@ from typing import Final
 
 import msgspec
 
-from kiosk.protection import gate
 from kiosk.protection.classify import Verdict
+from kiosk.protection.egress import Gate
 from kiosk.protection.kinds import OTHER
 from kiosk_cloud.protect.tables import Batch, Cell, LongText
 
@@ -51,8 +51,8 @@ class TableTally(msgspec.Struct):
     unread: int = 0
     columns: dict[str, ColumnTally] = {}
 
-    def add(self, batch: Batch, verdicts: dict[str, list[Verdict]], threshold: float) -> None:
-        """Count a batch. What is below `threshold` counts as *other*, and as unsure."""
+    def add(self, batch: Batch, verdicts: dict[str, list[Verdict]], threshold: float, gate: Gate) -> None:
+        """Count a batch. What is below `threshold` counts as *other*, and as unsure; names pass `gate` as `table`."""
         self.rows = batch.last
         self.irregular += batch.irregular
         self.replaced += batch.replaced
@@ -60,7 +60,7 @@ class TableTally(msgspec.Struct):
         for name, column in batch.columns.items():
             tally = self.columns.get(name)
             if tally is None:
-                tally = self.columns[name] = ColumnTally(gate.mask(name), {}, 0, [], [])
+                tally = self.columns[name] = ColumnTally(gate.text(name, "table").text, {}, 0, [], [])
             self.cells += len(column.cells)
             for row, cell, verdict in zip(column.rows, column.cells, verdicts[name], strict=True):
                 self._count(tally, row, cell, verdict, threshold)
