@@ -50,6 +50,9 @@ _NOTHING: Final = frozenset(
     ("", "-", "--", "—", "nan", "null", "none", "n/a", "na", "nil", "нет", "не указано", "无", "空", "未填写")
 )
 _FORM_CHARACTERS_MAX: Final = 64  # a longer cell has enough of everything
+_CHECKS: Final = ALGORITHMS.index("checks")
+_WITH_CHECK: Final = tuple(KINDS.index(kind) for kind in ("inn_ru", "ogrn_ru", "snils_ru", "resident_id_cn"))
+_PASSING_SHARE_MIN: Final = 0.2
 _HELD_SCORE: Final = 0.9  # at least, of words around something that a check digit tells, whatever networks say
 _FREE_TEXT: Final = KINDS.index("free_text")
 _OTHER: Final = KINDS.index(OTHER)
@@ -105,7 +108,7 @@ class Classifier:
         none = np.zeros((len(folded), 1), dtype=np.float32)  # the logarithm of one row
         fourth = self._networks.run_columns(seen, seen, none, headers)  # a column's mean is that of its one cell
         said = np.concatenate([np.stack(fusion.votes(bits)), three, fourth[None]])
-        return self._decided(values, _Judged(said, holds, seen))
+        return self._decided(values, _Judged(said, holds, seen), np.arange(len(values)))
 
     def said(self, columns: Sequence[Column]) -> Floats:
         """What each algorithm says of every cell, one column after the other: [A, n, K]. For measuring."""
@@ -119,19 +122,22 @@ class Classifier:
             part = Column(column.values[at : at + _CELLS_MAX], column.header)
             judged = self._said([part], context)
             context = judged.mean if context is None else context
-            done += self._decided(part.values, judged)
+            done += self._decided(part.values, judged, np.zeros(len(part.values), dtype=np.int64))
         return done
 
     def _verdicts(self, columns: Sequence[Column]) -> list[list[Verdict]]:
         judged = self._said(columns, None)
-        every = self._decided([value for column in columns for value in column.values], judged)
+        owner = np.repeat(np.arange(len(columns)), [len(column.values) for column in columns])
+        every = self._decided([value for column in columns for value in column.values], judged, owner)
         ends = np.cumsum([0, *(len(column.values) for column in columns)])
         return [every[a:b] for a, b in itertools.pairwise(ends.tolist())]
 
-    def _decided(self, values: Sequence[str], judged: "_Judged") -> list[Verdict]:
+    def _decided(self, values: Sequence[str], judged: "_Judged", owner: encoding.Ints) -> list[Verdict]:
+        """`owner` [n]: which column a cell is of."""
         if not values:
             return []
         scores = fusion.fuse(judged.said, self._weights)
+        _without_checks(scores, judged.said[_CHECKS] > 0, owner)
         best = _best(scores, values)
         best[judged.holds & (best == _OTHER)] = _FREE_TEXT
         sure = scores[np.arange(len(best)), best]
@@ -162,6 +168,22 @@ class Classifier:
         checked, shaped = fusion.votes(bits)
         said = np.stack([checked[place], shaped[place], *(each[place] for each in three), fourth])
         return _Judged(said, holds[place], mean)
+
+
+def _without_checks(scores: Floats, checked: "np.typing.NDArray[np.bool_]", owner: encoding.Ints) -> None:
+    """No kind with a check digit for cells of a column in which hardly any passes it; in place.
+
+    A typing error keeps its kind among cells that pass. Where next to none does, it is another kind's column: area code
+    and number of a telephone in China are twelve digits like a tax number.
+    """
+    best = scores.argmax(axis=1)
+    for kind in _WITH_CHECK:
+        mine = best == kind
+        if not mine.any():
+            continue
+        total = np.bincount(owner[mine], minlength=int(owner[-1]) + 1)
+        passing = np.bincount(owner[mine & checked[:, kind]], minlength=len(total))
+        scores[mine & ~checked[:, kind] & (passing < _PASSING_SHARE_MIN * total)[owner], kind] = 0.0
 
 
 def _best(scores: Floats, values: Sequence[str]) -> "np.typing.NDArray[np.int64]":

@@ -157,6 +157,10 @@ _SHAPES: Final[tuple[tuple[Kind, re.Pattern[str]], ...]] = (
     ("vehicle_plate", re.compile(patterns.PLATE_CN)),
     ("vehicle_plate", re.compile(patterns.PLATE_RU)),
     ("vehicle_plate", _PLATE_RU_OTHER),
+    (
+        "vehicle_plate",
+        re.compile(r"[A-Z]{3} \d{4,5}"),
+    ),  # of many states of the USA; with the column's voice, as codes look so, too
     ("amount", re.compile(rf"(?:{_MONEY}) ?{_NUMBER}|{_NUMBER} ?(?:{_MONEY})")),
     ("birth_date", _DATE_WORDS),
     ("device_token", re.compile(patterns.JWT)),
