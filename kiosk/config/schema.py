@@ -288,7 +288,7 @@ class SignInConfig(Section, frozen=True, kw_only=True):
 
     # Who must have a second factor, one-time codes of a telephone. Who has one is always asked for it.
     second_factor: tuple[StaffRole, ...] = ("staff", "technician", "supervisor", "courier", "auditor")
-    idle_s: Annotated[int, Meta(ge=30, le=3600)] = 300  # a session of the maintenance shell without a command ends
+    idle_s: Annotated[int, Meta(ge=5, le=3600)] = 300  # a session of the maintenance shell without a command ends
     session_s: Annotated[int, Meta(ge=300, le=86_400)] = 28_800  # and any session
     # So long after an action was asked for it is not done, whoever has signed: against those who force somebody to.
     delays_s: dict[DelayedAction, Annotated[int, Meta(ge=0, le=800)]] = field(default_factory=dict)

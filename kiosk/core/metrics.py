@@ -107,6 +107,7 @@ _ROWS: Final = (
     _gauge("model_info", "1; the SHA-256 of the model that judges this stream.", stream=STREAMS, sha256=_SHA256),
     # The machine below
     _gauge("cpu_temperature_celsius", "The hottest of the processor's sensors."),
+    _gauge("disk_temperature_celsius", "Of the journal's disk: NVMe says it, SATA with the kernel's module drivetemp."),
     _gauge("disk_free_bytes", "Free for the journal on its file system."),
     _gauge("disk_size_bytes", "Of the journal's file system."),
     _counter("disk_written_bytes", "Written to the journal's ext4 file system since it was made."),

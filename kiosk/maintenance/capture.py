@@ -5,8 +5,10 @@ from pathlib import Path
 from typing import Final, get_args
 
 import click
+import msgspec
 
 from kiosk.errors import KioskError
+from kiosk.maintenance import camera_replay
 from kiosk.maintenance.captures import BadCaptureError, messages
 from kiosk.maintenance.codecs import Codec
 from kiosk.maintenance.people import Session, signed
@@ -27,7 +29,10 @@ ANSWER_S: Final = 30.0
 )
 @signed
 def capture_command(device: CapturedDevice, file: Path, seconds: int, *, session: Session, staff: str) -> None:
-    """Write down what goes to and from DEVICE for some seconds, into FILE. Changes nothing; it is on record."""
+    """Write down what goes to and from DEVICE for some seconds, into FILE. Changes nothing; it is on record.
+
+    Of the camera: pictures in which everything is blurred, two a second, and figures of each.
+    """
     secret = session.lasting(staff)
     if file.exists():
         session.fail(KioskError(f"{file} is there already", remedy="Name another file."))
@@ -42,14 +47,21 @@ def replay_command(codecs: tuple[Codec, ...]) -> click.Command:
     @click.command("replay")
     @click.argument("file", type=click.Path(path_type=Path, exists=True, dir_okay=False))
     @click.option("--protocol", type=click.Choice(sorted(known)), help="Say what the frames mean; otherwise hex only.")
-    @click.option("--json", "as_json", is_flag=True, help="JSON, for scripts: one object a message.")
-    def replay(file: Path, protocol: str | None, *, as_json: bool) -> None:
-        """Go through a capture message by message: when, who spoke, what it says. Needs no kiosk."""
+    @click.option("--page", type=click.Path(path_type=Path), help="Of the camera: write its pictures as one HTML file.")
+    @click.option("--json", "as_json", is_flag=True, help="JSON, for scripts: one object a message or picture.")
+    def replay(file: Path, protocol: str | None, page: Path | None, *, as_json: bool) -> None:
+        """Go through a capture message by message: when, who spoke, what it says. Needs no kiosk.
+
+        Of the camera: picture by picture, how bright and sharp it was and how much changed.
+        """
         codec = known[protocol] if protocol else None
         command: int | None = None
         try:
             if file.stat().st_size > FILE_BYTES_MAX:
                 raise BadCaptureError(f"it has more than {FILE_BYTES_MAX} bytes")  # noqa: TRY301 - told like the others
+            if camera_replay.is_camera(file):
+                _replay_camera(file, page, as_json=as_json)
+                return
             for message in messages(file.read_text(encoding="utf-8", errors="replace").splitlines()):
                 host = message.direction == "TX"
                 told: dict[str, object] = {
@@ -67,6 +79,16 @@ def replay_command(codecs: tuple[Codec, ...]) -> click.Command:
             fail(KioskError(f"{file}: {error}", remedy="Name a file that `kioskctl capture` wrote."), as_json=as_json)
 
     return replay
+
+
+def _replay_camera(file: Path, page: Path | None, *, as_json: bool) -> None:
+    seen, jpegs = camera_replay.read(file)
+    for picture in seen.pictures:
+        click.echo(msgspec.json.encode(picture) if as_json else camera_replay.text(picture))
+    if not as_json:
+        click.echo(camera_replay.summary(seen))
+    if page is not None:
+        page.write_text(camera_replay.page(file.name, seen, jpegs), encoding="utf-8")
 
 
 def _text(told: dict[str, object]) -> str:

@@ -21,7 +21,7 @@ from kiosk.maintenance.restoring import restore_command
 from kiosk.maintenance.risk import risk_group
 from kiosk.maintenance.service import service_group, test_command
 from kiosk.maintenance.session import DEFAULT_CONFIG, Exit, ask, bus_options, placed, run
-from kiosk.maintenance.settings import config_command
+from kiosk.maintenance.settings import config_command, show_config_command
 from kiosk.maintenance.show import show_group
 from kiosk.maintenance.sign_in import OWN_COMMANDS, SHELL_COMMANDS
 from kiosk.maintenance.units import UNIT_COMMANDS, units_command
@@ -70,7 +70,7 @@ def _fill(kioskctl: click.Group, codecs: Sequence[Codec], *, inside: bool) -> No
         "status": status_command,
         "units": units_command,
         "risk": risk_group.commands["map"],
-        "config": config.commands["show"],
+        "config": show_config_command,
     }
     groups = (dispute_group, keys_group, model_group, risk_group, config, service_group, show_group(shown))
     for group in (commission_group, *groups, set_group, bundle_group):

@@ -12,6 +12,7 @@ from kiosk.maintenance.words import amounts_in_words, duration_in_words, state_i
 from kiosk.messages import (
     AssessRequest,
     BadgeShown,
+    CaptureCamera,
     DepositView,
     DeviceView,
     LookForTicket,
@@ -69,6 +70,8 @@ def push_line(push: Push) -> str:  # noqa: C901, PLR0911 - one for each push
             return f"the watcher is asked about {push.stage} of {push.deposit_code}"
         case LookForTicket():
             return f"the watcher looks for a deposit ticket for {push.for_s:.0f} s"
+        case CaptureCamera():
+            return f"the watcher keeps what the camera gives for {push.for_s:.0f} s, blurred"
         case TicketShown():
             return "a deposit ticket is shown: " + (push.problem or "good")
         case BadgeShown():

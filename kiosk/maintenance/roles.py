@@ -104,7 +104,7 @@ COMMANDS: Final[dict[str, Takes]] = {
     "show notes": LOOK,
     "show units": LOOK,
     "show risk": LOOK,
-    "show config": LOCAL,
+    "show config": LOOK,
     "show journal": Takes(request="GetJournal"),
     "show log": Takes(request="GetLog"),
     "show outbox": Takes(request="GetOutbox"),

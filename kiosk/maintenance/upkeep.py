@@ -64,7 +64,7 @@ def show_command(*, session: Session) -> None:
 
 
 def _setting_text(setting: SettingView) -> str:
-    by = f" by {' and '.join(setting.by)}" if setting.by else ""
+    by = f" by {' and '.join(setting.by)}, {setting.at}" if setting.by else ""
     told = {
         "configured": "as configured",
         "set": f"set{by}; configured: {setting.configured}",

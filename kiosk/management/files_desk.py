@@ -21,12 +21,14 @@ from kiosk.guarantee import backups, bundles
 from kiosk.guarantee.sealed_values import SealedValues
 from kiosk.management import looking
 from kiosk.management.authority import AuthorityDesk
+from kiosk.management.camera_capture import CameraCaptures
 from kiosk.management.capturing import Listener
 from kiosk.management.controller import Controller
 from kiosk.management.device_tests import DeviceTests
 from kiosk.management.store import Runner
 from kiosk.messages import (
     FILE_PART_BYTES,
+    CameraCaptured,
     Capture,
     FetchFile,
     FileMade,
@@ -42,7 +44,7 @@ from kiosk.protection.bundles import bundle_gate
 from kiosk.protection.catalogue import CatalogueError
 from kiosk.protection.egress import Gate
 
-FilesRequest = MakeFile | FetchFile | Capture
+FilesRequest = MakeFile | FetchFile | Capture | CameraCaptured
 ROWS: Final = 500  # of journal and log in a bundle
 _AGAIN: Final = "Make it again."
 
@@ -61,12 +63,14 @@ class FilesDesk:
         link: Callable[[], LinkReport],
         configuration: Mapping[str, Any],
         catalogue: Path | None = None,
+        camera: CameraCaptures | None = None,
     ) -> None:
         """`folder` is this desk's alone. `configuration`: as it was understood, without secrets.
 
         `catalogue`: what of a bundle may leave, destination `bundle`; that of the package where none is named.
+        `camera`: asks the watcher for what the camera gives.
         """
-        self._catalogue = catalogue
+        self._catalogue, self._camera = catalogue, camera
         self._c, self._authority, self._worker, self._folder = controller, authority, worker, folder
         self._status, self._link, self._configuration = status, link, configuration
         self._tests = DeviceTests(controller, link)
@@ -79,6 +83,9 @@ class FilesDesk:
 
     async def handle(self, request: FilesRequest) -> Reply:
         """Answer one."""
+        if isinstance(request, CameraCaptured):
+            nobody = Refused("not_asked", "Nobody asked for this.", "Nothing is to be done.")
+            return nobody if self._camera is None else self._camera.take(request)
         refused = await self._authority.admit(request, request.staff, request.secret)
         if refused is not None:
             return refused
@@ -103,16 +110,32 @@ class FilesDesk:
             return FilePart(opened.read(FILE_PART_BYTES))
 
     async def _captured(self, request: Capture, target: Path) -> tuple[Path, str]:
+        if request.device == "camera":
+            return await self._seen(request, target)
         port = self._c.devices.ports.get(request.device)
         if port is None:
             raise JournalError(f"nobody can listen to the {request.device} here", remedy="It has no line of its own.")
-        details: dict[str, object] = {"by": request.staff, "device": request.device, "seconds": request.seconds}
-        await self._c.record(service("capture_begun", details))
+        await self._begun(request)
         listener = Listener(port, self._c.clock)
         await listener.listen(request.seconds)
         text = listener.text(request.device)
         await self._worker.run(target.write_text, text)
         return target, f"{text.count(chr(10)) - 1} rows; read it with `kioskctl replay`"
+
+    async def _seen(self, request: Capture, target: Path) -> tuple[Path, str]:
+        """What the camera gave; the watcher has blurred all of it."""
+        if self._camera is None:
+            raise JournalError("nobody looks through a camera here", remedy="This kiosk's version has none.")
+        self._camera.ready()
+        await self._begun(request)
+        content = await self._camera.captured(request.seconds)
+        await self._worker.run(target.write_bytes, content)
+        return target, "everybody in it is blurred; read it with `kioskctl replay`"
+
+    async def _begun(self, request: Capture) -> None:
+        """On record before anything is heard or seen."""
+        details: dict[str, object] = {"by": request.staff, "device": request.device, "seconds": request.seconds}
+        await self._c.record(service("capture_begun", details))
 
     async def _make(self, request: MakeFile | Capture) -> tuple[Path, str]:
         await self._worker.run(self._prepare)

@@ -1,7 +1,8 @@
 """The computer below: what sysfs tells of the disk that holds the journal, and how hot the processor is.
 
 Everything here is optional: a kernel or disk that does not say is a figure that is missing, never one that was made up.
-SD cards tell nothing of their wear; what was written to the file system since it was made is then all to go by.
+eMMC alone tells its wear here. SD cards tell nobody, NVMe and SATA only those who may send them commands: for these
+what was written to the file system since it was made, and the disk's temperature, are all there is to go by.
 """
 
 import os
@@ -48,6 +49,10 @@ class Host:
         used = [step for word in _words(disk / "device" / "life_time") if (step := _parsed(word, 16))]
         if used:  # 0 is "not defined"; the two are kinds of cells
             yield sample("kiosk_disk_life_used_ratio", round(max(used) * _LIFE_STEP, 1))
+        # NVMe and SATA keep their wear from sysfs: that takes root's tools (nvme, smartctl), so it is not told.
+        sensors = (*disk.glob("device/hwmon*/temp1_input"), *disk.glob("device/hwmon/hwmon*/temp1_input"))
+        if (milli := next((value for path in sensors if (value := _number(path, 10)) is not None), None)) is not None:
+            yield sample("kiosk_disk_temperature_celsius", milli / 1000)
         end = _number(disk / "device" / "pre_eol_info", 16)
         if end:
             yield sample("kiosk_disk_end_of_life", end)

@@ -45,7 +45,7 @@ class Live(Protocol):
 
 
 class SettingsDesk:
-    """What is set over the file: `confirmed`, and `tentative` until a moment; each key: its value and who set it."""
+    """What is set over the file: `confirmed`, and `tentative` until a moment; each key: value, who set it, when."""
 
     def __init__(self, controller: Controller, authority: AuthorityDesk, live: Live) -> None:
         self.c = controller
@@ -86,7 +86,7 @@ class SettingsDesk:
 
     def values(self) -> dict[str, str]:
         """What is set over the file, tentative ones included."""
-        return {key: value for kind in ("confirmed", "tentative") for key, (value, _) in self.kept[kind].items()}
+        return {key: value for kind in ("confirmed", "tentative") for key, (value, *_) in self.kept[kind].items()}
 
     def follow(self, kept: dict[str, Any]) -> None:
         """What is durable takes effect. A value that a newer program does not take any more is left out."""
@@ -148,6 +148,7 @@ class SettingsDesk:
                     configured=self.live.configured(key),
                     origin="configured" if set_by is None else "tentative" if tentative else "set",
                     by=() if set_by is None else tuple(set_by[1]),
+                    at="" if set_by is None else set_by[2],
                     two_people=two_people,
                 )
             )
@@ -194,7 +195,7 @@ class _Change(_Settled):
         if isinstance(desk.planned(action.key, action.value), Refused):
             raise NotAuthorised("bad_setting", f"{action.key} cannot be set any more.", "Look at `kioskctl set`.")
         until = rfc3339(now + timedelta(seconds=CONFIRM_S))
-        tentative = {**desk.kept["tentative"], action.key: (action.value, list(allowed.signers))}
+        tentative = {**desk.kept["tentative"], action.key: (action.value, list(allowed.signers), rfc3339(now))}
         kept = {"confirmed": desk.kept["confirmed"], "tentative": tentative, "until": until}
         body: dict[str, object] = {
             "key": action.key,

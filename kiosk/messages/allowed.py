@@ -93,7 +93,15 @@ from kiosk.messages.uplink import (
     LinkReport,
     OutboxRows,
 )
-from kiosk.messages.watcher import ClipTaken, HandOver, LookForTicket, RiskReport, TicketSeen
+from kiosk.messages.watcher import (
+    CameraCaptured,
+    CaptureCamera,
+    ClipTaken,
+    HandOver,
+    LookForTicket,
+    RiskReport,
+    TicketSeen,
+)
 
 Request = (
     GetStatus
@@ -162,6 +170,7 @@ Request = (
     | SetDuress
     | GetHealth
     | TakeCommissioning
+    | CameraCaptured
 )
 Reply = (
     Ok
@@ -207,6 +216,7 @@ Push = (
     | OutboxGrew
     | ModelsChanged
     | LookForTicket
+    | CaptureCamera
     | TicketShown
     | BadgeShown
 )
@@ -220,7 +230,10 @@ ALLOWED: Final[dict[Role, frozenset[type[Message]]]] = {
         }
     ),
     "watcher": frozenset(
-        {Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen, TicketSeen}
+        {
+            *(Subscribe, RiskReport, HandOver, ClipTaken, GetModels, FetchModel, ModelTried, DepositSeen, TicketSeen),
+            CameraCaptured,
+        }
     ),
     "uplink": frozenset(
         {

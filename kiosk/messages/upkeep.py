@@ -25,6 +25,7 @@ class SettingView(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     configured: str  # by the file or the default
     origin: Literal["configured", "set", "tentative"]
     by: tuple[str, ...]  # whoever set it
+    at: str  # and when, RFC 3339; empty: as configured
     two_people: bool
 
 
@@ -59,12 +60,12 @@ class MakeFile(Confidential, frozen=True):
     kind: Literal["backup", "bundle"]
 
 
-CapturedDevice = Literal["validator", "board", "label_printer"]
+CapturedDevice = Literal["validator", "board", "label_printer", "camera"]
 CAPTURE_S_MAX: Final = 60
 
 
 class Capture(Confidential, frozen=True):
-    """Listen to a device's line for so long; answered with `FileMade` when that is over, or `Refused`."""
+    """Listen to a device's line, or look through the camera, for so long; `FileMade` when that is over, or `Refused`."""
 
     staff: Staff
     secret: Secret

@@ -95,6 +95,20 @@ class HandOver(Message, frozen=True):
     part: EvidencePart
 
 
+class CaptureCamera(Message, frozen=True):
+    """A push: keep what the camera gives for so long, blurred, and answer with `CameraCaptured` of this number."""
+
+    number: int
+    for_s: Annotated[float, msgspec.Meta(ge=0, le=60)]
+
+
+class CameraCaptured(Message, frozen=True):
+    """What was asked for, part by part, in order. `Ok`, or `Refused`: nobody waits for it."""
+
+    number: int
+    part: EvidencePart
+
+
 TICKET_CHARACTERS_MAX: Final = 640
 
 

@@ -6,6 +6,7 @@ waiting longer each time up to a limit. Frames are stamped with the injected clo
 
 import asyncio
 import logging
+import os
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -25,6 +26,10 @@ OPEN_TIMEOUT_MS: Final = 4000
 READ_TIMEOUT_MS: Final = 2000
 JOIN_S: Final = 6.0  # longer than a read may hang
 FILE_FRAMES_PER_SECOND: Final = 10.0  # for files that do not say
+# OpenCV and FFmpeg write to standard error, past our log, at every try: every five seconds while a camera is missing.
+# What is wrong is `trouble`, said once when it changes. FFmpeg's level is read when the first source is opened.
+os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")  # AV_LOG_QUIET
+cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ import json
 import os
 import zipfile
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from io import BytesIO
 from typing import Final
@@ -51,30 +51,47 @@ class Kept:
 class FrameRing:
     """Give it frames as they come; it keeps two a second."""
 
-    def __init__(self, randomness: Callable[[int], bytes] = os.urandom) -> None:
+    def __init__(
+        self,
+        randomness: Callable[[int], bytes] = os.urandom,
+        *,
+        kept_s: float = KEPT_S,
+        frames_max: int = FRAMES_MAX,
+        bytes_max: int = BYTES_MAX,
+    ) -> None:
         self._aead = AESGCM(randomness(32))
-        self._frames: deque[Kept] = deque(maxlen=FRAMES_MAX)
+        self._frames: deque[Kept] = deque(maxlen=frames_max)
+        self._kept_s, self._bytes_max = kept_s, bytes_max
         self._number = 0
 
     def __len__(self) -> int:
         return len(self._frames)
 
-    def take(self, image: Image, at_s: float, mask: Mask | None) -> None:
-        """Keep a BGR frame if it is time. `mask`: who stands there, [60, 80]; None (no deposit): all is blurred."""
+    def take(self, image: Image, at_s: float, mask: Mask | None) -> int | None:
+        """Keep a BGR frame if it is time; its number. `mask`: who stands there, [60, 80]; None: all is blurred."""
         if self._frames and at_s - self._frames[-1].at_s < EVERY_S:
-            return
+            return None
         encoded = cv2.imencode(".jpg", blurred(image, mask), [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
         self._number += 1  # a nonce is never used twice under this key
         nonce = self._number.to_bytes(_NONCE_BYTES)
         self._frames.append(Kept(at_s, self._number, self._aead.encrypt(nonce, encoded, None)))
         self.forget(at_s)
+        return self._number
 
     def forget(self, now_s: float) -> None:
         """Let go of what is older than 20 s, and of the oldest when they are too large together."""
-        while self._frames and now_s - self._frames[0].at_s > KEPT_S:
+        while self._frames and now_s - self._frames[0].at_s > self._kept_s:
             self._frames.popleft()
-        while sum(len(each.sealed) for each in self._frames) > BYTES_MAX:
+        while sum(len(each.sealed) for each in self._frames) > self._bytes_max:
             self._frames.popleft()
+
+    def pictures(self) -> Iterator[tuple[int, bytes]]:
+        """Number and JPEG of each that is kept, the oldest first."""
+        for kept in self._frames:
+            yield kept.number, self._opened(kept)
+
+    def _opened(self, kept: Kept) -> bytes:
+        return self._aead.decrypt(kept.number.to_bytes(_NONCE_BYTES), kept.sealed, None)
 
     def clip(self, now_s: float, grade: Grade, stage: Stage) -> bytes:
         """What is kept, as a ZIP of JPEG pictures with `clip.json` beside them; empty when there is nothing.
@@ -90,8 +107,9 @@ class FrameRing:
             for place, kept in enumerate(self._frames):
                 name = f"{place:03d}.jpg"
                 ages[name] = round(now_s - kept.at_s, 2)
-                jpeg = self._aead.decrypt(kept.number.to_bytes(_NONCE_BYTES), kept.sealed, None)
-                archive.writestr(zipfile.ZipInfo(name), jpeg)  # ZipInfo's own fixed date: the hash says content only
+                archive.writestr(
+                    zipfile.ZipInfo(name), self._opened(kept)
+                )  # ZipInfo's own fixed date: the hash says content only
             about = {"grade": grade, "stage": stage, "age_s": ages}
             archive.writestr(zipfile.ZipInfo("clip.json"), json.dumps(about, sort_keys=True))
         return content.getvalue()

@@ -11,6 +11,7 @@ import logging
 from collections import OrderedDict, deque
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import Final, Protocol
 
 import numpy as np
@@ -23,6 +24,8 @@ from kiosk.messages import (
     REASON_CHARACTERS_MAX,
     REASONS_MAX,
     AssessRequest,
+    CameraCaptured,
+    CaptureCamera,
     ClipTaken,
     DepositSeen,
     Grade,
@@ -42,6 +45,7 @@ from kiosk.messages import (
     TransactionReading,
 )
 from kiosk.messages.watcher import UNHEARD, UNJUDGED
+from kiosk.monitoring.camera_capture import CameraCapture
 from kiosk.monitoring.deposit_seen import deposit_seen
 from kiosk.monitoring.deposit_watch import DEFAULT_LEVELS, DepositWatch, Image, Summary
 from kiosk.monitoring.features import SceneFeatures, SceneRow
@@ -133,6 +137,7 @@ class Watcher:
         self._stills_told: deque[str] = deque(maxlen=STILLS_KEPT)  # names in reports; each goes to the bank once
         self._stills_due: deque[str] = deque(maxlen=STILLS_KEPT)
         self._seen_due: deque[DepositSeen] = deque(maxlen=DEPOSITS_KEPT)
+        self._capture: CameraCapture | None = None  # somebody asked for what the camera gives
         self._paces = Paces()
         self._worker = ThreadPoolExecutor(1, thread_name_prefix="features")
         self._turns = Turns("the watcher's look at the scene", clock, ABSENT_AFTER_S + LOOK_S_MAX)
@@ -154,6 +159,8 @@ class Watcher:
                 self._no_frame()
                 continue
             number = frame.number
+            if self._capture is not None:
+                await loop.run_in_executor(self._worker, self._capture.take, frame)
             held, text = await loop.run_in_executor(self._worker, self._tickets.look, frame.image, frame.at_s)
             self._arrivals.append(frame.at_s)
             if text is not None:
@@ -194,6 +201,8 @@ class Watcher:
             await controller.request(self._seen_due.popleft())
         elif self._ring is not None and (alarm := self._clips.due(self._clock.monotonic_s())) is not None:
             await self._hand_over_clip(controller, self._ring, alarm)
+        elif self._capture is not None and self._capture.over(self._clock.monotonic_s()):
+            await self._hand_over_capture(controller, self._capture)
         elif self._stills_due:
             await self._hand_over(controller)
         else:
@@ -212,6 +221,13 @@ class Watcher:
         if content and await hand_over(controller, content):
             name = hashlib.sha256(content).hexdigest()
             await controller.request(ClipTaken(due.code, name, len(content), due.grade, due.stage))
+
+    async def _hand_over_capture(self, controller: Controller, made: CameraCapture) -> None:
+        """What was asked for goes to whoever asked, not to the bank."""
+        self._capture = None
+        loop = asyncio.get_running_loop()
+        content = await loop.run_in_executor(self._worker, made.content, self._source.trouble)
+        await hand_over(controller, content, partial(CameraCaptured, made.number))
 
     async def _hand_over(self, controller: Controller) -> None:
         """A still that a record may name goes to the bank; one that the ring has dropped meanwhile is lost."""
@@ -239,6 +255,8 @@ class Watcher:
             self._enter(push.deposit_code, push.stage)
         elif isinstance(push, ModelsChanged) and self._keeper is not None:
             self._keeper.changed()  # looked at with the next report, two seconds from now at the latest
+        elif isinstance(push, CaptureCamera):
+            self._capture = CameraCapture(push.number, self._clock.monotonic_s(), push.for_s)
         elif isinstance(push, LookForTicket):
             self._tickets.seek(self._clock.monotonic_s(), push.for_s)
         elif isinstance(push, AssessRequest):
@@ -355,8 +373,8 @@ class Watcher:
             watch.score(self._models[stream].manifest, values, judged, self._clock.monotonic_s(), image)
 
     def _no_frame(self) -> None:
-        if self._lens.state != "absent":
-            _log.warning("watcher: no frame for %.1f s: %s", ABSENT_AFTER_S, self._source.trouble or "the camera hangs")
+        if self._lens.state != "absent" and not self._source.trouble:  # trouble is said by the source, once
+            _log.warning("watcher: no frame for %.1f s: the camera hangs", ABSENT_AFTER_S)
         self._lens.absent()
         if self._now is not None:
             self._now.see_lens("absent")

@@ -39,6 +39,7 @@ from kiosk.guarantee.policy import Policy
 from kiosk.guarantee.signers import TokenPlace
 from kiosk.management.assurance import Assurance
 from kiosk.management.authority import AuthorityDesk
+from kiosk.management.camera_capture import CameraCaptures
 from kiosk.management.commissioned import Commissioned
 from kiosk.management.controller import Controller, Settings
 from kiosk.management.desk import Desk, Rules
@@ -277,6 +278,9 @@ class Process:
                 link=lambda: self.desk.link,
                 configuration=understood(config),
                 catalogue=config.protection.catalogue,
+                camera=CameraCaptures(
+                    lambda ask: self.bus.push("stage", ask), lambda: self._present.get("watcher", 0) > 0
+                ),
             ),
         )
         self.desk.take_commissioning(Commissioned(self.controller, site / commissioning.FILE))

@@ -148,7 +148,7 @@ def test_a_limit_takes_two_and_is_tentative(field: Field) -> None:
     field.stop("controller", signal.SIGKILL)
     field.start()
     shown = kioskctl(field.folder, "set", "show").stdout
-    assert re.search(rf"{key} +250000  TENTATIVE, set by ben and anna; configured: 5000000", shown)
+    assert re.search(rf"{key} +250000  TENTATIVE, set by ben and anna, \S+Z; configured: 5000000", shown)
     assert "is undone in" in shown
     signed(field, "ben", "set", "revert")
     assert "TENTATIVE" not in kioskctl(field.folder, "set", "show").stdout

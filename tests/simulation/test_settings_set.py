@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from kiosk.clock import rfc3339
 from kiosk.config import Config, load_config
 from kiosk.core.actions import ChangeRule, ChangeSetting, ConfirmSettings, RevertSettings
 from kiosk.errors import JournalError
@@ -87,6 +88,7 @@ def test_it_is_undone_unless_somebody_confirms(bench: Bench) -> None:
         assert bench.config.timing.confirm_s == 90
         row, view = await bench.row(KEY), await bench.all()
         assert (row.origin, row.value, row.configured, row.by) == ("tentative", "90.0", "120.0", ("carl",))
+        assert row.at == rfc3339(bench.rig.clock.now_utc())
         assert CONFIRM_S - 5 < view.undone_in_s <= CONFIRM_S
         await asyncio.sleep(CONFIRM_S - 1)
         assert bench.config.timing.confirm_s == 90

@@ -2,15 +2,18 @@
 
 import asyncio
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 import cv2
 import numpy as np
+import pytest
 
 from hwsim.camera import CameraServer
 from hwsim.dataset import script, write_clip
 from hwsim.scene import HEIGHT, WIDTH, SceneState
 from kiosk.clock import SystemClock
+from kiosk.monitoring import frames
 from kiosk.monitoring.frames import CaptureSource
 
 
@@ -41,6 +44,30 @@ async def test_opencv_opens_the_stream_and_reads_frames() -> None:
         assert await asyncio.to_thread(read, 5) == [(HEIGHT, WIDTH, 3)] * 5
     finally:
         await server.stop()
+
+
+@pytest.mark.parametrize("place", ["/dev/video99", "http://127.0.0.1:9/camera.mjpeg", "/nowhere/film.avi"])
+async def test_a_missing_camera_is_said_once_however_often_it_is_tried(
+    place: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capfd: pytest.CaptureFixture[str]
+) -> None:
+    tries, enough, loop = count(1), asyncio.Event(), asyncio.get_running_loop()
+    opened = frames._open  # noqa: SLF001 - counted, and done
+
+    def tried(source: str, wishes: tuple[int, int, int]) -> cv2.VideoCapture:
+        if next(tries) > 3:
+            loop.call_soon_threadsafe(enough.set)
+        return opened(source, wishes)
+
+    monkeypatch.setattr(frames, "BACKOFF_S", (0.01, 0.01))
+    monkeypatch.setattr(frames, "_open", tried)
+    source = capture_source(place)
+    source.start()
+    await enough.wait()
+    await source.close()
+    assert [record.getMessage() for record in caplog.records if "camera" in record.name or "frames" in record.name] == [
+        f"camera: {place} cannot be opened; trying again"
+    ]
+    assert capfd.readouterr().err == ""
 
 
 async def test_the_frame_source_follows_the_stream_and_survives_its_end() -> None:

@@ -55,6 +55,14 @@ def test_emmc_tells_its_life_and_ext4_what_was_written(sysfs: Sysfs) -> None:
     assert told["kiosk_cpu_temperature_celsius"] == 51
 
 
+@pytest.mark.parametrize("place", ["device/hwmon1", "device/hwmon/hwmon0"])  # NVMe; SATA by drivetemp
+def test_a_disk_says_how_warm_it_is_and_its_wear_is_not_made_up(sysfs: Sysfs, place: str) -> None:
+    sysfs.put(sysfs.disk / place / "temp1_input", "41850")
+    told = sysfs.told()
+    assert told["kiosk_disk_temperature_celsius"] == 41.85
+    assert "kiosk_disk_life_used_ratio" not in told
+
+
 @pytest.mark.parametrize("life", ["0x00 0x00", "", "worn out"])
 def test_what_a_disk_does_not_say_is_missing_and_not_made_up(sysfs: Sysfs, life: str) -> None:
     sysfs.put(sysfs.disk / "device" / "life_time", life)

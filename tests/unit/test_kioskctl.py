@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ from kiosk.messages import (
     Request,
     Role,
     SensorReading,
+    Settings,
+    SettingView,
     StageChanged,
     Status,
 )
@@ -111,6 +114,34 @@ async def test_status_in_service(tmp_path: Path) -> None:
     assert "waits for a depositor" in result.output
     assert "clock is not synchronised" in result.output
     assert "\x1b" not in result.output  # no colours where there is no terminal
+
+
+SET = (
+    SettingView("timing.confirm_s", "90.0", "120.0", "tentative", ("carl",), "2026-11-22T20:00:00Z", two_people=False),
+    SettingView("risk.medium", '"stop"', '"accept"', "set", ("ben", "anna"), "2026-11-21T09:00:00Z", two_people=True),
+    SettingView("timing.idle_s", "60.0", "60.0", "configured", (), "", two_people=False),
+)
+
+
+async def test_show_config_says_what_is_in_force_and_who_set_it(tmp_path: Path) -> None:
+    shipped = Path(__file__).parents[2] / "systemd"
+    for name in ("kiosk.toml.example", "cash-cny.toml"):
+        (tmp_path / name.removesuffix(".example")).write_text((shipped / name).read_text())
+    words = ("show", "config", "--config", str(tmp_path / "kiosk.toml"), "--bus-dir", str(tmp_path))
+    async with kiosk(tmp_path, lambda: Settings(SET, 540)):
+        shown = await asyncio.to_thread(CliRunner().invoke, main, words)
+        told = await asyncio.to_thread(CliRunner().invoke, main, [*words, "--json"])
+    line = next(line for line in shown.output.splitlines() if line.startswith("timing.confirm_s "))
+    assert re.search(r"= 90\.0 +TENTATIVE, set by carl, 2026-11-22T20:00:00Z; \S+ = 120\.0 ", line)
+    assert 'set by ben and anna, 2026-11-21T09:00:00Z; default = "accept"' in shown.output
+    assert "is undone in 9 min" in shown.output
+    rows = {row["key"]: row for row in json.loads(told.output)}
+    found = rows["timing.confirm_s"]
+    assert (found["value"], found["configured"], found["origin"], found["by"]) == (90.0, 120.0, "tentative", ["carl"])
+    assert rows["timing.idle_s"]["origin"] in ("file", "default")
+    alone = await asyncio.to_thread(CliRunner().invoke, main, words)
+    assert alone.exit_code == 0
+    assert "what was set over it is not known" in alone.output
 
 
 async def test_status_out_of_service_says_why_and_what_to_do(tmp_path: Path) -> None:
