@@ -21,6 +21,10 @@ demo-live: setup ## the whole kiosk to try by hand: touch screen and simulated c
 screenshots: setup ## every screen of the terminal as PNG in run/screens, both sizes, every language
 	@$(BIN)/python -m scripts.screenshots
 
+.PHONY: commission-pictures
+commission-pictures: setup ## the pictures of docs/commissioning.md, from real commands at a terminal (a minute)
+	@$(BIN)/python -m scripts.commission_pictures
+
 test: setup ## lint, types, import directions, tests
 	@$(MAKE) --no-print-directory lint
 	$(BIN)/pytest -n 2 -m "not train"

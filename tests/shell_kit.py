@@ -67,6 +67,11 @@ class Field:
         (self.folder / "kiosk.toml").write_text(KIOSK_TOML.format(**words, **self.ready) + tables)
         self.start()
 
+    def look(self) -> None:
+        """The watcher, until it says what it sees."""
+        self._start("watcher", "kiosk", "watcher", "--config", "kiosk.toml")
+        self._wait(lambda: self._status().scene_grade is not None, "watcher")
+
     def start(self) -> None:
         """The controller, until its devices are connected."""
         self._start("controller", "kiosk", "controller", "--config", "kiosk.toml")
@@ -117,10 +122,14 @@ class Field:
 
     def _connected(self) -> bool:
         try:
-            reply = self.ask(GetStatus())
+            return self._status().devices_connected
         except BusError:
             return False
-        return isinstance(reply, Status) and reply.devices_connected
+
+    def _status(self) -> Status:
+        reply = self.ask(GetStatus())
+        assert isinstance(reply, Status), reply
+        return reply
 
 
 def kioskctl(folder: Path, *words: str, typed: str = "") -> Result:
@@ -142,10 +151,11 @@ def environment(folder: Path) -> dict[str, str]:
 class Terminal:
     """Somebody at the shell."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *words: str) -> None:
+        """`words`: a command of its own; without one the shell."""
         self.folder = folder
         self.child = pexpect.spawn(
-            sys.executable, ["-m", "kiosk.processes.kioskctl"],
+            sys.executable, ["-m", "kiosk.processes.kioskctl", *words],
             cwd=str(folder), env=environment(folder), encoding="utf-8", timeout=EXPECT_S, dimensions=(50, 160),
         )  # fmt: skip
         self.child.delaybeforesend = None

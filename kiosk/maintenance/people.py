@@ -39,6 +39,7 @@ from kiosk.messages import (
     WithdrawAction,
 )
 
+PIN_S: Final = 30.0  # a PIN is slow to compute on purpose: some two seconds of a small board that does nothing else
 ROLES: Final = ("staff", "technician", "supervisor", "courier", "auditor")
 
 
@@ -114,17 +115,19 @@ class Session:
 
     def ask(self, request: Request, answer: type[Answer], timeout_s: float = REQUEST_TIMEOUT_S) -> Answer:
         """One request, and its answer of this type."""
-        if isinstance(request, Confidential) and (code := self._codes.get(getattr(request, "staff", ""))):
-            request = msgspec.structs.replace(request, code=code)
+        if isinstance(request, Confidential):
+            timeout_s = max(timeout_s, PIN_S)
+            if code := self._codes.get(getattr(request, "staff", "")):
+                request = msgspec.structs.replace(request, code=code)
         return run(ask(*self.where, request, answer, timeout_s), as_json=self.as_json)
 
     def fail(self, error: KioskError) -> NoReturn:
         """Tell the error and end."""
         fail(error, as_json=self.as_json)
 
-    def done(self, request: Request, words: str) -> None:
+    def done(self, request: Request, words: str, timeout_s: float = REQUEST_TIMEOUT_S) -> None:
         """Send what is answered with `Ok`."""
-        self.ask(request, Ok)
+        self.ask(request, Ok, timeout_s)
         click.echo(msgspec.json.encode({"done": True}) if self.as_json else words)
 
     def act(self, staff: str, action: dict[str, Any]) -> None:
@@ -233,7 +236,7 @@ def found_command(people: tuple[str, ...], *, session: Session) -> None:
         NewPerson(staff, tuple(roles.split(",")) if roles else (), session.secret(staff, new=True))
         for staff, _, roles in parted
     )
-    session.done(FoundPeople(founders), f"{len(founders)} people are enrolled")
+    session.done(FoundPeople(founders), f"{len(founders)} people are enrolled", PIN_S * max(len(founders), 1))
 
 
 @people_group.command("enrol")

@@ -65,7 +65,7 @@ CAPTURE_S_MAX: Final = 60
 
 
 class Capture(Confidential, frozen=True):
-    """Listen to a device's line, or look through the camera, for so long; `FileMade` when that is over, or `Refused`."""
+    """Listen to a line, or look through the camera, for so long; `FileMade` when that is over, or `Refused`."""
 
     staff: Staff
     secret: Secret

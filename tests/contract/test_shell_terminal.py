@@ -10,7 +10,9 @@ import sys
 import time
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 
+import pexpect
 import pytest
 
 from kiosk.guarantee.one_time import STEP_S, code_at
@@ -118,6 +120,90 @@ def test_a_script_gets_json_and_exit_codes(field: Field) -> None:
     assert alone.returncode == Exit.USAGE, "no terminal, no shell"
 
 
+def signed(field: Field, staff: str, *words: str) -> str:
+    result = kioskctl(field.folder, *words, "--as", staff, "--pin-stdin", typed=f"{PINS[staff]}\n")
+    assert result.exit_code == Exit.OK, result.stdout + result.stderr
+    return result.stdout
+
+
+def events(field: Field) -> list[str]:
+    """What the newest leaves say, the newest first."""
+    return [row["event"] for row in json.loads(signed(field, "emil", "show", "log", "--json"))["rows"]]
+
+
+@pytest.mark.parametrize(("device", "begins"), [("validator", "7f"), ("board", "01 04")])  # STX; unit 1, FC04
+def test_what_goes_over_a_line_is_written_down_and_read_again(field: Field, device: str, begins: str) -> None:
+    name = f"{device}.capture"
+    assert "rows; read it with" in signed(field, "emil", "capture", device, name, "--seconds", "1")
+    assert events(field)[0] == "capture_begun"
+    replayed = kioskctl(field.folder, "replay", name, "--json")
+    assert replayed.exit_code == Exit.OK, replayed.output
+    rows = [json.loads(line) for line in replayed.stdout.splitlines()]
+    assert {row["from"] for row in rows} == {"host", "device"}, "polls and their answers"
+    assert all(row["hex"].startswith(begins) for row in rows if row["from"] == "host")
+    if device == "validator":
+        explained = kioskctl(field.folder, "replay", name, "--json", "--protocol", "ssp")
+        assert all(json.loads(line)["ok"] for line in explained.stdout.splitlines()[1:-1]), "sound frames"
+
+
+@WHOLE
+def test_what_the_camera_gives_is_kept_blurred_and_read_again(field: Field) -> None:
+    field.look()
+    try:
+        assert "everybody in it is blurred" in signed(
+            field, "emil", "capture", "camera", "camera.zip", "--seconds", "3"
+        )
+        assert events(field)[0] == "capture_begun"
+        replayed = kioskctl(field.folder, "replay", "camera.zip", "--json", "--page", "camera.html")
+        rows = [json.loads(line) for line in replayed.stdout.splitlines()]
+        assert len(rows) >= 4
+        assert all((row["width"], row["height"]) == (640, 480) and row["brightness"] > 10 for row in rows)
+        assert (field.folder / "camera.html").read_text().count("<img") == len(rows)
+    finally:
+        field.stop("watcher")
+    nobody = kioskctl(
+        field.folder, "capture", "camera", "again.zip", "--as", "emil", "--pin-stdin", typed=f"{PINS['emil']}\n"
+    )
+    assert nobody.exit_code == Exit.FAILED
+    assert "the watcher is not there" in nobody.stderr
+
+
+@WHOLE
+def test_pins_are_moved_by_hand_one_by_one(field: Field) -> None:
+    words = ("--only", "e_stop", "--only", "door_closed", "--by", "T-0007", "--config", "kiosk.toml")
+    pins = Terminal(field.folder, "commission", "pins", *words)
+    for line, move, back in (
+        ("door_closed", ("open the cabinet's door", False), ("close it", True)),
+        ("e_stop", ("press the emergency stop", True), ("release it", False)),
+    ):
+        for asked, level in (move, back):
+            pins.see(asked)
+            field.world("/line", {"line": line, "value": level})
+        pins.see(f"ok +{line}: expected .*; seen ")
+    pins.child.expect(pexpect.EOF)
+    pins.child.close()
+    assert pins.child.exitstatus == Exit.OK
+    assert events(field).count("commissioned") == 2
+
+
+@WHOLE
+def test_whoever_types_nothing_is_signed_out(tmp_path: Path) -> None:
+    field = Field(tmp_path, "\n[sign_in]\nsecond_factor = []\nidle_s = 5\n")
+    try:
+        everybody = [f"{staff}:{role}" for staff, role in ROLES.items()]
+        typed = "\n".join(PINS.values())
+        assert kioskctl(tmp_path, "people", "found", *everybody, "--pin-stdin", typed=typed).exit_code == Exit.OK
+        shell = Terminal(tmp_path)
+        shell.prompt()
+        assert "anna (supervisor)>" in shell.sign_in("anna")
+        shell.see("signed out: nothing was typed for 5 s")
+        assert "anna" not in shell.prompt()
+        assert "nobody is signed in" in shell.type("whoami")
+        assert shell.leave() == Exit.OK
+    finally:
+        field.close()
+
+
 @WHOLE
 def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Field) -> None:
     shell = Terminal(field.folder)
@@ -129,12 +215,6 @@ def test_a_session_ends_when_nothing_is_typed_and_with_the_controller(field: Fie
     assert "This session has ended" in shell.type("show log")
     assert "nobody is signed in" in shell.type("whoami")
     shell.leave()
-
-
-def signed(field: Field, staff: str, *words: str) -> str:
-    result = kioskctl(field.folder, *words, "--as", staff, "--pin-stdin", typed=f"{PINS[staff]}\n")
-    assert result.exit_code == Exit.OK, result.stdout + result.stderr
-    return result.stdout
 
 
 @WHOLE
