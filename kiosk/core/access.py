@@ -15,6 +15,9 @@ EVERYBODY: Final = frozenset(Role)
 LOOKS_DEEPER: Final = frozenset({Role.TECHNICIAN, Role.SUPERVISOR, Role.AUDITOR})
 HANDS_ON: Final = frozenset({Role.STAFF, Role.TECHNICIAN, Role.SUPERVISOR})
 
+# Those that only look: who looked is on record, too (what is made for somebody to carry away has a record of its own).
+LOOKS: Final = frozenset({"GetLog", "GetJournal", "GetOutbox", "TestDevice"})
+
 SIGNED: Final[Mapping[str, frozenset[Role]]] = {
     "SignIn": EVERYBODY,
     "ChangeSecret": EVERYBODY,

@@ -41,6 +41,7 @@ from kiosk.guarantee.keys import Randomness
 from kiosk.management.controller import Controller
 from kiosk.management.sign_in import OFFER_S, SESSION, Door, Shown, SignInRules
 from kiosk.management.store import Runner
+from kiosk.management.supervision import BEYOND, Supervision
 from kiosk.messages import (
     ApproveAction,
     Asked,
@@ -158,6 +159,7 @@ class AuthorityDesk:
             apply=self._apply,
             randomness=randomness,
         )
+        self._supervision = Supervision(controller)
         self._credentials = credentials
         self._worker = worker
         self._state: Authority | None = None
@@ -179,6 +181,7 @@ class AuthorityDesk:
             try:
                 return await self._answer(request)
             except NotAuthorised as refusal:
+                await self._refusal(request, refusal)
                 return Refused(refusal.code, str(refusal), refusal.remedy)
             except msgspec.ValidationError as error:
                 return Refused("bad_request", f"This request cannot be understood: {error}", "Correct it.")
@@ -210,8 +213,18 @@ class AuthorityDesk:
             try:
                 self._may(await self._door.enter(Shown(staff, secret, request.code)), request)
             except NotAuthorised as refusal:
+                await self._refusal(request, refusal)
                 return Refused(refusal.code, str(refusal), refusal.remedy)
+            if type(request).__name__ in access.LOOKS:
+                await self._supervision.looked(staff, type(request).__name__)
         return None
+
+    async def _refusal(self, request: Confidential | GetPeople, refusal: NotAuthorised) -> None:
+        """Whoever has shown who they are and tries what they may not do is on record."""
+        if refusal.code in BEYOND:
+            # An action is refused so only after it was understood: its name is one of the catalogue's.
+            what = str(request.action["action"]) if isinstance(request, RequestAction) else type(request).__name__
+            await self._supervision.refused(str(getattr(request, "staff", "")), what, refusal.code)
 
     def _may(self, person: Person, request: Confidential) -> None:
         if not access.SIGNED[type(request).__name__].intersection(person.roles):

@@ -169,6 +169,8 @@ def test_records_outside_deposits_are_in_the_grammar() -> None:
             "setting_changed", {"key": "a.b", "before": "1", "value": "2", "until": moment, "by": ["carl"]}
         ),
         records.service("settings_confirmed", {"keys": ["a.b"], "by": ["carl"]}),
+        records.service("looked", {"by": "emil", "what": "GetLog"}),
+        records.service("refused", {"by": "carl", "what": "ClearDispute", "why": "wrong_role"}),
         records.service("commissioned", _step("pin", line="tamper")),
         records.service("commissioning_doubted", {"why": "line 2 is no step", "taken": 1}),
         records.service("settings_reverted", {"keys": ["a.b"], "by": []}),

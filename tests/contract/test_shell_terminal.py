@@ -15,6 +15,7 @@ from pathlib import Path
 import pexpect
 import pytest
 
+from hwsim.scene import HEIGHT, WIDTH
 from kiosk.guarantee.one_time import STEP_S, code_at
 from kiosk.maintenance.session import Exit
 from tests.shell_kit import ENTERED, PINS, ROLES, Field, Terminal, environment, kioskctl
@@ -134,8 +135,8 @@ def events(field: Field) -> list[str]:
 @pytest.mark.parametrize(("device", "begins"), [("validator", "7f"), ("board", "01 04")])  # STX; unit 1, FC04
 def test_what_goes_over_a_line_is_written_down_and_read_again(field: Field, device: str, begins: str) -> None:
     name = f"{device}.capture"
-    assert "rows; read it with" in signed(field, "emil", "capture", device, name, "--seconds", "1")
-    assert events(field)[0] == "capture_begun"
+    assert "rows; read it with" in signed(field, "emil", "capture", device, name, "--seconds", "2")
+    assert "capture_begun" in events(field)[:2]  # the look itself may be the newest
     replayed = kioskctl(field.folder, "replay", name, "--json")
     assert replayed.exit_code == Exit.OK, replayed.output
     rows = [json.loads(line) for line in replayed.stdout.splitlines()]
@@ -153,11 +154,11 @@ def test_what_the_camera_gives_is_kept_blurred_and_read_again(field: Field) -> N
         assert "everybody in it is blurred" in signed(
             field, "emil", "capture", "camera", "camera.zip", "--seconds", "3"
         )
-        assert events(field)[0] == "capture_begun"
+        assert "capture_begun" in events(field)[:2]  # the look itself may be the newest
         replayed = kioskctl(field.folder, "replay", "camera.zip", "--json", "--page", "camera.html")
         rows = [json.loads(line) for line in replayed.stdout.splitlines()]
         assert len(rows) >= 4
-        assert all((row["width"], row["height"]) == (640, 480) and row["brightness"] > 10 for row in rows)
+        assert all((row["width"], row["height"]) == (WIDTH, HEIGHT) and row["brightness"] > 10 for row in rows)
         assert (field.folder / "camera.html").read_text().count("<img") == len(rows)
     finally:
         field.stop("watcher")

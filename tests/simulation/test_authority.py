@@ -88,6 +88,25 @@ def test_two_people_clear_a_dispute_and_nothing_is_rewritten(rig: Rig) -> None:
     assert judge(rig).complaints == []
 
 
+def test_who_looked_and_who_tried_what_they_may_not_is_on_record_once_in_ten_minutes(rig: Rig) -> None:
+    async def play() -> None:
+        await found(rig)
+        for _ in range(3):
+            assert isinstance(await say(rig, GetLog("fay", PINS["fay"], 5)), LogRows)
+            assert refusal(await say(rig, GetLog("dora", PINS["dora"], 5))) == "wrong_role"
+            assert refusal(await ask(rig, "carl", Revoke("ben"))) == "wrong_role"
+            assert refusal(await say(rig, GetLog("ben", "000111", 5))) in ("wrong_pin", "locked_out")
+        await asyncio.sleep(601)
+        assert isinstance(await say(rig, GetLog("fay", PINS["fay"], 5)), LogRows)
+
+    rig.run(play())
+    told = [each for each in contents(rig, "service") if each["event"] in ("looked", "refused")]
+    assert [(each["event"], each["by"], each["what"]) for each in told] == [
+        ("looked", "fay", "GetLog"), ("refused", "dora", "GetLog"), ("refused", "carl", "Revoke"),
+        ("looked", "fay", "GetLog"),
+    ]  # fmt: skip
+
+
 def test_one_person_alone_clears_nothing(rig: Rig) -> None:
     async def play() -> None:
         await abandoned(rig)
