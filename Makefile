@@ -33,8 +33,8 @@ hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touc
 	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
 
 .PHONY: shell-test
-shell-test: setup ## the maintenance shell at a real terminal, with a controller that is stopped and killed (about a minute)
-	SHELL_TEST=1 $(BIN)/pytest -q tests/contract/test_shell_terminal.py
+shell-test: setup ## the maintenance shell at a real terminal, every command of it, and a controller that is stopped and killed (two minutes)
+	SHELL_TEST=1 $(BIN)/pytest -q tests/contract/test_shell_terminal.py tests/contract/test_shell_commands.py
 
 journal-crash: setup ## SEED=1: what a crash leaves of the real journal on a disk that loses what was not synced (about 3 minutes)
 	@$(BIN)/python -m tests.journal_crash --seed $(or $(SEED),1)

@@ -144,8 +144,8 @@ async def first_start(folder: Path) -> None:
         await stage.wait(stage.settled, "kiosk")
         same: Answers = [(rf"Does the {name} have .*\]: ", "y") for name in ("screen", "receipt", "label", "bank")]
         await asyncio.to_thread(at.type, "kioskctl commission golden --by T-0007", answers=same)
-        await asyncio.to_thread(at.type, "kioskctl commission next", exits=1)  # its keys came from the demonstration
-        at.picture("7-golden", "commission golden, and every step with what was seen")
+        await asyncio.to_thread(at.type, "kioskctl commission next")
+        at.picture("7-golden", "commission camera, calibration and golden, and every step with what was seen")
     finally:
         await stage.down()
 
@@ -165,15 +165,18 @@ def _looked_at(at: Pictured, world: Callable[[str, dict[str, Any]], object]) -> 
     at.type(f"kioskctl commission pins {only} --by T-0007", answers=moved)
     _service(at, "enter")
     for line in ("shutter_closed", "shutter_opened"):
-        jog: Answers = [(f"{line}: at another terminal", lambda: _service(at, "jog", "shutter"))]
-        at.type(f"kioskctl commission pins --only {line} --by T-0007", answers=jog)
+        driven: Answers = [
+            (f"{line}: at another terminal", partial(_service, at, "open")),
+            (f"{line}: service close", partial(_service, at, "close")),
+        ]
+        at.type(f"kioskctl commission pins --only {line} --by T-0007", answers=driven)
     _service(at, "leave")
     at.picture("6-pins", "commission pins: each input moved by hand, expected and seen")
     at.type("kioskctl commission camera --by T-0007")
     at.type("kioskctl commission calibration --by T-0007")
 
 
-def _service(at: Pictured, *words: str) -> subprocess.Popen[str]:
+def _service(at: Pictured, *words: str) -> None:
     """A technician at another terminal."""
     child = subprocess.Popen(
         [sys.executable, "-m", "kiosk.processes.kioskctl", "service", *words, "--as", "T-0007", "--pin-stdin"],
@@ -183,9 +186,7 @@ def _service(at: Pictured, *words: str) -> subprocess.Popen[str]:
     assert child.stdin is not None
     child.stdin.write(f"{PINS['T-0007']}\n")
     child.stdin.close()
-    if words[0] != "jog":  # which is watched while it moves
-        child.wait(WAIT_S)
-    return child
+    child.wait(WAIT_S)
 
 
 def main() -> None:

@@ -45,8 +45,8 @@ PINS: Final = (
     Pin("e_stop", rests=False, move="press the emergency stop", back="release it"),
     Pin("service_key", rests=False, move="turn the service key", back="turn it back"),
     Pin("power_good", rests=True, move="pull the mains plug", back="put it in again at once"),
-    Pin("shutter_closed", rests=True, move="at another terminal: service enter, service jog shutter", back="wait"),
-    Pin("shutter_opened", rests=False, move="at another terminal: service jog shutter", back="wait"),
+    Pin("shutter_closed", rests=True, move="at another terminal: service enter, service open", back="service close"),
+    Pin("shutter_opened", rests=False, move="at another terminal: service open", back="service close"),
 )
 assert {pin.line for pin in PINS} == set(LINES)
 
