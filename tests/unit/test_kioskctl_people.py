@@ -16,7 +16,7 @@ from kiosk.bus import BusServer
 from kiosk.clock import SystemClock
 from kiosk.core.actions import AcceptDevice, ClearDispute, RotateKey
 from kiosk.core.disputes import Dispute
-from kiosk.core.state import Deposit
+from kiosk.core.state import Deposit, RecordDraft
 from kiosk.guarantee.credentials import Cost, Credentials, weakness
 from kiosk.guarantee.journal import Journal
 from kiosk.guarantee.keys import Ed25519Signer
@@ -44,6 +44,9 @@ class NoDeposits:
 
     def recorded(self) -> None:
         pass
+
+    async def record(self, draft: RecordDraft) -> None:
+        self.journal.append(draft, self.clock.now_utc())
 
     @asynccontextmanager
     async def at_rest(self) -> AsyncIterator[bool]:
