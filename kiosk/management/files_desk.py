@@ -52,7 +52,7 @@ _AGAIN: Final = "Make it again."
 class FilesDesk:
     """Makes and hands over."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - what only the process may join
         self,
         controller: Controller,
         authority: AuthorityDesk,
