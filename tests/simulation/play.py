@@ -81,6 +81,7 @@ class Play:
         self.untold: set[int] = set()  # those whose report went with a second power cut: it was in volatile memory
         self.crashes = 0
         self.repairs = 0  # visits of a technician
+        self.validator_cuts = 0  # how often the validator lost its power, however that came
         self.deaths = 0  # of controllers, for whatever reason
         self.died_of: list[str] = []
         self.dark = False
@@ -295,6 +296,9 @@ class Play:
         self.write_ahead.happened(happening)
         if happening.what == "accepted" and "note" in happening.facts:
             self.ordered_in.add(int(str(happening.facts["note"])))
+        off = (happening.source, happening.what) == ("power", "off")
+        if off and happening.facts["device"] in ("all", "validator"):
+            self.validator_cuts += 1
         if self.schedule.validator == "cctalk":
             self._taken_in_unasked(happening)
         if self.trace is not None:

@@ -135,10 +135,10 @@ def _carried_off(play: Play, note: Note) -> bool:
     """
     if play.serial != 0 or note.id in play.ordered_in:
         return False
-    struck = play.fate.struck
     keeps = play.schedule.profile.get("held_at_power_up") == "out_of_order"
-    freed = keeps and play.repairs > 0 and struck["crash.all"] + struck["crash.validator"] > 0
-    return note.place is Real.REMOVED or (note.place in _HAND and (struck["validator.failure"] > 0 or freed))
+    freed = keeps and play.repairs > 0 and play.validator_cuts > 0
+    failed = play.fate.struck["validator.failure"] > 0
+    return note.place is Real.REMOVED or (note.place in _HAND and (failed or freed))
 
 
 def _deposit(ruling: Ruling, play: Play, told: Told, record: dict[str, Any]) -> None:

@@ -55,7 +55,7 @@ def test_no_note_is_lost_or_credited_twice(shard: int) -> None:
         assert result.ruling.good, f"{wrong(result)}; replay it: {REPLAY.format(seed)}"
 
 
-@pytest.mark.parametrize("seed", [891004562, 901003499])
+@pytest.mark.parametrize("seed", [891004562, 901003499, 903004793])
 def test_the_judge_is_just(seed: int) -> None:
     """Schedules of which it said once that a note was lost, or double: the product had done what could be done."""
     result, _ = play(make(seed))
