@@ -43,6 +43,7 @@ _BUSY_PAUSE_S: Final = 0.5
 _STORE_UNITS: Final = frozenset({0x06, 0x0E})  # validator or TEBS with SMART PAYOUT
 _TO_STORE: Final = 0
 _TO_STACKER: Final = 1
+_SAID_ONCE: Final = frozenset({NoteEventKind.RESET, NoteEventKind.CLEARED_FROM_FRONT})  # others wait for our word
 
 
 class SspValidator:
@@ -83,6 +84,7 @@ class SspValidator:
         self._enabled_once = False  # F1 tells of the past before the first enable,
         self._polled_once = False  # and in the first poll after start, whenever that comes
         self._unread_events = ""  # why the last poll could not be read to its end
+        self._unsaid: list[NoteEvent] = []  # heard at a restart in service; `start` comes first
         self.capabilities = ValidatorCapabilities(
             bunch_escrow=escrow_notes_max > 0,
             escrow_notes_max=escrow_notes_max,
@@ -235,7 +237,10 @@ class SspValidator:
         self._polled_once = True
         if in_service and any(event.kind is NoteEventKind.RESET for event in events):
             self._started = False
+            self._unsaid = [event for event in events if event.kind in _SAID_ONCE]
             raise DeviceRestarted(self._name, "it reports a reset")
+        events = [*self._unsaid, *events]
+        self._unsaid = []
         if found.why:
             events.append(NoteEvent(NoteEventKind.OTHER, name=f"unreadable: {found.why}"))
         return PollResult(await self._with_reasons(events), found.needs_ack or bool(found.why))

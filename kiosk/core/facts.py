@@ -140,9 +140,15 @@ class ValidatorStopped(Fact, frozen=True):
 
 
 class AtReset(Fact, frozen=True):
-    """What the validator did with a note when its power came back (SSP E1, E2, CA, CB)."""
+    """What the validator did with a note when its power came back (SSP E1, E2, CA, CB), or that it came back (F1).
 
-    kind: Literal["cleared_from_front", "cleared_into_cashbox", "into_store", "into_stacker"]
+    It says some of that once only. So `asked` is durable before it is listened to while a note is ordered in, and
+    `asked_again` says that whoever listened then did not live to the end: what it said may be lost.
+    """
+
+    kind: Literal[
+        "cleared_from_front", "cleared_into_cashbox", "into_store", "into_stacker", "started", "asked", "asked_again"
+    ]
     channel: int  # 0 unknown
     value_minor: int | None
     currency: str

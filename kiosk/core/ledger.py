@@ -20,12 +20,14 @@ IN_DOUBT: Final = "ordered in, and the validator cannot tell whether it was stac
 JAMMED: Final = f"{IN_DOUBT}: it jammed"
 FISHED: Final = f"{IN_DOUBT}: somebody fished for it"
 KEPT: Final = f"{IN_DOUBT}: what the board swept away then was not heard"
+SILENT: Final = f"{IN_DOUBT}: it started again and said nothing of it"
 UNSWEPT: Final = f"{IN_DOUBT}: a fault kept the board from looking for it"
 UNCOUNTED: Final = f"{IN_DOUBT}: something lay on the board then, and the sweep counted nothing"
 UNHEARD: Final = "the validator lost events, such as by a restart: a note held then may be inside, and nothing says so"
 UNREPORTED: Final = "left the store without a report"
 STUCK: Final = "jammed beyond reach without a credit"
 EXCHANGED: Final = f"{IN_DOUBT}: it was replaced"
+OF_NO_NOTE: Final = frozenset({"started", "asked", "asked_again"})  # at power-up, or before it is heard of
 _AWAITED: Final = (JAMMED, STUCK, EXCHANGED)  # after these no other note is ordered in: a credit is this note's
 
 
@@ -203,10 +205,14 @@ def reconcile(deposit: Deposit, evidence: Evidence, *, jammed: bool) -> Deposit:
         place = Place.ESCROW if stored > known_stored else stacker_exit(deposit)
         deposit = credit(deposit, deposit.accepting, place, BY_COUNTERS)
         surplus -= 1
-    elif deposit.jam_safe and deposit.accepting is not None and not deposit.told:
-        return _in_the_jam(deposit, deposit.accepting)
+    elif deposit.jam_safe and deposit.accepting is not None and not _powered_up(deposit):
+        there = jammed or not _interrupted(deposit)
+        return _in_the_jam(deposit, deposit.accepting, Place.VALIDATOR if there else Place.UNKNOWN)
     elif jammed and deposit.accepting is not None:
         deposit = doubt(deposit, deposit.accepting, Place.UNKNOWN, JAMMED)
+    elif deposit.accepting is not None and (_powered_up(deposit) or _interrupted(deposit)):
+        # A note that it held, or was moving, when its power went, it would have told of: perhaps somebody took it out.
+        deposit = doubt(deposit, deposit.accepting, Place.UNKNOWN, SILENT)
     deposit = replace(deposit, accepting=None, paired_channel=None, jam_safe=False)
     if surplus > 0:
         reason = "the validator counted notes that it never reported"
@@ -240,15 +246,25 @@ def _held_inside(deposit: Deposit) -> Deposit:
     return deposit if known else disputed_unknown(deposit, 1, Place.VALIDATOR, HELD)
 
 
-def _in_the_jam(deposit: Deposit, channel: int) -> Deposit:
+def _powered_up(deposit: Deposit) -> bool:
+    """Whether the validator said since the last reconciliation that its power had been away."""
+    return any(fact.kind not in ("asked", "asked_again") for fact in deposit.told)
+
+
+def _interrupted(deposit: Deposit) -> bool:
+    """Whether what it said when it was listened to may be lost."""
+    return any(fact.kind == "asked_again" for fact in deposit.told)
+
+
+def _in_the_jam(deposit: Deposit, channel: int, place: Place) -> Deposit:
     """Only the controller was restarted: the note that never was credited is where it was, beyond reach."""
-    deposit = doubt(deposit, channel, Place.VALIDATOR, STUCK)
+    deposit = doubt(deposit, channel, place, STUCK)
     return replace(deposit, in_flight=len(deposit.notes), paired_channel=None, jam_safe=False)
 
 
 def _counted(deposit: Deposit) -> list[Note]:
     """The notes that the validator's counters of notes taken in include."""
-    return [note for note in deposit.notes if note.reason != HANDED_BACK]
+    return [note for note in deposit.notes if note.reason not in (HANDED_BACK, SILENT)]
 
 
 def _surplus(deposit: Deposit, base: Evidence, evidence: Evidence) -> int:
@@ -292,7 +308,7 @@ def _settle_flying(deposit: Deposit, evidence: Evidence, *, short: bool) -> Depo
     flying = deposit.note(deposit.in_flight)
     if flying is None:
         return deposit
-    if short and flying.reason == STUCK and not deposit.told:
+    if short and flying.reason == STUCK and not _powered_up(deposit):
         return deposit  # disputed already, and the jam still holds it: what frees it will say where it went
     if short:
         lost = update(

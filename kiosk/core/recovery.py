@@ -31,6 +31,8 @@ def at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     if fact in deposit.told:
         return steps.stay(deposit)
     deposit = replace(deposit, told=(*deposit.told, fact))
+    if fact.kind in ledger.OF_NO_NOTE:  # what became of one follows, or never comes
+        return steps.stay(deposit)
     if deposit.rolling_back and not ledger.jammed_inside(deposit):  # a jam that held a note let nothing out
         return rollback.into_stacker(deposit, fact)
     return steps.stay(ledger.pair(deposit, fact))

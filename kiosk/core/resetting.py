@@ -82,7 +82,8 @@ def told_at_reset(deposit: Deposit, fact: AtReset) -> Outcome:
     Once the notes were counted again nothing else can have come in: then it tells of a note that left the store.
     """
     work = _work(deposit)
-    deposit = _with(deposit, path=(*work.path, fact.kind))
+    if fact.kind not in ledger.OF_NO_NOTE:
+        deposit = _with(deposit, path=(*work.path, fact.kind))
     if work.idle or work.confirmed or work.recounted:
         return steps.stay(deposit)
     return steps.stay(_disputed(recovery.at_reset(deposit, fact).deposit, work.by))

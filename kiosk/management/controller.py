@@ -122,6 +122,7 @@ class Controller:
         self._deadline_moved = asyncio.Event()
         self._deadline_generation = 0
         self._restarted = True
+        self._asked = False  # this process has begun to listen to the validator
         self.at_start: list[Callable[[], Awaitable[None]]] = []  # by rooms that have something to finish
         self._hands = Hands(self)
         self._ring = BoardRing(self)
@@ -370,6 +371,7 @@ class Controller:
         """Start the devices, hear them out, then compare with the journal. Nothing is commanded before that."""
         self._hands.reset()
         self.machine.identity = await identified(self)
+        await self._about_to_listen()
         await self.batches.hear_out()
         snapshot = await self._board_at_rest()
         await self._ring.connect(snapshot)
@@ -390,6 +392,14 @@ class Controller:
         self._restarted = False
         self.machine.connected, self.machine.fault = True, ""
         self.changed()
+
+    async def _about_to_listen(self) -> None:
+        """A validator says once only that it handed a note back: that it is listened to now is durable before."""
+        if self.deposit.accepting is None:
+            return
+        before = any(fact.kind == "asked" for fact in self.deposit.told) and not self._asked
+        self._asked = True
+        await self.offer(f.AtReset("asked_again" if before else "asked", 0, None, ""))
 
     async def _board_at_rest(self) -> BoardSnapshot:
         """The board's word once it has finished what it was told before; bounded."""

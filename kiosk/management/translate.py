@@ -78,6 +78,8 @@ def fact_of(event: NoteEvent, deposit: Deposit, seen: Collection[NoteEventKind] 
             state_fact = f.Jammed(safe=event.kind is _K.JAM_SAFE)
         case _K.FRAUD:
             state_fact = f.FraudSeen(event.channel or 0)
+        case _K.RESET if deposit.accepting is not None:  # what it does not say of that note now, it never will
+            state_fact = f.AtReset("started", 0, None, "")
         case kind if kind in STOPS and deposit.intention != "review":
             state_fact = f.ValidatorStopped(STOPS[kind])
     if state_fact is not None and allowed(deposit.state, type(state_fact)):

@@ -37,6 +37,7 @@ _KINDS = {
     "jam_safe": _K.JAM_SAFE,
     "jam_unsafe": _K.JAM_UNSAFE,
     "stacker_removed": _K.STACKER_REMOVED,
+    "reset": _K.RESET,
     "cleared_front": _K.CLEARED_FROM_FRONT,
     "cleared_cashbox": _K.CLEARED_INTO_CASHBOX,
     "into_store": _K.INTO_STORE_AT_RESET,
@@ -390,14 +391,24 @@ class Desk:
             if v.kind == "cctalk":
                 mark = self.deposit(world).bookmark  # without one nothing is missed
                 c = c._replace(heard=mark in (None, v.life), unsaved=mark != v.life)
-            yield "the controller listens", world._replace(v=v, b=b, c=c)
+            yield "the controller listens", self._about_to_listen(world._replace(v=v, b=b, c=c))
             return
         heard = list(self.poll(world))
         yield from heard
         if not heard and self._silent(world):
-            rested = with_c(world._replace(b=board.heard(world.b)), Controller(phase=WORKING, fresh=False))
+            working = Controller(phase=WORKING, fresh=False, listening=c.listening)
+            rested = with_c(world._replace(b=board.heard(world.b)), working)
             fact = f.Reconciled("", evidence(world), restarted=c.fresh, jammed=bool(v.jam))
             yield "Reconciled is stored", self.apply(rested, fact)
+
+    def _about_to_listen(self, world: World) -> World:
+        """While a note is ordered in, that it is listened for is durable first."""
+        deposit = self.deposit(world)
+        if deposit.accepting is None or not self.books.allowed(world.book, f.AtReset):
+            return world
+        before = any(fact.kind == "asked" for fact in deposit.told) and not world.c.listening
+        asked = with_c(world, world.c._replace(listening=True))
+        return self.apply(asked, f.AtReset("asked_again" if before else "asked", 0, None, ""))
 
     def _silent(self, world: World) -> bool:
         """Nothing more is to be heard, and the board has finished."""
@@ -437,7 +448,7 @@ def _settled(world: World) -> World:
 
 def fault(world: World) -> World:
     """A device failed under the controller: everything under way is dropped, and it starts over."""
-    return with_c(world, Controller(phase=DOWN, fresh=world.c.fresh))
+    return with_c(world, Controller(phase=DOWN, fresh=world.c.fresh, listening=world.c.listening))
 
 
 def _part(

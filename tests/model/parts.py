@@ -138,6 +138,7 @@ class Controller(NamedTuple):
     pending: int = 0  # opcode that the board was given
     asked: int = 0  # stages of an assessment under way
     heard: bool = False  # ccTalk: every event since the durable bookmark can be heard
+    listening: bool = False  # this process has begun to listen while a note was ordered in
     unsaved: bool = False  # ccTalk: the durable bookmark is not of the device's present life
 
 

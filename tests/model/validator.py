@@ -190,6 +190,7 @@ def power_cut(world: World) -> Iterator[tuple[str, World]]:
     cold = v._replace(
         returning=None, emptying=None, jam="", enabled=False, read_shown=False, queue=(), shown=(), restarted=True
     )
+    cold = post(cold, ("reset", 0))
     for how, found in _found(world._replace(v=cold), v):
         yield how, found
         if flagged:

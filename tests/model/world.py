@@ -160,8 +160,7 @@ class Model:
             fetched = world._replace(v=v._replace(asleep=""))
             yield Move("a technician takes the held note out", TECHNICIAN, fetched)
         if v.jam:
-            for how, after in validator.power_cut(world):
-                yield Move(f"a technician clears the jam: {how}", TECHNICIAN, after)
+            yield from self._unjammed(world)
         if v.stopped:
             yield Move("the stacker is put back", TECHNICIAN, world._replace(v=v._replace(stopped=False)))
         elif world.faults and v.enabled:
@@ -169,6 +168,15 @@ class Model:
             yield Move("the stacker is taken out", TECHNICIAN, out)
         if world.broken:
             yield Move(f"a technician mends the {world.broken}", TECHNICIAN, world._replace(broken=""))
+
+    def _unjammed(self, world: World) -> Iterator[Move]:
+        v = world.v
+        for how, after in validator.power_cut(world):
+            yield Move(f"a technician clears the jam: {how}", TECHNICIAN, after)
+        if v.path is not None and v.counts and v.path[0] in ("moving", "past_safe"):
+            taken = world._replace(v=v._replace(path=None), removed=plus(world.removed, v.path[1]))
+            for how, after in validator.power_cut(taken):
+                yield Move(f"a technician takes the note out of the jam: {how}", TECHNICIAN, after)
 
     def _wild(self, world: World) -> Iterator[Move]:
         v = world.v

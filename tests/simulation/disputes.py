@@ -126,6 +126,11 @@ TABLE: Final = (
         "a jam within reach: a hand may have pulled the note out, or the next power-up may take it in",
     ),
     _why(
+        r"it started again and said nothing of it",
+        (*POWER, *VALIDATOR),
+        "at power-up a validator tells of the note that it held: of this one nothing, so a hand has taken it out",
+    ),
+    _why(
         r"held inside the validator, which|ordered in, and the validator cannot tell",
         (*POWER, *VALIDATOR),
         "a validator without counters does not say what became of the note it was told to take",

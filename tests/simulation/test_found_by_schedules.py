@@ -9,6 +9,8 @@ import pytest
 
 from hwsim.config import EbdsConfig
 from hwsim.notes import Place as Real
+from hwsim.world import Happening
+from kiosk.core.ledger import SILENT
 from kiosk.core.state import State
 from kiosk.core.steps import PURGE
 from kiosk.management.machine import not_ready
@@ -255,3 +257,44 @@ def test_no_deposit_begins_while_a_jam_may_hold_a_note_of_the_one_before(tmp_pat
     assert [note["claim"] for note in first["notes"]] == ["credited", "disputed"]
     assert second["sums"]["CNY"]["credited"] == 25000
     assert complaints == []
+
+
+@pytest.mark.parametrize("dies_again", [False, True])
+def test_a_note_taken_out_of_a_jam_while_all_was_dark_is_disputed(tmp_path: Path, dies_again: bool) -> None:
+    """It was ordered in and never counted, and at its power-up the validator says nothing of it."""
+    rig = Rig(tmp_path)
+    rig.start()
+
+    def jammed(happening: Happening) -> None:
+        if happening.what == "jammed":
+            rig.loop.call_soon(rig.die)
+
+    async def play() -> None:
+        await rig.identify()
+        await rig.feed(1000)
+        rig.world.observe(jammed)
+        rig.world.fault("validator", "jam", where="safe", stubborn=True)
+        await rig.feed(5000)
+
+    with pytest.raises(PowerCut):
+        rig.run(play())
+    rig.bury()
+    rig.world.fault("validator", "clear_jam", note="take")
+    if dies_again:
+        rig.start()
+        with pytest.raises(PowerCut):
+            rig.run(started_then_dead(rig))
+        rig.bury()
+    rig.start()
+    rig.run(afterwards(rig, comes_back=True))
+    (record,) = deposit_records(rig.journal)
+    assert record["sums"]["CNY"]["disputed"] == 5000
+    assert any(SILENT in note["reason"] for note in record["notes"])
+    rig.close()
+
+
+async def started_then_dead(rig: Rig) -> None:
+    """The controller dies when it has listened to the validator and before anything that it heard is durable."""
+    rig.crash_takes_power = False
+    rig.crash_at = ("before-write", rig.counts["before-write"] + 2)  # the first says that it is listened to
+    await asyncio.sleep(60.0)

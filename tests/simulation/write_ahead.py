@@ -13,6 +13,7 @@ from hwsim.world import Happening, World
 from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.facts import Fact
+from kiosk.core.ledger import OF_NO_NOTE
 from kiosk.core.orders import AnyOrder
 from kiosk.core.state import Deposit, Outcome, State
 
@@ -54,7 +55,7 @@ class WriteAhead:
             self._finished(fact.opcode, BoardResult(fact.result).name.lower())
         if isinstance(fact, f.BoardHappened):
             self._heard(fact)
-        self._at_reset += isinstance(fact, f.AtReset)
+        self._at_reset += isinstance(fact, f.AtReset) and fact.kind not in OF_NO_NOTE
         if isinstance(fact, f.NoteCredited):
             self._credits = max(self._credits - 1, 0)
         if before.state is State.STARTING and outcome.deposit.state is State.CASH_IN:

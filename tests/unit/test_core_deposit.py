@@ -7,7 +7,7 @@ from kiosk.core import facts as f
 from kiosk.core import orders as o
 from kiosk.core.deposit import TABLE, IllegalTransition, allowed, replay, step, timeout_s
 from kiosk.core.facts import BoardEvidence, Evidence, Fact, ValidatorEvidence
-from kiosk.core.ledger import IN_DOUBT
+from kiosk.core.ledger import IN_DOUBT, SILENT
 from kiosk.core.money import Claim, Place, open_notes
 from kiosk.core.paper import reprints_left
 from kiosk.core.policy import Limit, NoteKind, Policy
@@ -260,6 +260,25 @@ def test_power_lost_while_a_note_is_accepted(
         assert play.deposit.state is State.SUSPENDED
     else:  # a note that was handed back may lie behind the shutter: the depositor can have it
         assert play.deposit.state is (State.CLOSING if at_reset is None else State.SUSPENDED)
+
+
+@pytest.mark.parametrize("said", [("asked", "started"), ("asked", "asked_again")])
+def test_a_note_that_was_ordered_in_and_of_which_nothing_is_said_is_disputed(said: tuple[str, ...]) -> None:
+    play = in_cash_in().do(f.NoteRead(2), *(f.AtReset(kind, 0, None, "") for kind in said))  # type: ignore[arg-type]
+    play.do(f.Reconciled("", Evidence(validator(), board()), restarted=True))
+    (note,) = play.deposit.notes
+    assert (note.claim, note.place, note.value_minor, note.reason) == (Claim.DISPUTED, Place.UNKNOWN, 10000, SILENT)
+    play.do(f.Reconciled("", Evidence(validator(), board()), restarted=True))
+    assert play.deposit.notes == (note,)
+
+
+@pytest.mark.parametrize(
+    "said", [("asked",), ("asked", "started", "cleared_from_front"), ("started", "cleared_from_front")]
+)
+def test_a_note_that_was_handed_back_is_not(said: tuple[str, ...]) -> None:
+    play = in_cash_in().do(f.NoteRead(2), *(f.AtReset(kind, 0, None, "") for kind in said))  # type: ignore[arg-type]
+    play.do(f.Reconciled("", Evidence(validator(), board()), restarted=True))
+    assert play.deposit.notes == ()
 
 
 def test_notes_that_the_validator_counted_and_never_reported_are_disputed() -> None:

@@ -294,10 +294,11 @@ def test_lost_keys_mean_a_restart() -> None:
         await validator.enable()
         with pytest.raises(DeviceRestarted):
             await validator.poll()
-        peer.polls = [b"\xf1"]
+        peer.polls = [b"\xe8", b"\xe8"]
         await validator.start()
-        await validator.enable()
-        assert [event.kind for event in (await validator.poll()).events] == [NoteEventKind.RESET]
+        again, after = await validator.poll(), await validator.poll()
+        assert [event.kind for event in again.events] == [NoteEventKind.RESET, NoteEventKind.DISABLED]
+        assert [event.kind for event in after.events] == [NoteEventKind.DISABLED]
 
     play(scene)
 
