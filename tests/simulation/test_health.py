@@ -22,6 +22,7 @@ from tests.simulation.scripts import confirmed
 ELSEWHERE = {
     *("kiosk_controller_up", "kiosk_inference_p95_seconds", "kiosk_cpu_temperature_celsius"),
     *("kiosk_disk_written_bytes_total", "kiosk_disk_life_used_ratio", "kiosk_disk_end_of_life"),
+    "kiosk_disk_temperature_celsius",
 }
 
 

@@ -124,7 +124,7 @@ def test_an_exchange_by_two_from_start_to_slip(rig: Rig) -> None:
         assert await approve(rig, "anna", request) is not None
         refused = await rig.identify()
         assert isinstance(refused, Refused)
-        assert "exchange 1 of cabinet, retract is open" in refused.message
+        assert "an exchange is open [1: cabinet, retract]" in refused.message
         await step(rig, "take", "cabinet", "B00000001", "SEAL-1", True)
         await step(rig, "remove", "retract", "BIN-1", "SEAL-2")
         view = await step(rig, "insert", "retract", "BIN-2")
