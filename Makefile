@@ -32,6 +32,10 @@ test: setup ## lint, types, import directions, tests
 hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touch screen (about a minute)
 	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
 
+.PHONY: ui-paths
+ui-paths: setup ## PATHS=all: every way a deposit can go, by touches in Chromium on real processes, in three languages (half an hour)
+	PATHS=$(or $(PATHS),all) $(BIN)/pytest -q -s tests/ui/test_every_path.py
+
 .PHONY: shell-test
 shell-test: setup ## the maintenance shell at a real terminal, every command of it, and a controller that is stopped and killed (two minutes)
 	SHELL_TEST=1 $(BIN)/pytest -q tests/contract/test_shell_terminal.py tests/contract/test_shell_commands.py

@@ -13,7 +13,7 @@ import socket
 import sys
 import urllib.error
 import urllib.request
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
@@ -114,6 +114,7 @@ class Stage:
     timing: str = ""
     protocol: str = "ssp"  # of the validator; the world file's is another table then
     tables: str = ""  # further tables of kiosk.toml
+    holders: Mapping[str, str] = field(default_factory=dict)  # further accounts of the bank's directory -> holder
     up_options: tuple[str, ...] = ()  # of `kiosk up`
     processes: dict[str, asyncio.subprocess.Process] = field(default_factory=dict)
     ready: dict[str, Any] = field(default_factory=dict)
@@ -167,7 +168,8 @@ class Stage:
         return f"http://127.0.0.1:{self.ready['http']}/"
 
     async def _publish_directory(self) -> None:
-        rows = "".join(f"{account},{HOLDERS[name]}\n" for name, account in ACCOUNTS.items())
+        holders = {account: HOLDERS[name] for name, account in ACCOUNTS.items()} | dict(self.holders)
+        rows = "".join(f"{account},{holder}\n" for account, holder in holders.items())
         (self.folder / "bank" / "accounts.csv").write_text(f"account,name\n{rows}")
         await self.run(
             *("kiosk-cloud", "directory", "publish", "--config", "bank/bank.toml", "--file", "bank/accounts.csv")

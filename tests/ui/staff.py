@@ -86,7 +86,7 @@ async def hand_over(person: Person, staff: Colleague, courier: Colleague) -> Non
     stage = person.stage
     await courier.comes(person)
     await person.touches("Take out the cash")
-    await person.sees("C-17 asks to take out the cash. Bundles: 3. A second person must agree.")
+    await person.sees("C-17 asks to take out the cash. Bundles: 2. A second person must agree.")
     await courier.leaves(person)
     await staff.comes(person)
     await person.touches("I agree: take it out")
