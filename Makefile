@@ -33,7 +33,7 @@ hostile: setup ## MESSAGES=10000 SEED=7: random and hostile messages to the touc
 	HOSTILE=$(or $(MESSAGES),10000) SEED=$(or $(SEED),7) $(BIN)/pytest -q tests/unit/test_terminal_hostile.py tests/simulation/test_hostile_screen.py
 
 .PHONY: ui-paths
-ui-paths: setup ## PATHS=all: every way a deposit can go, by touches in Chromium on real processes, in three languages (half an hour)
+ui-paths: setup ## PATHS=all: jams, limits, dangers, whoever walks away: by touches in Chromium on real processes, in three languages (half an hour)
 	PATHS=$(or $(PATHS),all) $(BIN)/pytest -q -s tests/ui/test_every_path.py
 
 .PHONY: shell-test

@@ -48,9 +48,9 @@ class Depositor:
         """The button of these words."""
         await self.person.touches(self.says(key))
 
-    async def picture(self, part: str) -> None:
-        """The picture of where it is stuck: the port's own, or the machine cut open with one part framed."""
-        stuck = self.page.locator("svg.port-stuck" if part == "port" else "svg.machine .here")
+    async def picture(self, of: str) -> None:
+        """Where it is stuck: the picture of the port, or of the machine cut open with a part framed."""
+        stuck = self.page.locator("svg.port-stuck" if of == "port" else "svg.machine .here")
         await expect(stuck.first).to_be_visible(timeout=SEE_MS)
 
     async def amount(self, minor: int) -> None:

@@ -11,7 +11,6 @@ Path = Callable[[Depositor], Awaitable[Ends]]
 LIMIT_MINOR: Final = 30_000  # of the stage's kiosk.toml: a deposit of at most 300 yuan
 NOTES_MAX: Final = 4  # ... and four notes
 DEPOSITS_A_DAY: Final = 1  # ... and the second deposit of a depositor on a day is medium
-EXTENSIONS: Final = 10
 LABEL_TRIES: Final = 2
 
 
@@ -66,42 +65,18 @@ async def full(one: Depositor) -> Ends:
     return Ends(returned=2000)
 
 
-async def not_taken(one: Depositor) -> Ends:
-    """Notes come out and nobody takes them: one lies behind the shut port, the other goes into the locked box.
-
-    For that a technician switches the validator off and on: while its bezel is occupied it will not empty its store.
-    """
-    await one.begins()
-    await one.feeds(10_000, 5000)
-    await one.touches("insert.back")
-    await one.sees("returning.title")
-    await one.is_asked()
-    await one.sees(
-        "retracting.title", "retracting.body", "result.retracted", "result.open_amount", "result.bank_clears"
-    )
-    await one.amount(15_000)
-    await one.finishes()
-    await one.begins()  # somebody finds the note that lay behind the port, and puts nothing in
-    await one.person.takes()
-    await one.touches("insert.back")
-    await one.sees("result.nothing")
-    await one.finishes()
-    return Ends(disputed=15_000, box=10_000, out=5000)
-
-
-async def idle(one: Depositor) -> Ends:
-    """Asked ten times whether more time is needed, and yes each time; then nobody is there, and nothing is lost."""
+async def walked_away(one: Depositor) -> Ends:
+    """Asked whether more time is needed, and once that is so; then nobody is there, and nothing is lost."""
     await one.begins()
     await one.feeds(5000)
-    for _ in range(EXTENSIONS):
-        await one.is_asked()
-        await one.wants_time()
-        await one.sees("insert.title")
+    await one.is_asked()
+    await one.wants_time()
+    await one.sees("insert.title")
     await one.is_asked()
     await one.sees("review.title")
     await one.is_asked()
     await one.person.sees(one.says("resume.safe", notes=one.words.notes(1)))
-    await one.sees("place.escrow", "retracting.title", "result.retracted")
+    await one.sees("place.escrow", "result.retracted", "result.open_amount", "result.bank_clears")
     await one.amount(5000)
     await one.finishes()
     return Ends(disputed=5000, box=5000)
@@ -135,7 +110,7 @@ async def jam_beyond_reach(one: Depositor) -> Ends:
     await _fault(one, "validator", "jam", where="safe")
     await one.person.inserts(2000)
     await one.sees("jam.title", "obstacle.validator", "common.keep_code")
-    await one.picture("validator")
+    await one.picture("machine")
     await _freed(one, note="take")
     await one.comes_back(code)
     await one.confirms()
@@ -161,7 +136,7 @@ async def jam_on_the_belt(one: Depositor) -> Ends:
     await _fault(one, "board", "jam", place="transport", stubborn=True)
     await one.touches("review.yes")
     await one.sees("held.credited", "obstacle.transport", "held.need_not_wait")
-    await one.picture("transport")
+    await one.picture("machine")
     await one.person.sees(one.yuan(10_000))
     await _fault(one, "board", "clear_jam")
     await one.sees("result.credited")
@@ -278,8 +253,7 @@ PATHS: Final[Mapping[str, Path]] = MappingProxyType(
             medium,
             label_fails,
             suspect,
-            idle,
-            not_taken,
+            walked_away,
         )
     }
 )

@@ -1,4 +1,4 @@
-"""Every way a deposit can go, by touches in Chromium on the real stage: `make ui-paths`, each in every language.
+"""The ways a deposit can go, by touches in Chromium on the real stage: `make ui-paths`, each in every language.
 
 PATHS=all: every path in zh, en and ru; PATHS=once: every path, in these languages by turns; PATHS=limit:ru: that one.
 After each path the bank's own check of its store and the world's count must say where the money is.
@@ -19,7 +19,7 @@ from tests.ui.person import person_at
 
 CHOSEN: Final = os.environ.get("PATHS", "")
 LANGUAGES: Final = ("zh", "en", "ru")
-# Over 20 s each, so that the screen asks; short, so that ten extensions and those who walk away do not take minutes.
+# Over 20 s each, so that the screen asks; short, so that those who walk away do not take minutes.
 TIMING: Final = "idle_s = 24\nconfirm_s = 24\ntake_s = 24\nresume_s = 30"
 TABLES: Final = f"""
 [limits.CNY]
